@@ -1,0 +1,1 @@
+"""The pages of access as the portal fills."""

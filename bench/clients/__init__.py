@@ -1,0 +1,1 @@
+"""Tools that researchers use, unmodified, against a running portal with a real vLLM: `python -m bench clients`."""

@@ -1,0 +1,1 @@
+"""What curves of many points cost: to import, to ask for, to draw."""

@@ -1,0 +1,1 @@
+"""Fairness of a full pool's queue with several gateways."""

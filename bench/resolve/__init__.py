@@ -1,0 +1,1 @@
+"""The door to files as tokens and files grow many."""

@@ -1,0 +1,1 @@
+"""Search among many models and many entries of logbooks."""

@@ -1,0 +1,202 @@
+"""`weighbridge get`: a release's documents first, then its files, each proven before it has its name."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Optional
+
+from weighbridge_client import documents, examining, home, names, signature, trust
+from weighbridge_client.documents import File, Release, Tensor
+from weighbridge_client.errors import Bad, ClientError, Refused, Unproven, Usage
+from weighbridge_client.examining import Fault
+from weighbridge_client.fetching import Fetching
+from weighbridge_client.parts import Arriving
+from weighbridge_client.portal import Portal
+from weighbridge_client.progress import Progress
+
+_COMMIT = re.compile(r"[0-9a-fA-F]{7,40}")
+PARTS, LOCK = "parts", "lock"
+
+
+@dataclass
+class Wish:
+    """What was asked for."""
+
+    model: str
+    revision: str
+    folder: Path
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    key: Optional[Path] = None
+    unsigned: bool = False
+    threads: int = 4
+    quiet: bool = False
+
+
+@dataclass
+class Got:
+    """What came of it."""
+
+    release: Release
+    folder: Path
+    signed: Optional[signature.Signed] = None
+    whose: str = ""
+    new_key: bool = False
+    present: list[str] = field(default_factory=list)
+    fetched: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    unproven: str = ""
+
+
+def get(portal: Portal, wish: Wish) -> Got:
+    """Bring a release into a folder. Raises a ClientError; files that are not as released are in `faults`."""
+    names.model(wish.model)
+    raw = portal.document(wish.model, wish.revision, documents.RELEASE)
+    release = documents.release(raw)
+    require_revision(release, wish.revision)
+    files = chosen(release, wish.include, wish.exclude)
+    got = Got(release, wish.folder)
+    own = _prepared(wish.folder)
+    with _alone(own):
+        _prove(portal, wish, got)
+        known = _keep_documents(portal, wish, got, own)
+        missing = _look(wish.folder, files, got)
+        _require_room(wish.folder, missing, own / PARTS)
+        _fetch(portal, wish, got, missing, known)
+    return got
+
+
+def require_revision(release: Release, revision: str) -> None:
+    """Raise Bad where a commit was named and this is another one: an old release, shown for a new one."""
+    if _COMMIT.fullmatch(revision) and not release.names(revision):
+        raise Bad(f"This is the release {release.commit[:12]}, not {revision}: an older one was put in its place.")
+
+
+def chosen(release: Release, include: Sequence[str], exclude: Sequence[str] = ()) -> list[File]:
+    """The files that the patterns name; all of them where there is no pattern. Raises Usage where none is left."""
+    found = [
+        file
+        for file in release.files
+        if (not include or any(fnmatchcase(file.path, pattern) for pattern in include))
+        and not any(fnmatchcase(file.path, pattern) for pattern in exclude)
+    ]
+    if release.files and not found:
+        raise Usage(f"No file of {release.model} fits these patterns. It has, for example, {release.files[0].path}.")
+    return found
+
+
+def _prepared(folder: Path) -> Path:
+    own = folder / names.OWN
+    if names.is_link(own):
+        raise Bad(f"{own} is a link. Remove it, or choose another folder.")
+    try:
+        (own / PARTS).mkdir(parents=True, exist_ok=True)
+        for torn in own.glob(".*"):  # documents that a killed run was writing
+            torn.unlink()
+    except OSError as fault:
+        raise Usage(f"{folder} cannot be written: {fault.strerror}. Choose another with --to.") from fault
+    return own
+
+
+@contextlib.contextmanager
+def _alone(own: Path) -> Iterator[None]:
+    """One run at a time in a folder; the lock goes with the process, however it ends."""
+    import fcntl  # noqa: PLC0415 - not on every system, and `verify` works without it
+
+    with (own / PARTS / LOCK).open("w") as turn:
+        try:
+            fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as fault:
+            raise Usage(
+                f"Another weighbridge is at work in {own.parent}. Wait for it, or choose another folder."
+            ) from fault
+        yield
+
+
+def _prove(portal: Portal, wish: Wish, got: Got) -> None:
+    """The signature, before any byte: what is not signed by the key one trusts is not worth fetching."""
+    try:
+        key = trust.trusted(portal.address, wish.key, portal.key)
+        raw = _signature(portal, wish, got.release, key)
+    except Unproven as fault:
+        if not wish.unsigned:
+            raise Unproven(f"{fault.sentence} To fetch it without a signature, add --unsigned.") from fault
+        got.unproven = fault.sentence
+        return
+    got.signed = signature.verify(raw, key.key, got.release)
+    got.whose, got.new_key = key.whose, key.new
+    home.write(wish.folder / names.OWN / documents.SIGNATURE, raw, mode=0o644)
+
+
+def _signature(portal: Portal, wish: Wish, release: Release, by: trust.Trusted) -> bytes:
+    """The signature that this key has made. Raises Unproven where there is none."""
+    try:
+        asked = f"?key={by.key.fingerprint}"
+        return portal.document(wish.model, release.commit, documents.SIGNATURE, asked)
+    except Refused as fault:
+        where = "" if wish.key else f" If the portal announced a new key, remove {home.key_file(portal.address)}."
+        raise Unproven(f"{release.model} has no signature by the key of {by.whose}.{where}") from fault
+
+
+def _keep_documents(portal: Portal, wish: Wish, got: Got, own: Path) -> list[Tensor]:
+    """Store what `verify` needs; the tensors by name."""
+    home.write(own / documents.RELEASE, got.release.raw, mode=0o644)
+    home.write(own / documents.PORTAL, f"{portal.address}\n".encode(), mode=0o644)
+    if not got.release.root:
+        (own / documents.TENSORS).unlink(missing_ok=True)
+        return []
+    raw = portal.document(wish.model, got.release.commit, documents.TENSORS)
+    known = documents.tensor_list(raw, got.release)
+    home.write(own / documents.TENSORS, raw, mode=0o644)
+    return known
+
+
+def _look(folder: Path, files: Sequence[File], got: Got) -> list[File]:
+    """The files that are not here yet."""
+    missing = []
+    for file in files:
+        if examining.same(names.inside(folder, file.path), file):
+            got.present.append(file.path)
+        else:
+            missing.append(file)
+    return missing
+
+
+def _require_room(folder: Path, missing: Sequence[File], parts: Path) -> None:
+    begun = sum(path.stat().st_blocks * 512 for path in parts.glob("*.part"))
+    needed = sum(file.size for file in missing) - begun
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise Usage(f"{needed:,} bytes are needed in {folder}, and {free:,} are free. Make room, or choose --to.")
+
+
+def _fetch(portal: Portal, wish: Wish, got: Got, missing: Sequence[File], known: Sequence[Tensor]) -> None:
+    progress = Progress(sum(file.size for file in missing), len(missing), quiet=wish.quiet)
+    turn = threading.Lock()
+
+    def settle(arriving: Arriving) -> None:
+        file = arriving.file
+        if arriving.digest() == file.sha256:
+            arriving.move_to(names.inside(wish.folder, file.path))
+            with turn:
+                got.fetched.append(file.path)
+            return
+        fault = examining.changed(arriving.part_path, file, known)
+        arriving.forget()  # so that the next run begins anew
+        with turn:
+            got.faults.append(fault)
+
+    fetching = Fetching(portal, got.release, wish.model, progress, threads=wish.threads)
+    try:
+        fetching.run(missing, wish.folder / names.OWN / PARTS, settle)
+    except OSError as fault:
+        raise ClientError(f"{wish.folder} cannot be written: {fault.strerror}. What is here is kept.") from fault
+    finally:
+        progress.end()

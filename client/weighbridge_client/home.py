@@ -1,0 +1,106 @@
+"""What is kept on this machine: the token where huggingface_hub looks for it, the portal, and the keys of portals."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from weighbridge_client.errors import Usage
+
+OURS = "wb_"
+"""How tokens of a Weighbridge portal begin. Others are somebody else's: they are never sent, nor written over."""
+
+
+def token_file() -> Path:
+    """Where huggingface_hub keeps the token that is in use."""
+    given = os.environ.get("HF_TOKEN_PATH")
+    return Path(given).expanduser() if given else _hf_home() / "token"
+
+
+def token() -> str:
+    """The token to show: HF_TOKEN, else the stored one; empty where there is none, or it is another hub's."""
+    found = os.environ.get("HF_TOKEN", "").strip() or stored_token()
+    return found if found.startswith(OURS) else ""
+
+
+def stored_token() -> str:
+    """What the file holds, whoever's it is."""
+    try:
+        return token_file().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def store_token(secret: str) -> Path:
+    """Write it, for this user's eyes alone; returns the file."""
+    path = token_file()
+    write(path, secret.encode(), mode=0o600)
+    return path
+
+
+def portal(given: str) -> str:
+    """The portal's address without a slash: what was given, HF_ENDPOINT, or where one logged in last.
+
+    Raises Usage where there is none, or it is no address.
+    """
+    address = (given or os.environ.get("HF_ENDPOINT", "") or _remembered()).strip().rstrip("/")
+    if not address:
+        raise Usage("Which portal? Name it with --portal https://…, or set HF_ENDPOINT.")
+    try:
+        parts = urlsplit(address)
+        parts.port  # noqa: B018 - raises where it is no number of a port
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise Usage(f"{address!r} is no address of a portal. Write it as https://models.example.org.")
+    return address
+
+
+def remember(address: str) -> None:
+    """Take this portal from now on where none is named."""
+    write(_config() / "portal.json", json.dumps({"portal": address}).encode(), mode=0o644)
+
+
+def _remembered() -> str:
+    try:
+        kept = json.loads((_config() / "portal.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    found = kept.get("portal") if isinstance(kept, Mapping) else None
+    return found if isinstance(found, str) else ""
+
+
+def key_file(address: str) -> Path:
+    """Where the key of this portal is pinned."""
+    parts = urlsplit(address)
+    port = f"_{parts.port}" if parts.port else ""
+    name = f"{parts.hostname}{port}_{parts.path.strip('/')}".rstrip("_")
+    return _config() / "keys" / (re.sub(r"[^\w.-]", "_", name, flags=re.ASCII) + ".pem")
+
+
+def write(path: Path, content: bytes, *, mode: int) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    opened = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(opened, "wb") as file:
+        file.write(content)
+    new.chmod(mode)
+    new.replace(path)
+
+
+def _hf_home() -> Path:
+    given = os.environ.get("HF_HOME")
+    if given:
+        return Path(os.path.expandvars(given)).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "huggingface"
+
+
+def _config() -> Path:
+    given = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(given) if given else Path.home() / ".config") / "weighbridge"

@@ -1,0 +1,47 @@
+"""Which key a release must be signed by: the one in a file, else the one that this portal had when it was first used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from weighbridge_client import home, signature
+from weighbridge_client.errors import Unproven, Usage
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """A key, whose it is said to be, and whether it was taken on trust just now."""
+
+    key: signature.Key
+    whose: str
+    new: bool = False
+
+
+def trusted(address: str, given: Optional[Path], ask: Optional[Callable[[], Optional[str]]] = None) -> Trusted:
+    """The key to verify with. `ask` gets the portal's own, to be pinned where none is yet; without it, nothing is asked.
+
+    Raises Usage for a file without a key, Unproven where there is none to be had.
+    """
+    if given is not None:
+        return Trusted(signature.key(_text(given), str(given)), str(given))
+    pin = home.key_file(address)
+    if pin.exists():
+        return Trusted(signature.key(_text(pin), str(pin)), address)
+    text = ask() if ask else None
+    if not text:
+        raise Unproven(
+            f"No key of {address or 'its portal'} is known here, so a signature proves nothing. Give the key with --key FILE."
+        )
+    key = signature.key(text, address)
+    home.write(pin, key.pem.encode(), mode=0o644)
+    return Trusted(key, address, new=True)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise Usage(f"The key {path} cannot be read: {fault}.") from fault

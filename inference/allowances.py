@@ -1,0 +1,101 @@
+"""Which allowance holds for a project, and what is left of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Self
+
+from inference.contract import CLASSES, Limits
+from inference.models import Allowance, month_of
+from portal.people.models import Lab
+from portal.projects.models import Kind, Project
+
+SITE_DEFAULT: Final = Limits(
+    requests_per_minute=60,
+    tokens_per_minute=60_000,
+    concurrency=8,
+    tokens_per_day=200_000,
+    tokens_per_period=2_000_000,
+)
+"""Holds where a lab has set no default of its own: nothing is ever unlimited by omission."""
+_FIGURES: Final = ("requests_per_minute", "tokens_per_minute", "concurrency", "tokens_per_day", "tokens_per_period")
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """All that is allowed to one project at one moment; answers without further queries."""
+
+    project: Project
+    now: datetime
+    own: Allowance | None
+    by_model: dict[int, Allowance]
+    by_lab: dict[str, Allowance]
+
+    @classmethod
+    def of(cls, project: Project, now: datetime) -> Self:
+        """Read it: two queries. The newest of several current allowances holds."""
+        current = Allowance.objects.current(now).order_by("starts_at")
+        own = list(current.filter(project=project))
+        defaults = {str(allowance.lab_id): allowance for allowance in current.filter(lab__isnull=False)}
+        return cls(
+            project=project,
+            now=now,
+            own=next((allowance for allowance in reversed(own) if allowance.model_id is None), None),
+            by_model={allowance.model_id: allowance for allowance in own if allowance.model_id is not None},
+            by_lab=defaults,
+        )
+
+    def whole(self, labs: Iterable[Lab]) -> Limits:
+        """The project's own limits: its allowance, else the default of its lab.
+
+        A personal project has no lab. It gets the widest of the defaults of the labs whose models it may query, and
+        each model keeps its own lab's default (see for_model).
+        """
+        if self.own is not None:
+            return _limits(self.own, self.now)
+        givers = [self.project.lab] if self.project.lab else list(labs)
+        return widest([self.default_of(lab) for lab in givers] or [self.default_of(None)])
+
+    def top_class(self, labs: Iterable[Lab]) -> str:
+        """The highest class that its requests may wait in: the allowance's own, else of the defaults the highest."""
+        if self.own is not None:
+            return self.own.top_class
+        givers = [self.project.lab] if self.project.lab else list(labs)
+        given = [self.by_lab[str(lab.pk)].top_class for lab in givers if str(lab.pk) in self.by_lab]
+        return min(given, key=CLASSES.index, default=CLASSES[0])
+
+    def for_model(self, model_id: int, lab: Lab, *, several_labs: bool) -> Limits:
+        """The limits of the project for one model; none where the project's own limits say it all."""
+        if model_id in self.by_model:
+            return _limits(self.by_model[model_id], self.now)
+        if self.own is None and self.project.kind == Kind.PERSONAL and several_labs:
+            return self.default_of(lab)
+        return Limits()
+
+    def default_of(self, lab: Lab | None) -> Limits:
+        """The lab's default for this month, or the site's."""
+        allowance = self.by_lab.get(str(lab.pk)) if lab else None
+        if allowance is not None:
+            return _limits(allowance, self.now)
+        figures = {name: getattr(SITE_DEFAULT, name) for name in _FIGURES}
+        return Limits(**figures, period=month_of(self.now)[0])
+
+    def period(self) -> tuple[str, datetime, datetime | None]:
+        """Name, start and end of the accounting period of the project's own limits."""
+        return self.own.period(self.now) if self.own else month_of(self.now)
+
+
+def widest(limits: Iterable[Limits]) -> Limits:
+    """The most generous figure of each kind; None, which does not limit, is the most generous of all."""
+    several = list(limits)
+    figures = {}
+    for name in _FIGURES:
+        values = [getattr(one, name) for one in several]
+        figures[name] = None if None in values else max(values)
+    return Limits(**figures, period=several[0].period if figures["tokens_per_period"] is not None else "")
+
+
+def _limits(allowance: Allowance, now: datetime) -> Limits:
+    return allowance.limits(allowance.period(now)[0])

@@ -1,0 +1,181 @@
+"""Sends rows to the gateway, several at a time, from a thread with an event loop of its own.
+
+What opens again by waiting is waited for: a rate, a full pool, an engine that is being loaded, a gateway that is
+restarted. What an engine itself broke is tried a few times. Everything else is the row's answer. Closing the courier
+closes its connections; the gateway then ends those rows and refunds them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import random
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import aiohttp
+import orjson
+
+from inference.batches.rows import Row
+from inference.contract import ROW_HEADER
+
+CLASS: Final = {"Weighbridge-Class": "batch"}
+"""Behind everything that somebody waits for."""
+ENGINE_TRIES: Final = 4
+"""A row on which engines break so often, while other rows are answered, is the row's fault."""
+PATIENCE_S: Final = 900.0
+"""How long a row is tried where no engine answers at all."""
+LONGEST_PAUSE_S: Final = 30.0
+_ROW_S: Final = 900.0
+_STAND_IN_ENDED: Final = "stand_in_ended"
+"""The one 401 for which a new stand-in will do."""
+_WAITING: Final = frozenset({"overloaded", "model_not_loaded"})
+"""Codes of a 503 that says nothing against the row: it is waited for as long as the batch lives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the gateway said of one row: status, body, and the request id of the ledger."""
+
+    row: Row
+    status: int
+    body: dict[str, Any]
+    request_id: str
+
+
+class Courier:
+    """A context manager. `secret` is asked anew for every try, in the loop's thread: stand-ins are short-lived."""
+
+    def __init__(self, url: str, *, at_a_time: int, secret: Callable[[], str]) -> None:
+        self._url, self._secret, self._at_a_time = url, secret, at_a_time
+        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="courier", daemon=True)
+        self._session: aiohttp.ClientSession | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pause_until = 0.0
+        self._good = 0
+        self.aloft: dict[int, Row] = {}
+        """Rows that were sent and not collected, by line."""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def free(self) -> bool:
+        """Whether another row may be sent."""
+        return len(self.aloft) < self._at_a_time
+
+    def send(self, row: Row) -> None:
+        """Begin with a row."""
+        self.aloft[row.line] = row
+        self._loop.call_soon_threadsafe(self._begin, row)
+
+    def collect(self, wait_s: float) -> list[Answer]:
+        """The answers that came; waits for the first one at most `wait_s` seconds."""
+        found: list[Answer] = []
+        with suppress(queue.Empty):
+            found.append(self._answers.get(timeout=wait_s))
+            while True:
+                found.append(self._answers.get_nowait())
+        for answer in found:
+            self.aloft.pop(answer.row.line, None)
+        return found
+
+    def _begin(self, row: Row) -> None:
+        task = self._loop.create_task(self._carry(row))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _close(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._session:
+            await self._session.close()
+
+    async def _carry(self, row: Row) -> None:
+        tries = Tries(self._loop.time(), self._good)
+        while True:
+            await asyncio.sleep(max(0.0, self._pause_until - self._loop.time()))
+            answer, told_s = await self._ask(row)
+            if answer is not None and not tries.another(answer, now=self._loop.time(), good=self._good):
+                self._good += answer.status == 200
+                self._answers.put(answer)
+                return
+            tries.count += 1
+            pause = told_s or min(LONGEST_PAUSE_S, 0.25 * 2 ** min(tries.count, 8))
+            if answer is not None and answer.status == 429:
+                self._pause_until = self._loop.time() + pause  # the limit is everybody's: nobody need ask before
+            await asyncio.sleep(pause * random.uniform(1.0, 1.25))  # noqa: S311 spreads tries, guards nothing
+
+    async def _ask(self, row: Row) -> tuple[Answer | None, float]:
+        """The answer and the seconds that it says to wait; no answer where nobody listens."""
+        headers = {**CLASS, "Authorization": f"Bearer {self._secret()}", ROW_HEADER: str(row.line)}
+        try:
+            async with self._open().post(self._url, data=orjson.dumps(row.body), headers=headers) as reply:
+                text = await reply.read()
+                wait_ms = reply.headers.get("retry-after-ms", "")
+                return Answer(row, reply.status, _object(text), reply.headers.get("x-request-id", "")), _seconds(
+                    wait_ms
+                )
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return None, 0.0
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=_ROW_S, sock_connect=5)
+            self._session = aiohttp.ClientSession(
+                timeout=timeout, trust_env=False, headers={"Content-Type": "application/json"}
+            )
+        return self._session
+
+
+@dataclass(slots=True)
+class Tries:
+    """What one row has met so far: `good` is how many rows had been answered when it last failed at an engine."""
+
+    began: float
+    good: int
+    count: int = 0
+    broken: int = 0
+
+    def another(self, answer: Answer, *, now: float, good: int) -> bool:
+        """Whether the row is to be sent again."""
+        error = answer.body.get("error")
+        code = error.get("code") if isinstance(error, dict) else None
+        if answer.status == 429:
+            return bool(code != "insufficient_quota")
+        if answer.status == 401:
+            return bool(code == _STAND_IN_ENDED)
+        if answer.status == 503 and code in _WAITING:
+            return True
+        if answer.status < 500:
+            return answer.status in {408, 409}
+        self.broken += good > self.good or answer.status != 503
+        self.good = good
+        return self.broken < ENGINE_TRIES and now - self.began < PATIENCE_S
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        value = None
+    if isinstance(value, dict):
+        return value
+    return {"error": {"message": "The answer was no JSON.", "type": "server_error", "param": None, "code": "broken"}}
+
+
+def _seconds(wait_ms: str) -> float:
+    return min(int(wait_ms) / 1000, 120.0) if wait_ms.isdigit() else 0.0

@@ -1,0 +1,108 @@
+"""Content logging on the control plane's side: whose content is kept, keeping it, and opening what was sealed."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from inference import contract
+from inference.content_models import KeptContent
+from inference.gateway.sealing import SUITE
+from portal.access.models import Grant
+from portal.agreements.models import Signature
+from portal.errors import Invalid, Unavailable
+from releases.models import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """Content that was opened. `cut`: it was longer than what is kept."""
+
+    asked: str
+    answered: str
+    cut: bool
+
+
+def key_of(grant: str) -> str:
+    """The public key that seals what is asked under this grant; empty where none is kept.
+
+    Both must say so: the operator, by the setting, and the newest version that the holder has signed.
+    """
+    if not settings.CONTENT_KEY or not grant:
+        return ""
+    agreement = Grant.objects.filter(pk=grant).values("gate__agreement")
+    holder = Grant.objects.filter(pk=grant).values("user")
+    signed = Signature.objects.filter(user__in=holder, version__agreement__in=agreement).order_by("-version__number")
+    logged = signed.values_list("version__content_logging", flat=True).first()
+    return str(settings.CONTENT_KEY) if logged else ""
+
+
+@transaction.atomic
+def keep(content: contract.Content) -> None:
+    """Keep what a gateway sealed; a batch's row that is sent again replaces what came of it before.
+
+    Raises Invalid where it is not to be kept: no such model, another key than ours, or none at all.
+    """
+    lab, _slash, name = content.model.partition("/")
+    model = Model.objects.named(lab, name).first()
+    try:
+        sealed = base64.b64decode(content.sealed, validate=True)
+    except ValueError:
+        sealed = b""
+    if model is None or not sealed or not settings.CONTENT_KEY or content.key != settings.CONTENT_KEY:
+        raise Invalid("This content is not to be kept.")
+    now = timezone.now()
+    KeptContent.objects.update_or_create(
+        request_id=content.request_id,
+        defaults={
+            "lab": model.lab, "user_id": content.user_id, "project_id": content.project_id, "model": content.model,
+            "key": content.key, "sealed": sealed, "kept_at": now,
+            "expires_at": now + timedelta(days=settings.CONTENT_DAYS),
+        },
+    )  # fmt: skip
+
+
+def opened(kept: KeptContent) -> Plain:
+    """What was asked and answered. Raises Unavailable where this process has not the key that opens it."""
+    if not settings.CONTENT_PRIVATE_KEY:
+        raise Unavailable(_("This portal has no key to open it. The operator sets CONTENT_PRIVATE_KEY."))
+    private = X25519PrivateKey.from_private_bytes(base64.b64decode(settings.CONTENT_PRIVATE_KEY))
+    try:
+        plain = SUITE.decrypt(bytes(kept.sealed), private, contract.content_label(kept.request_id))
+    except InvalidTag as error:
+        raise Unavailable(_("It was sealed under another key than this portal has now, or was altered.")) from error
+    return Plain(**json.loads(plain))
+
+
+def said(plain: Plain) -> tuple[str, str]:
+    """Both as somebody can read them: the request indented, and the text of the answer, of a stream put together."""
+    try:
+        asked = json.dumps(json.loads(plain.asked), indent=2, ensure_ascii=False)
+    except ValueError:
+        asked = plain.asked
+    texts: defaultdict[int, str] = defaultdict(str)
+    for event in plain.answered.split("\n\n"):
+        for choice in _choices(event.removeprefix("data: ")):
+            part = choice.get("message") or choice.get("delta") or choice
+            texts[choice.get("index", 0)] += part.get("content") or part.get("text") or ""
+    return asked, "\n\n".join(text for _index, text in sorted(texts.items())) or plain.answered
+
+
+def _choices(text: str) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return []
+    choices = found.get("choices") if isinstance(found, dict) else None
+    return [choice for choice in choices or [] if isinstance(choice, dict)]

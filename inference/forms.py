@@ -1,0 +1,47 @@
+"""The form of an allowance."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Self
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
+
+from inference.contract import CLASSES, Limits
+
+FIGURES: Final = ("requests_per_minute", "tokens_per_minute", "concurrency", "tokens_per_day", "tokens_per_period")
+_WRONG: Final = _("Give a whole number from 1 up, or leave it empty.")
+
+
+def _figure(label: StrOrPromise, most: int, hint: StrOrPromise = "") -> forms.IntegerField:
+    wrong = {"invalid": _WRONG, "min_value": _WRONG}
+    return forms.IntegerField(
+        label=label, min_value=1, max_value=most, required=False, help_text=hint, error_messages=wrong
+    )
+
+
+class AllowanceForm(forms.Form):
+    """The five figures, of which an empty one does not limit, and the class. The most that each takes is what its column holds, or sense."""
+
+    requests_per_minute = _figure(_("Requests a minute"), 2**31 - 1)
+    tokens_per_minute = _figure(_("Tokens a minute"), 2**31 - 1)
+    concurrency = _figure(_("Requests at a time"), 10_000)
+    tokens_per_day = _figure(_("Tokens a day"), 10**15)
+    tokens_per_period = _figure(_("Tokens in all"), 10**15, _("Counted anew from now."))
+
+    top_class = forms.ChoiceField(
+        label=_("Highest class"), choices=list(zip(CLASSES, (_("interactive"), _("normal"), _("batch")), strict=True)),
+        required=False, help_text=_("In which its requests may wait where a model’s servers are full: interactive goes first."),
+    )  # fmt: skip
+
+    @classmethod
+    def of(cls, limits: Limits, top_class: str) -> Self:
+        """The form, filled with what holds now."""
+        initial = {name: getattr(limits, name) for name in FIGURES} | {"top_class": top_class}
+        return cls(initial=initial, auto_id="allowance_%s")
+
+    def limits(self) -> Limits:
+        """What was typed, once it is valid."""
+        figures: dict[str, Any] = {name: self.cleaned_data[name] for name in FIGURES}
+        return Limits(**figures)

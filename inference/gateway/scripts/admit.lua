@@ -1,0 +1,133 @@
+-- Admit one request over all its scopes, let it wait for a place, or refuse it and write nothing.
+-- KEYS: lease, leases, tombstone, generations of user, project, gate, principal, then one counter hash per scope, and the
+--   base of the pool's queue.
+-- ARGV: 1 request id, 2 requests, 3 tokens, 4 lease ms, 5 not_after, 6-8 generations, 9 SHA-1 of the principal's text
+--   (or empty), 10 number of scopes, 11 the last scope is the pool (1 or 0), 12 class in its queue
+--   (0: does not wait), 13 most that may wait, 14 project, 15 prefix of leases, then 10 per scope: requests per minute,
+--   ms per request, burst ms, tokens per minute, ms per token, burst ms, concurrency, tokens per day, tokens per
+--   period, period; then fields of the lease in pairs.
+--   An empty string means: this scope does not limit that.
+-- Who waits holds every reservation but the place itself: what is its own was found in order once and for all.
+-- Returns {1 or, where it waits, 2, now, limit, remaining, reset ms of requests, the same of tokens}
+--      or {0, scope, kind, wait ms, room in tokens, the same six} or {-1, lapse}.
+local SLACK = 0.0005 -- ms; doubles near 2e12 are that coarse
+local now = clock()
+local rid, requests, tokens = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+if string.sub(rid, 1, 6) == 'batch-' and redis.call('EXISTS', KEYS[1], 'wb:answer:' .. rid) > 0 then return {-1, 'busy'} end
+local lapsed = barred(now)
+if lapsed then return {-1, lapsed} end
+
+local count, pool = tonumber(ARGV[10]), ARGV[11] == '1'
+local class, queue = tonumber(ARGV[12]), KEYS[8 + count]
+local waits = false
+local day = math.floor(now / 86400000)
+local refused_scope, refused_kind, refused_wait = 0, '', -1
+local room = 9007199254740991
+local shown = {r = {-1, -1, 0}, t = {-1, -1, 0}} -- limit, remaining, reset of the tightest scope, for the headers
+local writes, held = {}, {}
+
+local function refuse(scope, kind, wait)
+  if pool and scope == count and refused_scope > 0 and refused_scope < count then return end -- the caller's own first
+  if wait > refused_wait then refused_scope, refused_kind, refused_wait = scope, kind, wait end
+end
+
+local function show(kind, scope, limit, remaining, reset)
+  if pool and scope == count then return end
+  local seen = shown[kind]
+  if seen[1] < 0 or remaining < seen[2] then shown[kind] = {limit, remaining, reset} end
+end
+
+for i = 1, count do
+  local b, key = 15 + (i - 1) * 10, KEYS[7 + i]
+  local rl, rstep, rburst = tonumber(ARGV[b + 1]), tonumber(ARGV[b + 2]), tonumber(ARGV[b + 3])
+  local tl, tstep, tburst = tonumber(ARGV[b + 4]), tonumber(ARGV[b + 5]), tonumber(ARGV[b + 6])
+  local slots, daily, whole, period = tonumber(ARGV[b + 7]), tonumber(ARGV[b + 8]), tonumber(ARGV[b + 9]), ARGV[b + 10]
+  local v = redis.call('HMGET', key, 'r', 't', 'd', 'dn', 'p', 'pn', 'c')
+  local write = {}
+  if rl then
+    local tat = math.max(tonumber(v[1]) or 0, now)
+    local after = tat + requests * rstep
+    if requests > 0 and after - now > rburst + SLACK then
+      refuse(i, 'requests', math.ceil(after - now - rburst))
+      after = tat
+    end
+    show('r', i, rl, math.max(0, math.floor((rburst - (after - now)) / rstep + 1e-6)), math.ceil(after - now))
+    write[#write + 1] = 'r'
+    write[#write + 1] = after
+  end
+  if tl then
+    local tat = math.max(tonumber(v[2]) or 0, now)
+    local after = tat + tokens * tstep
+    local free = math.floor((tburst - (tat - now)) / tstep + 1e-6)
+    room = math.min(room, free)
+    if tokens * tstep > tburst + SLACK then
+      refuse(i, 'size', 9007199254740991)
+      room = math.min(room, math.floor(tburst / tstep + 1e-6))
+      after = tat
+    elseif tokens > 0 and after - now > tburst + SLACK then
+      refuse(i, 'tokens', math.ceil(after - now - tburst))
+      after = tat
+    end
+    show('t', i, tl, math.max(0, math.floor((tburst - (after - now)) / tstep + 1e-6)), math.ceil(after - now))
+    write[#write + 1] = 't'
+    write[#write + 1] = after
+  end
+  local today = ''
+  if daily then
+    today = string.format('%d', day)
+    local used = v[3] == today and tonumber(v[4]) or 0
+    room = math.min(room, daily - used)
+    if tokens > 0 and used + tokens > daily then refuse(i, 'day', (day + 1) * 86400000 - now) end
+    for _, x in ipairs({'d', today, 'dn', used + tokens}) do write[#write + 1] = x end
+  end
+  local span = ''
+  if whole then
+    span = period
+    local used = v[5] == span and tonumber(v[6]) or 0
+    room = math.min(room, whole - used)
+    if tokens > 0 and used + tokens > whole then refuse(i, 'period', 4503599627370496) end
+    for _, x in ipairs({'p', span, 'pn', used + tokens}) do write[#write + 1] = x end
+  end
+  if slots then
+    local running = tonumber(v[7]) or 0
+    if pool and i == count and class > 0 and slots > 0 then
+      waits = running >= slots or redis.call('EXISTS', queue .. ':who') == 1
+    elseif running >= slots then
+      refuse(i, 'concurrency', 500)
+    end
+    if not waits then
+      for _, x in ipairs({'c', running + 1}) do write[#write + 1] = x end
+    end
+  end
+  writes[i] = write
+  held[i] = {key, tl and tstep or 0, today, span, slots and not waits and 1 or 0}
+end
+
+local r, t = shown.r, shown.t
+if waits and refused_scope == 0 and not join(queue, class, rid, ARGV[14], tokens, now, tonumber(ARGV[13])) then
+  refuse(count, 'queue', 1000)
+end
+if refused_scope > 0 then
+  if refused_kind == 'size' or refused_kind == 'period' then refused_wait = 0 end
+  return {0, refused_scope, refused_kind, refused_wait, math.max(0, room), r[1], r[2], r[3], t[1], t[2], t[3]}
+end
+
+for i = 1, count do
+  local key = KEYS[7 + i]
+  if #writes[i] > 0 then
+    redis.call('HSET', key, unpack(writes[i]))
+    if held[i][4] == '' then redis.call('PEXPIRE', key, 172800000) else redis.call('PERSIST', key) end
+  end
+end
+local fields = {}
+for i = 16 + count * 10, #ARGV do fields[#fields + 1] = ARGV[i] end
+redis.call('HSET', KEYS[1], 'scopes', cmsgpack.pack(held), 'reserved_tokens', ARGV[3], 'started_at', now,
+  'status', 'lost', 'prompt_tokens', 0, 'completion_tokens', 0, 'cached_tokens', 0, 'first_byte_at', 0,
+  'backend', '', 'fingerprint', '', unpack(fields))
+redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), rid)
+if waits then
+  redis.call('HSET', KEYS[1], 'queue', queue)
+  serve(queue, KEYS[7 + count], KEYS[2], ARGV[15], tonumber(ARGV[15 + (count - 1) * 10 + 7]), now)
+  waits = redis.call('HEXISTS', KEYS[1], 'queue') == 1
+end
+return {waits and 2 or 1, now, r[1], r[2], r[3], t[1], t[2], t[3]}

@@ -1,0 +1,77 @@
+-- Shared by every script; loaded in front of each. Keys are not hash-tagged: one primary, not Redis Cluster.
+
+local function clock()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+-- Why the rights of a principal no longer hold: 'revoked', 'expired' or 'stale' (ask again); false while they do.
+-- keys: tombstone, generation of user, project, gate.  carried: the generations that the principal was built from.
+local function lapse(now, keys, carried, not_after)
+  local known = redis.call('MGET', unpack(keys))
+  if known[1] then return 'revoked' end
+  if now >= not_after then return 'expired' end
+  for i = 1, 3 do
+    if (tonumber(known[i + 1]) or 0) > carried[i] then return 'stale' end
+  end
+  return false
+end
+
+-- Why what an admission presumes does not hold: 'changed' (the principal is another now), or a lapse; false while it does.
+-- KEYS and ARGV as admit.lua names them.
+local function barred(now)
+  if ARGV[9] ~= '' then
+    local text = redis.call('GET', KEYS[7])
+    if not text or redis.sha1hex(text) ~= ARGV[9] then return 'changed' end
+  end
+  return lapse(now, {KEYS[3], KEYS[4], KEYS[5], KEYS[6]},
+    {tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])}, tonumber(ARGV[5]))
+end
+
+-- Settle one request, once: exact usage into every counter, the concurrency slot back, one entry for the ledger.
+-- Whoever comes second finds no lease and does nothing. `final` overrides what the heartbeats had noted. Who still waits
+-- for a place has used nothing, and leaves the queue.
+-- Returns nil when there was no lease, else used minus reserved tokens (above 0 is a bug worth counting).
+local function settle(lease_key, leases_key, stream_key, rid, now, final)
+  local flat = redis.call('HGETALL', lease_key)
+  if #flat == 0 then
+    redis.call('ZREM', leases_key, rid)
+    return nil
+  end
+  local lease = {}
+  for i = 1, #flat, 2 do lease[flat[i]] = flat[i + 1] end
+  for name, value in pairs(final) do lease[name] = value end
+  local reserved = tonumber(lease.reserved_tokens)
+  local used = tonumber(lease.prompt_tokens) + tonumber(lease.completion_tokens)
+  local delta = used - reserved
+  for _, scope in ipairs(cmsgpack.unpack(lease.scopes)) do
+    local key, step, day, period, slot = unpack(scope)
+    local counter = redis.call('HMGET', key, 't', 'd', 'p', 'c')
+    if step > 0 then
+      redis.call('HSET', key, 't', math.max(now, (tonumber(counter[1]) or now) + delta * step))
+    end
+    if day ~= '' and counter[2] == day then redis.call('HINCRBY', key, 'dn', delta) end
+    if period ~= '' and counter[3] == period then redis.call('HINCRBY', key, 'pn', delta) end
+    if slot == 1 and (tonumber(counter[4]) or 0) > 0 then redis.call('HINCRBY', key, 'c', -1) end
+  end
+  if lease.queue then
+    leave(lease.queue, rid)
+    lease.status = 'refused'
+  end
+  if lease.status ~= 'refused' then
+    redis.call('XADD', stream_key, '*', 'request_id', rid, 'token_id', lease.token_id, 'user_id', lease.user_id,
+      'project_id', lease.project_id, 'model', lease.model, 'revision', lease.revision, 'pool', lease.pool,
+      'backend', lease.backend, 'endpoint', lease.endpoint, 'stream', lease.stream, 'status', lease.status,
+      'prompt_tokens', lease.prompt_tokens, 'completion_tokens', lease.completion_tokens,
+      'cached_tokens', lease.cached_tokens, 'reserved_tokens', lease.reserved_tokens,
+      'started_at', lease.started_at, 'first_byte_at', lease.first_byte_at, 'ended_at', now,
+      'fingerprint', lease.fingerprint, 'engine', lease.engine or '', 'parameters', lease.parameters or '')
+  end
+  -- Nothing was charged: the idempotency key of the request is free again.
+  if lease.once and used == 0 and redis.call('HGET', lease.once, 'request') == rid then
+    redis.call('DEL', lease.once)
+  end
+  redis.call('DEL', lease_key)
+  redis.call('ZREM', leases_key, rid)
+  return delta
+end

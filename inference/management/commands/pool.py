@@ -1,0 +1,120 @@
+"""`manage.py pool`: what serves, the file it comes from, and the door by which an engine says that it is ready or gone."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from inference import actions, overview, pool_actions, pool_file
+from inference.models import Backend
+from inference.overview import BackendState, PoolState
+from portal.errors import WeighbridgeError
+from releases.models import Model
+
+
+class Command(BaseCommand):
+    help = "Show pools and their servers; bring them to what a file says; register or remove a server; drain one."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        status = verbs.add_parser("status", help="pools and servers, as the gateways see them")
+        status.add_argument("--json", action="store_true", help="for programs")
+        apply = verbs.add_parser("apply", help="make the pools that a YAML file names as it has them")
+        apply.add_argument("file", help="its path, or - for standard input")
+        apply.add_argument("--dry-run", action="store_true", help="say what would change, and change nothing")
+        verbs.add_parser("ready", help="register the server that the JSON on standard input describes")
+        verbs.add_parser("gone", help="remove the server whose URL is in the JSON on standard input")
+        verbs.add_parser("forget", help="remove every server: nothing serves, whatever an unclean end left behind")
+        drain = verbs.add_parser("drain", help="send no new request to a server")
+        drain.add_argument("backend", help="lab/pool/server, as `pool status` prints it")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            getattr(self, options["verb"])(options)
+        except (WeighbridgeError, KeyError, ValueError) as error:
+            raise CommandError(str(error)) from error
+
+    def status(self, options: dict[str, Any]) -> None:
+        found = overview.states()
+        if options["json"]:
+            self.stdout.write(json.dumps([asdict(pool) for pool in found], indent=2))
+            return
+        for pool in found:
+            self.stdout.write(_line(pool))
+            for backend in pool.backends:
+                self.stdout.write(_backend_line(backend))
+
+    def apply(self, options: dict[str, Any]) -> None:
+        try:
+            text = sys.stdin.read() if options["file"] == "-" else Path(options["file"]).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise CommandError(f"{options['file']} cannot be read: {error}") from error
+        changes = pool_actions.apply(by=None, wanted=pool_file.read(text), dry_run=options["dry_run"])
+        for change in changes or ["Nothing to change."]:
+            self.stdout.write(change)
+        if changes and options["dry_run"]:
+            self.stdout.write("Nothing was changed: this was a dry run.")
+
+    def ready(self, options: dict[str, Any]) -> None:
+        event = json.load(sys.stdin)
+        serving = actions.Serving(
+            url=event["url"],
+            engine=event["engine"],
+            engine_model=event["model"],
+            context=int(event["context"]),
+            chat=bool(event["chat"]),
+            template_overhead=int(event["template_overhead"]),
+            generates=bool(event.get("generates", True)),
+            places=int(event["places"]) if "places" in event else None,
+            **{name: bool(event.get(name, False)) for name in ("embeds", "tools", "tokenizer_info")},
+        )
+        actions.serve(by=None, model=_model(event["model"]), commit=event["revision"], serving=serving)
+
+    def gone(self, options: dict[str, Any]) -> None:
+        event = json.load(sys.stdin)
+        for backend in Backend.objects.select_related("pool__lab", "pool__model__lab").filter(url=event["url"]):
+            actions.withdraw(by=None, backend=backend, reason=str(event.get("reason", "")))
+
+    def forget(self, options: dict[str, Any]) -> None:
+        for backend in Backend.objects.select_related("pool__lab", "pool__model__lab"):
+            actions.withdraw(by=None, backend=backend, reason="there is no engine")
+
+    def drain(self, options: dict[str, Any]) -> None:
+        lab, pool, name = options["backend"].split("/")
+        found = Backend.objects.filter(pool__lab__slug=lab, pool__name=pool, name=name).first()
+        if found is None:
+            raise CommandError(f"There is no server {options['backend']}. `pool status` lists them.")
+        actions.drain(by=None, backend=found)
+
+
+def _line(pool: PoolState) -> str:
+    canary = f"  canary {pool.canary_percent} %" if pool.canary_percent else ""
+    places = f"places {_or_dash(pool.running)}/{_or_dash(pool.places)}  queued {_or_dash(pool.queued)}"
+    return f"{pool.name}  {pool.model}@{pool.revision[:8]}{canary}  context {pool.context}  {places}"
+
+
+def _backend_line(one: BackendState) -> str:
+    cache = "–" if one.cache is None else f"{one.cache:.0%}"
+    drift = "–" if one.drift is None else f"{one.drift[0]}/{one.drift[1]}"
+    return (
+        f"  {one.name}  {one.url}  {one.engine or '–'}  {'draining' if one.draining else 'in use'}  {one.state}  "
+        f"outstanding {one.outstanding}  running {_or_dash(one.running)}  waiting {_or_dash(one.waiting)}  "
+        f"cache {cache}  drift {drift}"
+    )
+
+
+def _or_dash(value: int | None) -> str:
+    return "–" if value is None else str(value)
+
+
+def _model(full_name: str) -> Model:
+    namespace, _, name = full_name.partition("/")
+    model = Model.objects.named(namespace, name).first()
+    if model is None:
+        raise CommandError(f"There is no model {full_name}.")
+    return model

@@ -1,0 +1,44 @@
+"""Changes of rights and releases, carried to the gateway. Each handler may run twice and out of order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import portal.celery  # noqa: F401 without it a task goes to a broker that Celery makes up
+from inference import principals, routes, tasks
+from inference.batch_models import StandIn
+from portal.outbox.delivery import handler
+from releases.storage.drawer import drawer
+
+
+@handler("rights.changed")
+def rights_changed(payload: dict[str, Any]) -> None:
+    """A token was revoked, or a generation rose: effective at the gateway from its next request on.
+
+    Whoever stands in for a revoked token goes with it. One that is made later finds the token revoked.
+    """
+    if payload["kind"] == "token":
+        principals.bury(payload["digest"])
+        for digest in StandIn.objects.filter(batch__token__digest=payload["digest"]).values_list("digest", flat=True):
+            principals.bury(digest)
+    else:
+        principals.bump(payload["kind"], payload["id"], int(payload["generation"]))
+
+
+@handler("release.changed")
+def release_changed(payload: dict[str, Any]) -> None:
+    """A model, a pool or a switch changed: push the routes, and have every principal read anew."""
+    routes.push()
+    principals.forget_all()
+
+
+@handler("batch.run")
+def batch_wanted(payload: dict[str, Any]) -> None:
+    """Have a worker go on with a batch; where no broker answers, the outbox tries again."""
+    tasks.run_batch.apply_async((payload["batch"],))
+
+
+@handler("batch.file_gone")
+def file_gone(payload: dict[str, Any]) -> None:
+    """Remove the bytes of a file whose row is gone."""
+    drawer().delete(payload["file"])

@@ -1,0 +1,76 @@
+"""What runs by itself. Each is safe to run twice."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, timedelta
+from uuid import UUID
+
+from celery import shared_task
+from django.utils import timezone
+
+from inference import alerts, anchors, disclosing, ledger, reconcile, signalling
+from inference.batches import actions as batches
+from inference.batches import running
+from inference.models import Backend
+from portal.errors import Unavailable
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task
+def anchor_closed_hours() -> int:
+    """Write the Merkle roots of closed hours into the audit trail."""
+    return anchors.anchor_closed_hours(timezone.now())
+
+
+@shared_task
+def tell_allowances() -> int:
+    """Write to the leads and managers of projects that have used most of their tokens; how many were written about."""
+    return alerts.tell_due(timezone.now())
+
+
+@shared_task
+def make_partitions() -> list[str]:
+    """Keep the ledger's months ready ahead of time."""
+    return ledger.make_partitions(timezone.now().date())
+
+
+@shared_task
+def raise_signals() -> int:
+    """Ask the rules about yesterday."""
+    return signalling.raise_for(timezone.now().astimezone(UTC).date() - timedelta(days=1))
+
+
+@shared_task
+def tell_disclosures() -> int:
+    """Tell those whose content was opened, once the operator's delay is over; of how many disclosures."""
+    return disclosing.tell_due(timezone.now())
+
+
+@shared_task
+def reconcile_usage() -> None:
+    """Compare the ledger with every engine and publish the drift as a metric."""
+    for backend in Backend.objects.select_related("pool__lab"):
+        try:
+            reconcile.compare(backend)
+        except Unavailable as error:
+            logger.warning("%s", error.message)
+
+
+@shared_task
+def run_batch(pk: str) -> None:
+    """Once asked for, by the workers of batches alone: go on with a batch."""
+    running.run(UUID(pk))
+
+
+@shared_task
+def call_silent_batches() -> int:
+    """Each minute: a batch whose worker went away gets another one."""
+    return batches.call_silent(timezone.now())
+
+
+@shared_task
+def discard_expired_files() -> int:
+    """Hourly: files of batches that are past their time."""
+    return batches.discard_expired(timezone.now())

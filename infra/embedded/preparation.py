@@ -1,0 +1,84 @@
+"""Bring the database, the static files and the demo's data up to date; skip in milliseconds what already is."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from infra.embedded.home import ROOT, Home
+from infra.embedded.problems import Problem
+
+
+def migrate(home: Home, env: Mapping[str, str], *, fresh: bool) -> bool:
+    """Apply migrations unless this very set was applied to this very database; whether anything was run."""
+    found = _fingerprint(
+        path for app in ("portal", "releases", "inference") for path in (ROOT / app).rglob("migrations/*.py")
+    )
+    return _once(
+        home.path / "postgres" / "migrated",
+        found,
+        due=fresh,
+        action=lambda: manage(env, home, "migrate", "--no-input", "-v", "0"),
+    )
+
+
+def collect_static(home: Home, env: Mapping[str, str]) -> bool:
+    """Gather static files under names that carry their digest."""
+    sources = [
+        *(ROOT / "portal" / "static").rglob("*"),
+        ROOT / "package-lock.json",
+        ROOT / "node_modules" / ".package-lock.json",
+    ]
+    return _once(
+        home.path / "static.stamp",
+        _fingerprint(sources),
+        due=not (home.path / "static").is_dir(),
+        action=lambda: manage(env, home, "collectstatic", "--no-input", "--clear", "-v", "0"),
+    )
+
+
+def seed(home: Home, env: Mapping[str, str], *, fresh: bool) -> bool:
+    """Fill the demo lab, and write demo.json. The command itself is safe to repeat."""
+    archives = Path(env.get("SEED_ARCHIVES") or ROOT / "releases" / "seed")
+    sources = [
+        *archives.glob("*"),
+        *(ROOT / "inference" / "demo").glob("*"),
+        *(ROOT / "releases" / "catalogue").glob("*"),
+    ]
+    wanted = f"{_fingerprint(sources)} {env['BASE_URL']}"
+    due = fresh or not home.demo_file.exists()
+    return _once(home.path / "seeded", wanted, due=due, action=lambda: manage(env, home, "seed_demo"))
+
+
+def manage(env: Mapping[str, str], home: Home, *arguments: str) -> None:
+    """Run a management command; raises Problem with the end of what it said when it fails."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), *arguments],
+        env=dict(env), cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    log = home.logs / f"{arguments[0]}.log"
+    log.write_text(done.stdout + done.stderr, encoding="utf-8")
+    if done.returncode:
+        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-12:])
+        raise Problem(f"`manage.py {arguments[0]}` failed.", f"All it said is in {log}. The end of it:\n\n{said}")
+
+
+def _once(stamp: Path, wanted: str, *, due: bool, action: Callable[[], None]) -> bool:
+    if not due and stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        return False
+    stamp.unlink(missing_ok=True)
+    action()
+    stamp.write_text(wanted, encoding="utf-8")
+    return True
+
+
+def _fingerprint(paths: Iterable[Path]) -> str:
+    """Digest over names, sizes and times: it decides whether to look again, nothing more."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in paths if path.is_file()):
+        found = path.stat()
+        digest.update(f"{path} {found.st_size} {found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,110 @@
+"""What `make serve` asks for and the demo does not: settings that are kept, mail that arrives, a first administrator."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from infra.embedded import preparation
+from infra.embedded.home import ROOT, Home
+from infra.embedded.problems import Problem
+
+SETTINGS = "settings.env"
+"""File in the home, one NAME=value a line. The environment wins over it."""
+
+
+def with_settings(home: Home, mode: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment over the home's own settings file (`make serve` alone; the demo needs none)."""
+    path = home.path / SETTINGS
+    kept = _read(path) if mode == "serve" and path.exists() else {}
+    return {**kept, **environment}
+
+
+def _read(path: Path) -> dict[str, str]:
+    found = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        name, separator, value = text.partition("=")
+        if not separator or not name.strip().isidentifier():
+            raise Problem(f"Line {number} of {path} is not NAME=value.", "Correct the line, or put # before it.")
+        found[name.strip()] = value.strip().strip('"')
+    return found
+
+
+def prepare(home: Home, env: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Refuse unsafe settings, prove that mail can leave, and offer the first administrator's link."""
+    _demand(home, env)
+    _checks(env)
+    _mail(env)
+    link = _administrator(home, env)
+    if link:
+        say(f"\nThe first administrator chooses a password here, once, within three days:\n\n  {link}\n")
+
+
+def _demand(home: Home, env: Mapping[str, str]) -> None:
+    missing = [name for name in ("MAIL_URL", "ADMIN_EMAIL") if not (env.get(name) or env.get(f"{name}_FILE"))]
+    if missing:
+        raise Problem(
+            f"`make serve` needs {' and '.join(missing)}.",
+            f"Write into {home.path / SETTINGS}, for example:\n\n"
+            "  BASE_URL=https://models.example.org\n"
+            "  MAIL_URL=smtp://user:password@mail.example.org:587\n"
+            "  MAIL_FROM=Weighbridge <models@example.org>\n"
+            "  ADMIN_EMAIL=you@example.org\n"
+            "  LAB=your-lab\n"
+            "  LAB_NAME=Your Laboratory",
+        )
+
+
+def _checks(env: Mapping[str, str]) -> None:
+    """Django's own checks of a deployment, with ours. Plain HTTP on loopback is a trial: its warnings are let through."""
+    level = "WARNING" if env["BASE_URL"].startswith("https://") else "ERROR"
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "check", "--deploy", "--fail-level", level],
+        env=dict(env), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise Problem("The settings are not safe to serve with.", f"Django says:\n\n{done.stderr.strip()}")
+
+
+def _mail(env: Mapping[str, str]) -> None:
+    """Open a connection to the mail server, sign in, and leave."""
+    given = env.get("MAIL_URL") or Path(env["MAIL_URL_FILE"]).read_text(encoding="utf-8").strip()
+    parts = urlsplit(given)
+    try:
+        _greet(
+            parts.scheme, parts.hostname or "", parts.port, unquote(parts.username or ""), unquote(parts.password or "")
+        )
+    except (OSError, smtplib.SMTPException) as error:
+        raise Problem(
+            f"The mail server {parts.hostname or given} does not take our connection ({error}).",
+            "Correct MAIL_URL: smtp://user:password@host:587, or smtps://user:password@host:465.",
+        ) from error
+
+
+def _greet(scheme: str, host: str, port: int | None, user: str, password: str) -> None:
+    if scheme == "smtps":
+        server: smtplib.SMTP = smtplib.SMTP_SSL(host, port or 465, timeout=15, context=ssl.create_default_context())
+    else:
+        server = smtplib.SMTP(host, port or 25, timeout=15)
+    with server:
+        server.ehlo()
+        if scheme == "smtp" and user:
+            server.starttls(context=ssl.create_default_context())
+            server.ehlo()
+        if user:
+            server.login(user, password)
+
+
+def _administrator(home: Home, env: Mapping[str, str]) -> str:
+    """The link, or nothing when an administrator exists."""
+    lab = ["--lab", env.get("LAB") or "lab", "--lab-name", env.get("LAB_NAME") or "Laboratory"]
+    preparation.manage(env, home, "first_administrator", "--email", env.get("ADMIN_EMAIL", ""), *lab)
+    return (home.logs / "first_administrator.log").read_text(encoding="utf-8").strip()

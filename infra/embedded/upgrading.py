@@ -1,0 +1,56 @@
+"""`make upgrade`: keep a copy of the database, migrate, verify."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from infra.embedded import database, preparation, serving, stack
+from infra.embedded.home import Home, Lock
+from infra.embedded.problems import Problem
+from infra.embedded.processes import Group
+from infra.embedded.stack import Choices
+
+
+def run(home: Home, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Back up, migrate, verify. The stack must be stopped: an old process must never meet a new schema."""
+    mode = home.mode()
+    if not mode:
+        raise Problem(f"{home.path} holds no installation.", "Set WEIGHBRIDGE_HOME to the one to upgrade.")
+    base = serving.with_settings(home, mode, environment)
+    choices = Choices.from_environment(mode, base)
+    lock = Lock(home)
+    lock.take(mode="upgrade", url=choices.base_url)
+    home.prepare(mode)
+    group = Group(home.logs, say)
+    try:
+        group.start(stack.servers(home, base), stopping=lambda: False)
+        env = stack.environment(home, choices, base)
+        say(f"Backed up to {_back_up(home, env['DATABASE_URL'])}")
+        preparation.migrate(home, env, fresh=True)
+        say("Migrated.")
+        preparation.manage(env, home, "check")
+        preparation.manage(env, home, "verify_audit")
+        say("Verified: settings, schema and audit chain. Start it again with `make " + mode + "`.")
+    finally:
+        group.stop()
+
+
+def _back_up(home: Home, url: str) -> Path:
+    """The database as one file of pg_dump's own format; restore it with pg_restore."""
+    folder = home.path / "backups"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    target = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.dump"
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        done = subprocess.run(
+            [database.binaries() / "pg_dump", "--format=custom", "--no-owner", f"--dbname={url}"],
+            stdout=file, stderr=subprocess.PIPE, check=False,
+        )  # fmt: skip
+    if done.returncode or not target.stat().st_size:
+        target.unlink()
+        raise Problem("The backup failed, so nothing was changed.", f"pg_dump said:\n\n{done.stderr.decode().strip()}")
+    return target

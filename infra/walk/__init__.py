@@ -1,0 +1,1 @@
+"""A walk through every page of a running demo, for pictures (infra.screens) and for the accessibility tests."""

@@ -1,0 +1,38 @@
+"""Access in the admin: to read. Actions write."""
+
+from django.contrib import admin
+
+from portal.access.application_models import Application
+from portal.access.gate_models import Gate
+from portal.access.models import Grant
+from portal.access.review_models import Review
+from portal.agreements.admin import ReadOnly
+
+
+@admin.register(Gate)
+class GateAdmin(ReadOnly):
+    """Gates by lab."""
+
+    list_display = ("slug", "lab", "agreement", "quorum", "grant_days", "generation")
+
+
+@admin.register(Application)
+class ApplicationAdmin(ReadOnly):
+    """Applications by time."""
+
+    list_display = ("reference", "gate", "applicant", "status", "lane", "submitted_at", "decided_at")
+    list_filter = ("status", "lane")
+
+
+@admin.register(Review)
+class ReviewAdmin(ReadOnly):
+    """Votes by time."""
+
+    list_display = ("application", "reviewer", "round", "vote", "cast_at")
+
+
+@admin.register(Grant)
+class GrantAdmin(ReadOnly):
+    """Grants by time."""
+
+    list_display = ("reference", "user", "gate", "project", "starts_at", "ends_at", "suspended_at", "revoked_at")

@@ -1,0 +1,80 @@
+"""Conflicts of interest that can be known: no one decides on their own application or on a colleague's."""
+
+from __future__ import annotations
+
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+
+from portal.access.application_models import Application
+from portal.access.member_models import Member
+from portal.access.members import ON_TEAM
+from portal.access.referee_models import Referee
+from portal.access.referees import RefereeStatus
+from portal.errors import Reason
+from portal.people.domains import FREE_MAIL, mailbox_of
+from portal.people.models import Affiliation, User
+
+
+def between(reviewer: User, applicant: User) -> tuple[Reason, ...]:
+    """Why this reviewer may not judge this applicant; empty when nothing is known against it. Two queries at most."""
+    if reviewer.pk == applicant.pk:
+        return (Reason("own_application", _("This is your own application.")),)
+    found = []
+    shared = _shared_institution(reviewer, applicant)
+    if shared:
+        found.append(
+            Reason("same_institution", _("You and the applicant are both at %(shared)s.") % {"shared": shared})
+        )
+    domain = _domain(reviewer)
+    if domain not in FREE_MAIL and domain == _domain(applicant):
+        found.append(
+            Reason("same_domain", _("Your address and the applicant’s are both at %(domain)s.") % {"domain": domain})
+        )
+    return tuple(found)
+
+
+def _refers(reviewer: User, application: Application) -> bool:
+    asked = Referee.objects.filter(application=application).exclude(status=RefereeStatus.REPLACED)
+    return application.confirmations > 0 and asked.filter(mailbox=mailbox_of(reviewer.email)).exists()
+
+
+def known(reviewer: User, application: Application) -> tuple[Reason, ...]:
+    """Why this reviewer may not judge this application: the conflicts with who applied, and being named in it oneself."""
+    named = Member.objects.filter(application=application, status__in=ON_TEAM)
+    if named.filter(Q(user=reviewer) | Q(mailbox=mailbox_of(reviewer.email))).exists():
+        own = Reason("on_team", _("You are named as a member of its team."))
+        return (own, *between(reviewer, application.applicant))
+    if _refers(reviewer, application):
+        own = Reason("referee", _("You are asked to confirm it. Who confirms does not decide."))
+        return (own, *between(reviewer, application.applicant))
+    return between(reviewer, application.applicant)
+
+
+def _shared_institution(reviewer: User, applicant: User) -> str:
+    current = Affiliation.objects.filter(user__in=[reviewer, applicant], ends_at=None)
+    keys: dict[object, set[object]] = {reviewer.pk: set(), applicant.pk: set()}
+    names: dict[object, str] = {}
+    for row in current:
+        for key in {row.institution_id, row.organisation.casefold().strip()} - {None, ""}:
+            keys[row.user_id].add(key)
+            names[key] = row.organisation
+    shared = keys[reviewer.pk] & keys[applicant.pk]
+    return names[next(iter(shared))] if shared else ""
+
+
+def with_any(people: QuerySet[User], applicant: User) -> bool:
+    """Whether the applicant is one of these people, or shares a place of work or a mail domain with one. Three queries."""
+    domain = _domain(applicant)
+    near = Q(pk=applicant.pk)
+    if domain not in FREE_MAIL:
+        near |= Q(email__iendswith=f"@{domain}")
+    current = Affiliation.objects.filter(ends_at=None)
+    same = Q(pk=None)
+    for place in current.filter(user=applicant):
+        same |= Q(organisation__iexact=place.organisation.strip())
+        same |= Q(institution=place.institution_id) if place.institution_id else Q(pk=None)
+    return people.filter(near).exists() or current.filter(same, user__in=people).exists()
+
+
+def _domain(user: User) -> str:
+    return user.email.rpartition("@")[2].lower()

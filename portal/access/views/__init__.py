@@ -1,0 +1,1 @@
+"""Pages of access: one request, one action or one QuerySet."""

@@ -1,0 +1,34 @@
+"""JSON in, JSON out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import IO, Any
+
+from rest_framework import exceptions, negotiation, parsers
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+
+class Json(parsers.JSONParser):
+    """The framework's, which would fall over a body that is nested past all measure."""
+
+    def parse(
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """The body. Raises ParseError for whatever is not JSON."""
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except RecursionError:
+            raise exceptions.ParseError("This is nested too deeply.") from None
+
+
+class OnlyJson(negotiation.DefaultContentNegotiation):
+    """Answers are JSON whatever a client would rather have."""
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """The only one."""
+        only = next(iter(renderers))
+        return only, str(only.media_type)

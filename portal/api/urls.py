@@ -1,0 +1,14 @@
+"""Where the API is described, and its operations on what lies below it."""
+
+from django.urls import path
+
+from portal.api import mail, views
+
+app_name = "api"
+urlpatterns = [
+    path("api/v1/openapi.json", views.as_json, name="json"),
+    path("api/v1/openapi.yaml", views.as_yaml, name="yaml"),
+    path("api/v1/me/mail", mail.MyMail.as_view(), name="my_mail"),
+    path("api/v1/me/mail/check", mail.MailCheck.as_view(), name="mail_check"),
+    path("help/api/", views.page, name="page"),
+]

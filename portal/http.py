@@ -1,0 +1,189 @@
+"""Domain errors translated for browsers and for our own JSON API (RFC 9457 problem details)."""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any, Final
+from urllib.parse import quote
+
+from django.conf import settings
+from django.core.files.uploadedfile import InMemoryUploadedFile
+from django.core.files.uploadhandler import FileUploadHandler
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+
+from portal import errors
+
+logger = logging.getLogger(__name__)
+
+STATUS: Final[tuple[tuple[type[errors.WeighbridgeError], int], ...]] = (
+    (errors.NotSignedIn, 401),
+    (errors.BadToken, 401),
+    (errors.NotAllowed, 403),
+    (errors.NotFound, 404),
+    (errors.Conflict, 409),
+    (errors.TooLarge, 413),
+    (errors.TooMany, 429),
+    (errors.Unprocessable, 422),
+    (errors.Invalid, 400),
+    (errors.Unavailable, 503),
+)
+
+UPLOAD_LIMIT: Final = (5 << 20) + 1
+"""Bytes that are read of one file in a form: one more than any form takes, so that it can say what was wrong."""
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:;=-]{1,64}")
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+
+def status_of(error: errors.WeighbridgeError) -> int:
+    """The status code of a domain error; 500 for one that no client can cause."""
+    return next((status for kind, status in STATUS if isinstance(error, kind)), 500)
+
+
+def problem(error: errors.WeighbridgeError, status: int = 0) -> dict[str, Any]:
+    """The error as RFC 9457 problem details, with our `code`, `reasons` and `fields`; `status` overrides the error's."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "status": status or status_of(error),
+        "title": error.message,
+        "code": error.code,
+    }
+    if isinstance(error, errors.NotAllowed) and error.reasons:
+        body["reasons"] = [{"code": r.code, "message": r.message, "url": r.url} for r in error.reasons]
+    if isinstance(error, errors.NotAllowed) and error.why:
+        body["why"] = error.why
+    if isinstance(error, errors.Invalid) and error.fields:
+        body["fields"] = error.fields
+    return body
+
+
+def problem_response(error: errors.WeighbridgeError, status: int = 0) -> JsonResponse:
+    """The error for an API client; `status` overrides the error's."""
+    body = problem(error, status)
+    response = JsonResponse(body, status=body["status"], content_type="application/problem+json")
+    if isinstance(error, errors.Unavailable | errors.TooMany):
+        response["Retry-After"] = str(error.retry_after_s)
+    if status_of(error) == 401:
+        response["WWW-Authenticate"] = f'Bearer realm="weighbridge", error="{error.code}"'
+    return response
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Whether the client is a program: our API, a bearer token, or an Accept without HTML."""
+    if request.path.startswith("/api/") or request.headers.get("Authorization"):
+        return True
+    accept = request.headers.get("Accept", "*/*")
+    return "html" not in accept and "json" in accept
+
+
+class Errors:
+    """Middleware: a request id on every answer, no shared copy of personal ones, domain errors in the client's shape."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Tag the answer with the request's id."""
+        request.META["weighbridge.request_id"] = request_id = _request_id(request)
+        response = self.get_response(request)
+        response.headers.setdefault("X-Request-Id", request_id)
+        if "cookie" in response.headers.get("Vary", "").lower() or request.headers.get("Authorization"):
+            response.headers.setdefault("Cache-Control", "private, no-store")  # it was written for this person
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Translate a domain error; anything else goes on to Django."""
+        if not isinstance(exception, errors.WeighbridgeError):
+            return None
+        return problem_response(exception) if wants_json(request) else page(request, exception)
+
+
+def _request_id(request: HttpRequest) -> str:
+    """The client's own id of the request, where it sent one, so that its log and ours can be read together."""
+    sent = request.headers.get("X-Request-Id") or request.headers.get("X-Amzn-Trace-Id") or ""
+    return sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+
+
+class BoundedUpload(FileUploadHandler):
+    """Stops reading a file that no form of ours takes; the form's other answers are read to the end.
+
+    What was too large arrives as an empty file of that name.
+    """
+
+    taken = 0
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        """A new file begins at nothing."""
+        super().new_file(*args, **kwargs)
+        self.taken = 0
+        self.parts: list[bytes] = []
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        """Keep it while it may still be taken."""
+        self.taken += len(raw_data)
+        if self.taken > UPLOAD_LIMIT:
+            self.parts = []
+        else:
+            self.parts.append(raw_data)
+
+    def file_complete(self, file_size: int) -> InMemoryUploadedFile:
+        """The file, or an empty one that remembers its size."""
+        content = b"".join(self.parts)
+        return InMemoryUploadedFile(
+            BytesIO(content), self.field_name, self.file_name, self.content_type, file_size, self.charset
+        )
+
+
+def page(request: HttpRequest, error: errors.WeighbridgeError) -> HttpResponse:
+    """The error for a person: sign in first where that may help, else a page that says what to do."""
+    if isinstance(error, errors.NotSignedIn):
+        return HttpResponseRedirect(f"{settings.LOGIN_URL}?next={quote(request.get_full_path())}")
+    status = status_of(error)
+    shown = status if status in {400, 403, 404, 429, 503} else 400
+    response = render(request, f"errors/{shown}.html", {"error": error}, status=status)
+    if isinstance(error, errors.TooMany):
+        response["Retry-After"] = str(error.retry_after_s)
+    return response
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Our own fault: a reference to quote, and no detail; drawn without the session or the database, which may be at fault."""
+    reference = request.META.get("weighbridge.request_id", "")
+    if wants_json(request):
+        return JsonResponse(
+            {
+                "type": "about:blank",
+                "status": 500,
+                "title": _("A fault of ours. Reference %(reference)s.") % {"reference": reference},
+                "code": "server_error",
+            },
+            status=500,
+            content_type="application/problem+json",
+        )
+    return HttpResponse(render_to_string("errors/500.html", {"reference": reference}), status=500)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """An address that leads nowhere."""
+    error = errors.NotFound(_("There is nothing at this address. Check it, or begin at the catalogue."))
+    return problem_response(error) if wants_json(request) else page(request, error)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """A request that could not be read."""
+    error = errors.Invalid(_("The request could not be read. Check its form and encoding."))
+    return problem_response(error) if wants_json(request) else page(request, error)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Refused by the framework (a form sent without its token, for instance)."""
+    error = errors.NotAllowed(_("The form was out of date. Go back, reload the page and send it again."))
+    return problem_response(error) if wants_json(request) else page(request, error)

@@ -1,0 +1,169 @@
+"""Enqueue in the transaction, deliver after it: at least once, so every handler is safe to run twice.
+
+A delivery is tried at once in the process that committed; whatever that process cannot finish (the target is down,
+or the process dies) the relay picks up. `on_commit` is only the short cut: the row is the promise.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from portal.audit import trail
+from portal.audit.events import Event
+from portal.errors import Conflict
+from portal.outbox.models import Message
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[dict[str, Any]], None]
+_handlers: dict[str, Handler] = {}
+_patience: dict[str, timedelta] = {}
+"""How long a topic's messages are tried; a topic without an entry never gives up: a revocation must arrive."""
+_slow: set[str] = set()
+"""Topics whose targets are not ours and may take seconds: the relay delivers them beside everything else."""
+_LEASE: Final = timedelta(minutes=2)
+"""How long a slow topic's message is nobody else's: more than any of its handlers takes."""
+_LONGEST_PAUSE_S: Final = 300
+_QUICK_ATTEMPTS: Final = 30
+"""The first retries come each second: a revocation must not wait for a back-off."""
+
+
+def handler(topic: str, *, slow: bool = False, patience: timedelta | None = None) -> Callable[[Handler], Handler]:
+    """Register the one function that delivers a topic. It must be safe to run twice; raising means try again.
+
+    A `slow` topic is left to the relay, which never lets another topic wait for it; its handler runs outside of any
+    transaction and makes its own. One with `patience` is given up that long after it was left.
+    """
+
+    def register(function: Handler) -> Handler:
+        if topic in _handlers and _handlers[topic] is not function:
+            raise RuntimeError(f"Two handlers for the outbox topic {topic}")
+        _handlers[topic] = function
+        if slow:
+            _slow.add(topic)
+        if patience:
+            _patience[topic] = patience
+        return function
+
+    return register
+
+
+def enqueue(topic: str, *, key: str, delay_s: int = 0, **payload: Any) -> Message:
+    """Leave a message in the caller's transaction, due after `delay_s` seconds. Raises RuntimeError outside of one."""
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("An outbox message belongs in the transaction of the change that it announces.")
+    message = Message.objects.create(topic=topic, key=key, payload=payload)
+    if delay_s:
+        message.next_attempt_at += timedelta(seconds=delay_s)
+        message.save(update_fields=["next_attempt_at"])
+    elif topic not in _slow:
+        transaction.on_commit(lambda: _try_now(message.pk), robust=True)
+    return message
+
+
+def pending(topic: str, *, key: str) -> bool:
+    """Whether an announcement has not arrived yet: the page then says "not yet effective"."""
+    return Message.objects.filter(topic=topic, key=key, ended_at=None).exists()
+
+
+def deliver_due(*, limit: int = 100, slow: bool = False) -> int:
+    """Deliver what is due of the quick or of the slow topics, oldest first; returns how many were delivered.
+
+    Several relays may run at once.
+    """
+    due = Message.objects.filter(ended_at=None, next_attempt_at__lte=timezone.now()).order_by("id")
+    due = due.filter(topic__in=_slow) if slow else due.exclude(topic__in=_slow)
+    return sum(deliver(pk) for pk in list(due.values_list("pk", flat=True)[:limit]))
+
+
+def deliver(pk: int) -> bool:
+    """Deliver one message unless somebody else holds it or it is done; True when it was delivered now."""
+    with transaction.atomic():
+        message = Message.objects.select_for_update(skip_locked=True).filter(pk=pk, ended_at=None).first()
+        if message is None:
+            return False
+        if message.topic not in _slow:
+            return _note(message, _attempt(message))
+        if message.next_attempt_at > timezone.now():
+            return False
+        message.next_attempt_at = timezone.now() + _LEASE
+        message.save(update_fields=["next_attempt_at"])
+    return _deliver_apart(message)
+
+
+def _deliver_apart(message: Message) -> bool:
+    """A slow topic runs outside of any transaction, under a lease: nothing is locked while somebody else thinks."""
+    error = _attempt(message, apart=True)
+    with transaction.atomic():
+        held = Message.objects.select_for_update().filter(pk=message.pk, ended_at=None).first()
+        return held is not None and _note(held, error)
+
+
+def _note(message: Message, error: str | None) -> bool:
+    """Write down how it went; the caller holds the row."""
+    now = timezone.now()
+    message.attempts += 1
+    message.last_error = error or ""
+    if error is None:
+        message.delivered_at = now
+        message.payload.pop("context", None)  # a mail's context may hold a link that signs in
+    elif message.topic in _patience and now - message.created_at > _patience[message.topic]:
+        message.failed_at = now
+        logger.error("outbox %s %s is given up after %s attempts", message.topic, message.pk, message.attempts)
+    else:
+        message.next_attempt_at = now + timedelta(seconds=pause_s(message.attempts))
+    message.save(update_fields=["attempts", "delivered_at", "failed_at", "last_error", "next_attempt_at", "payload"])
+    return error is None
+
+
+@transaction.atomic
+def try_again(*, by: AbstractBaseUser, message: Message) -> Message:
+    """Put a message that was given up back in the outbox, due now, with the patience of a new one.
+
+    Raises Conflict where it waits or was delivered.
+    """
+    locked = Message.objects.select_for_update().get(pk=message.pk)
+    if locked.failed_at is None:
+        raise Conflict("This message is not given up.", code="not_given_up")
+    now = timezone.now()
+    locked.failed_at, locked.created_at, locked.next_attempt_at = None, now, now
+    locked.save(update_fields=["failed_at", "created_at", "next_attempt_at"])
+    trail.record(Event.MESSAGE_TRIED_AGAIN, by=by, target=locked, topic=locked.topic)
+    return locked
+
+
+def pause_s(attempts: int) -> int:
+    """Seconds until the next attempt: one second for the first half minute, then doubling to five minutes."""
+    if attempts < _QUICK_ATTEMPTS:
+        return 1
+    return min(_LONGEST_PAUSE_S, int(2 ** min(16, attempts - _QUICK_ATTEMPTS + 1)))
+
+
+def _attempt(message: Message, *, apart: bool = False) -> str | None:
+    function = _handlers.get(message.topic)
+    if function is None:
+        return f"no handler for the topic {message.topic}"
+    try:
+        with nullcontext() if apart else transaction.atomic():
+            function(message.payload)
+    except Exception as error:  # noqa: BLE001 whatever a handler raises, the message stays and is tried again
+        logger.warning("outbox %s %s failed: %s", message.topic, message.pk, error)
+        return f"{type(error).__name__}: {error}"[:500]
+    return None
+
+
+def _try_now(pk: int) -> None:
+    try:
+        deliver(pk)
+    except Exception:
+        logger.warning("outbox message %s is left to the relay", pk, exc_info=True)

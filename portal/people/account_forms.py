@@ -1,0 +1,81 @@
+"""Forms of allauth's that say or do something else here: accounts linked and unlinked, and passkeys."""
+
+from __future__ import annotations
+
+from allauth.account.adapter import get_adapter
+from allauth.core.exceptions import ReauthenticationRequired
+from allauth.mfa.adapter import get_adapter as get_mfa_adapter
+from allauth.mfa.webauthn.forms import AddWebAuthnForm, LoginWebAuthnForm, ReauthenticateWebAuthnForm
+from allauth.socialaccount.adapter import get_adapter as get_linked_adapter
+from allauth.socialaccount.forms import DisconnectForm, SignupForm
+from django.contrib import messages
+from django.utils.translation import gettext_lazy as _
+
+from portal.people import identity
+from portal.people.second_factor import is_confirmed
+
+
+class LinkedSignupForm(SignupForm):  # type: ignore[misc]
+    """Name and address, as the provider told them; both can be changed before the account is made."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].help_text = _(
+            "Decisions go here. We send a link to it, unless the provider has verified it."
+        )
+
+
+class UnlinkForm(DisconnectForm):  # type: ignore[misc]
+    """One linked account to be taken away; works for those of a provider that the lab no longer lists, too."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.identities = identity.identities(self.request.user)
+        linked = {each.provider_id for each in self.identities}
+        listed = get_linked_adapter(self.request).list_providers(self.request)
+        self.open = [each for each in listed if each.sub_id not in linked]
+
+    def save(self) -> None:
+        """Unlink, once the person has confirmed that it is them."""
+        if not is_confirmed(self.request):
+            raise ReauthenticationRequired
+        identity.unlink(by=self.request.user, account=self.cleaned_data["account"])
+        get_adapter().send_notification_mail("socialaccount/email/account_disconnected", self.request.user)
+        get_adapter().add_message(self.request, messages.INFO, "socialaccount/messages/account_disconnected.txt")
+
+
+class _Readable:
+    """allauth and the library below it stumble over a credential that no browser makes; it is a wrong one, no fault."""
+
+    def clean_credential(self) -> object:
+        """The key that was used."""
+        try:
+            return super().clean_credential()  # type: ignore[misc]
+        except (LookupError, AttributeError, TypeError, ValueError) as error:
+            raise get_mfa_adapter().validation_error("incorrect_code") from error
+
+
+class PasskeyLoginForm(_Readable, LoginWebAuthnForm):  # type: ignore[misc]
+    """A key in the password's place."""
+
+
+class PasskeyReauthenticateForm(_Readable, ReauthenticateWebAuthnForm):  # type: ignore[misc]
+    """A key, to confirm that it is still the same person."""
+
+
+class PasskeyForm(AddWebAuthnForm):  # type: ignore[misc]
+    """A key beside the password, or in its place."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].label = _("Name")
+        self.fields["passwordless"].label = _("Sign in with this key alone, without the password")
+        self.fields["passwordless"].help_text = _("The key then asks for your finger, face or its own PIN.")
+
+    def clean(self) -> dict[str, object]:
+        """The key that was made."""
+        try:
+            cleaned: dict[str, object] = super().clean()
+        except (LookupError, AttributeError, TypeError, ValueError) as error:
+            raise get_mfa_adapter().validation_error("incorrect_code") from error
+        return cleaned

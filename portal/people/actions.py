@@ -1,0 +1,124 @@
+"""The writers of people, labs and memberships."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from portal.audit import trail
+from portal.audit.events import Event
+from portal.errors import Conflict, Invalid
+from portal.outbox import delivery
+from portal.people.affiliation_actions import Place, affiliate
+from portal.people.models import Lab, Membership, Role, User
+from portal.people.reserved import is_reserved
+
+
+def bump_user(user: User) -> int:
+    """Raise the person's generation and announce it; returns the new one. Call inside the action's transaction."""
+    User.objects.filter(pk=user.pk).update(generation=F("generation") + 1)
+    user.refresh_from_db(fields=["generation"])
+    identity = str(user.pk)
+    delivery.enqueue("rights.changed", key=f"user:{identity}", kind="user", id=identity, generation=user.generation)
+    return user.generation
+
+
+@transaction.atomic
+def register(*, email: str, name: str, password: str, by: User | None = None) -> User:
+    """A new person. Raises Invalid when the address has an account."""
+    if User.objects.filter(email=email.strip().lower()).exists():
+        raise Invalid(
+            _("This address has an account. Sign in instead."), fields={"email": [_("This address has an account.")]}
+        )
+    user = User.objects.create_user(email, password, name=name)
+    trail.record(Event.USER_REGISTERED, by=by or user, target=user)
+    return user
+
+
+@transaction.atomic
+def update_profile(*, by: User, name: str, page: str = "", place: Place | None = None) -> User:
+    """Change one's own name, page and, where one is given, place of work."""
+    user = User.objects.select_for_update().get(pk=by.pk)
+    user.name, user.page = name.strip(), page.strip()
+    user.save(update_fields=["name", "page"])
+    if place is not None:
+        affiliate(by=user, place=place)
+    trail.record(Event.USER_UPDATED, by=by, target=user)
+    return user
+
+
+@transaction.atomic
+def choose_language(*, by: User, language: str) -> User:
+    """Write to this person in that language from now on. Raises Invalid for one that the portal does not speak."""
+    if language not in dict(settings.LANGUAGES):
+        raise Invalid(_("Choose one of the languages."), fields={"language": [_("Choose one of the languages.")]})
+    user = User.objects.select_for_update().get(pk=by.pk)
+    user.language = language
+    user.save(update_fields=["language"])
+    trail.record(Event.USER_UPDATED, by=by, target=user)
+    return user
+
+
+@transaction.atomic
+def suspend(*, user: User, by: User, reason: str) -> User:
+    """Close an account: every door refuses this person from the next request on."""
+    locked = User.objects.select_for_update().get(pk=user.pk)
+    if not locked.is_active:
+        raise Conflict(_("This account is suspended already."))
+    locked.is_active = False
+    locked.save(update_fields=["is_active"])
+    trail.record(Event.USER_SUSPENDED, by=by, target=locked, reason=reason)
+    bump_user(locked)
+    return locked
+
+
+@transaction.atomic
+def restore(*, user: User, by: User, reason: str) -> User:
+    """Open a suspended account again."""
+    locked = User.objects.select_for_update().get(pk=user.pk)
+    if locked.is_active:
+        raise Conflict(_("This account is not suspended."))
+    locked.is_active = True
+    locked.save(update_fields=["is_active"])
+    trail.record(Event.USER_RESTORED, by=by, target=locked, reason=reason)
+    bump_user(locked)
+    return locked
+
+
+@transaction.atomic
+def create_lab(*, slug: str, name: str, by: User | None, summary: str = "", site: str = "", contact: str = "") -> Lab:
+    """A new lab. Raises Invalid when the slug is taken or would hide one of the portal's own addresses."""
+    if is_reserved(slug):
+        raise Invalid(_("This name is an address of the portal. Choose another."), fields={"slug": [_("Reserved.")]})
+    if Lab.objects.filter(slug=slug).exists():
+        raise Invalid(_("This name is taken. Choose another."), fields={"slug": [_("Taken.")]})
+    lab = Lab(slug=slug, name=name, summary=summary, site=site, contact=contact)
+    lab.full_clean()
+    lab.save(force_insert=True)
+    trail.record(Event.LAB_CREATED, by=by, target=lab, lab=lab)
+    return lab
+
+
+@transaction.atomic
+def give_role(*, user: User, lab: Lab, role: Role, by: User | None) -> Membership:
+    """Give a role in a lab, from now; giving it twice returns the membership that holds."""
+    membership, created = Membership.objects.get_or_create(user=user, lab=lab, role=role, ends_at=None)
+    if created:
+        trail.record(Event.MEMBERSHIP_GIVEN, by=by, target=user, lab=lab, role=role)
+    return membership
+
+
+@transaction.atomic
+def end_role(*, membership: Membership, by: User) -> Membership:
+    """End a role now; every right that came from it ends in the same transaction."""
+    locked = Membership.objects.select_for_update().get(pk=membership.pk)
+    if locked.ends_at is not None:
+        raise Conflict(_("This role has ended already."))
+    locked.ends_at = timezone.now()
+    locked.save(update_fields=["ends_at"])
+    trail.record(Event.MEMBERSHIP_ENDED, by=by, target=locked.user, lab=locked.lab, role=locked.role)
+    bump_user(locked.user)
+    return locked

@@ -1,0 +1,133 @@
+"""What people may ask of us about themselves: a copy of everything, and to be erased. And what runs out by itself."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from portal.audit import trail
+from portal.audit.events import Event
+from portal.errors import Conflict
+from portal.mail import sending
+from portal.people import privacy
+from portal.people.actions import bump_user
+from portal.people.erasure_models import ErasureRequest
+from portal.people.models import Membership, User
+
+DELAY: Final = timedelta(days=14)
+"""Time for a change of mind, and for noticing that it was somebody else."""
+
+
+@transaction.atomic
+def export(*, by: User) -> bytes:
+    """Everything that is held about a person, as a ZIP: one JSON file per table, and their receipts."""
+    counts: dict[str, int] = {}
+    bag = io.BytesIO()
+    with zipfile.ZipFile(bag, "w", zipfile.ZIP_DEFLATED) as pack:
+        for model, rows in privacy.export_of(by):
+            counts[model] = len(rows)
+            pack.writestr(f"{model}.json", json.dumps(rows, indent=2, ensure_ascii=False, default=str))
+        for path, content in privacy.files_of(by):
+            pack.writestr(path, content)
+        about = {"person": str(by.pk), "made_at": timezone.now(), "at": settings.BASE_URL, "rows": counts}
+        pack.writestr("about.json", json.dumps(about, indent=2, default=str))
+    trail.record(Event.USER_EXPORTED, by=by, target=by, rows=counts)
+    return bag.getvalue()
+
+
+def waiting(user: User) -> ErasureRequest | None:
+    """The person's request that is neither cancelled nor done."""
+    return ErasureRequest.objects.filter(user=user, ended_at=None).first()
+
+
+@transaction.atomic
+def request_erasure(*, by: User) -> ErasureRequest:
+    """Ask to be erased after DELAY. Raises Conflict while one acts for a lab, or when it is asked already."""
+    user = User.objects.select_for_update().get(pk=by.pk)
+    if user.is_staff or Membership.objects.active().filter(user=user).exists():
+        raise Conflict(
+            _("You act for a lab. Ask its administrator to end your role first; then come back."), code="holds_a_role"
+        )
+    if waiting(user):
+        raise Conflict(_("You have asked already. This page says when it happens."), code="already_asked")
+    now = timezone.now()
+    asked = ErasureRequest.objects.create(user=user, requested_at=now, due_at=now + DELAY)
+    trail.record(Event.USER_ERASURE_REQUESTED, by=by, target=user, due=asked.due_at)
+    context = {
+        "name": user.get_full_name(), "day": asked.due_at.date().isoformat(), "path": reverse("people:data"),
+    }  # fmt: skip
+    key = f"user:{user.pk}"
+    sending.send(to=user.email, template="erasure_requested", context=context, key=key, language=user.language)
+    return asked
+
+
+@transaction.atomic
+def cancel_erasure(*, by: User) -> ErasureRequest:
+    """Change one's mind. Raises Conflict when nothing waits."""
+    asked = ErasureRequest.objects.select_for_update().filter(user=by, ended_at=None).first()
+    if asked is None:
+        raise Conflict(_("There is nothing to cancel."), code="nothing_asked")
+    asked.ended_at = timezone.now()
+    asked.save(update_fields=["ended_at"])
+    trail.record(Event.USER_ERASURE_CANCELLED, by=by, target=by)
+    return asked
+
+
+@transaction.atomic
+def erase(*, request: ErasureRequest, now: datetime) -> bool:
+    """Remove a person's data as the holdings say, once the time has come; False when it was cancelled or done.
+
+    What stays (signatures, decisions, dates, ledgers) names a pseudonym, and the audit trail still verifies.
+    """
+    asked = ErasureRequest.objects.select_for_update().filter(pk=request.pk, ended_at=None, due_at__lte=now).first()
+    if asked is None:
+        return False
+    user = User.objects.select_for_update().get(pk=asked.user_id)
+    asked.ended_at, asked.done = now, True
+    asked.save(update_fields=["ended_at", "done"])
+    user.is_active = False
+    user.set_unusable_password()
+    user.save(update_fields=["is_active", "password"])
+    bump_user(user)
+    trail.record(Event.USER_ERASED, by=None, target=user, rows=_erase_rows(user))
+    return True
+
+
+def _erase_rows(user: User) -> dict[str, int]:
+    """Rows changed or removed, by model. All are found before the first is touched: addresses lead to some of them."""
+    found = [(holding, list(holding.rows(user).values_list("pk", flat=True))) for holding in privacy.holdings()]
+    done: dict[str, int] = {}
+    for holding, keys in found:
+        rows = holding.manager().filter(pk__in=keys)
+        if not keys or not (holding.erased or holding.deletes):
+            continue
+        if holding.eraser:
+            done[holding.model] = holding.eraser(user)
+        elif holding.deletes:
+            done[holding.model] = rows.delete()[0]
+        else:
+            done[holding.model] = rows.update(**{name: _value(value, user) for name, value in holding.erased.items()})
+    return done
+
+
+def _value(value: object, user: User) -> object:
+    return value(user) if callable(value) else value
+
+
+def purge(now: datetime) -> dict[str, int]:
+    """Delete what is past its time, table by table; returns the rows that went. Safe to run twice."""
+    gone = {}
+    for holding in privacy.holdings():
+        if holding.purge:
+            rows = holding.manager().filter(**{f"{holding.purge}__lt": now - holding.age})
+            gone[holding.model] = rows.delete()[0]
+    return gone

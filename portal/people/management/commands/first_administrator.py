@@ -1,0 +1,49 @@
+"""`manage.py first_administrator`: the first account of a new portal, by a link that works once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.forms import default_token_generator
+from allauth.account.models import EmailAddress
+from allauth.account.utils import user_pk_to_url_str
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+from django.urls import reverse
+
+from portal.errors import WeighbridgeError
+from portal.people.actions import create_lab, give_role
+from portal.people.models import Lab, Role, User
+
+
+class Command(BaseCommand):
+    help = "Print a link with which the first administrator chooses a password; nothing once that was done."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--email", required=True)
+        parser.add_argument("--lab", default="lab", help="slug of the first lab, the namespace of its models")
+        parser.add_argument("--lab-name", default="Laboratory")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if any(user.has_usable_password() for user in User.objects.filter(is_superuser=True, is_active=True)):
+            return
+        try:
+            user = _administrator(options["email"].strip().lower(), options["lab"], options["lab_name"])
+        except WeighbridgeError as error:
+            raise CommandError(error.message) from error
+        key = default_token_generator.make_token(user)
+        path = reverse("account_reset_password_from_key", args=[user_pk_to_url_str(user), key])
+        self.stdout.write(settings.BASE_URL + path)
+
+
+@transaction.atomic
+def _administrator(email: str, slug: str, name: str) -> User:
+    """The operator, administrator of the first lab, without a password until the link is used."""
+    user = User.objects.filter(email=email).first() or User.objects.create_superuser(email, None, name="Administrator")
+    if not user.is_superuser:
+        raise CommandError(f"{email} has an account already, which is not an administrator's. Use another address.")
+    EmailAddress.objects.get_or_create(user=user, email=email, defaults={"verified": True, "primary": True})
+    lab = Lab.objects.first() or create_lab(slug=slug, name=name, by=user, contact=email)
+    give_role(user=user, lab=lab, role=Role.ADMINISTRATOR, by=user)
+    return user

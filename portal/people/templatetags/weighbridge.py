@@ -1,0 +1,270 @@
+"""The components of the design system as template tags; each draws one file of templates/_components."""
+
+import datetime
+import functools
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django import template
+from django.contrib.staticfiles import finders
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.forms import BaseForm, BoundField, CheckboxInput
+from django.template import Context
+from django.template.loader import render_to_string
+from django.utils.formats import date_format, number_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+
+register = template.Library()
+
+STATE_ICONS = {"ok": "check", "wait": "clock", "stop": "stop", "gate": "gate", "mute": "pause", "here": "pen"}
+NOTICE_ICONS = STATE_ICONS | {"plain": "info", "here": "info", "mute": "info"}
+MESSAGE_KINDS = {"success": "ok", "warning": "wait", "error": "stop"}
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """Draw one icon of icons.svg at the size of the text; it stands beside a word, so it has no name of its own."""
+    sprite = staticfiles_storage.url("weighbridge/icons.svg")
+    return format_html('<svg class="i" aria-hidden="true"><use href="{}#{}"></use></svg>', sprite, name)
+
+
+@register.simple_tag
+def state(kind: str, word: str, icon_name: str = "") -> SafeString:
+    """Show a state as icon and word. Kinds: ok, wait, stop, gate, mute, here (= your turn)."""
+    return format_html(
+        '<span class="st {}">{} <span>{}</span></span>', kind, icon(icon_name or STATE_ICONS[kind]), word
+    )
+
+
+@register.inclusion_tag("_components/facts.html")
+def facts(pairs: Iterable[tuple[str, object]], style: str = "facts") -> dict[str, object]:
+    """List (term, value) pairs; style 'facts' puts terms above values, 'pairs' beside them."""
+    return {"pairs": list(pairs), "style": style}
+
+
+@register.inclusion_tag("_components/field.html")
+def field(bound: BoundField, hint: str = "") -> dict[str, object]:
+    """Draw one form field: label, hint, errors, control, tied together by aria-describedby."""
+    help_text = hint or bound.help_text
+    bound.field.widget.attrs.pop("placeholder", None)  # the label says it, and stays when one types
+    return {
+        "field": bound,
+        "hint": help_text,
+        "hint_id": f"{bound.auto_id}_helptext",
+        "error_id": f"{bound.auto_id}_error",
+        "described_by": _described_by(bound, has_hint=bool(help_text)),
+        "control": _control(bound, has_hint=bool(help_text)),
+        "one_choice": isinstance(bound.field.widget, CheckboxInput),
+        "group": bound.use_fieldset,
+    }
+
+
+def _described_by(bound: BoundField, *, has_hint: bool) -> str:
+    parts = [f"{bound.auto_id}_helptext"] if has_hint else []
+    parts += [f"{bound.auto_id}_error"] if bound.errors else []
+    return " ".join(parts)
+
+
+def _control(bound: BoundField, *, has_hint: bool) -> SafeString:
+    """Render the control, in a group one .choice a subwidget."""
+    if bound.use_fieldset and hasattr(bound.field, "choices"):
+        rows = ((str(sub.tag()), sub.id_for_label, sub.choice_label) for sub in bound)
+        return format_html_join(
+            "",
+            '<div class="choice">{}<label for="{}">{}</label></div>',
+            ((mark_safe(tag), pk, label) for tag, pk, label in rows),  # noqa: S308 - rendered by Django's own widget
+        )
+    described = _described_by(bound, has_hint=has_hint)
+    return bound.as_widget(attrs={"aria-describedby": described} if described else {})
+
+
+@register.inclusion_tag("_components/error_summary.html")
+def error_summary(form: BaseForm, *, focus: bool = True) -> dict[str, object]:
+    """List every error of a form first, each linked to its control; takes the focus when the page loads."""
+    entries = [
+        (_first_control(form[name]), form[name].label, error)
+        for name, errors in form.errors.items()
+        if name in form.fields
+        for error in errors
+    ]
+    general = list(form.non_field_errors())
+    return {"entries": entries, "general": general, "count": len(entries) + len(general), "focus": focus}
+
+
+def _first_control(bound: BoundField) -> str:
+    """Return the id to jump to: a group has no control of its own, so its first choice."""
+    return f"{bound.auto_id}_0" if bound.use_fieldset and hasattr(bound.field, "choices") else bound.auto_id
+
+
+@register.simple_tag
+def digest(value: str, length: int = 0) -> SafeString:
+    """Show a hex digest with its first eight digits strong; length > 0 shortens it, with the whole in the title."""
+    if not length or length >= len(value):
+        return format_html('<code class="digest"><b>{}</b>{}</code>', value[:8], value[8:])
+    return format_html('<code class="digest" title="{}"><b>{}</b>{}…</code>', value, value[:8], value[8:length])
+
+
+@register.filter(name="bytes")
+def in_bytes(size: int | None) -> str:
+    """Write a size in decimal units, three figures: 12.4 MB. Under 10 kB exactly: 7,318 B."""
+    if size is None:
+        return "—"
+    return _scaled(size, 1000, ("B", "kB", "MB", "GB", "TB", "PB"))
+
+
+@register.filter
+def bytes_both(size: int | None) -> str:
+    """Write a size in both conventions: 12.4 MB (11.8 MiB)."""
+    if size is None or size < 10_000:
+        return in_bytes(size)
+    return f"{in_bytes(size)} ({_scaled(size, 1024, ('B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'))})"
+
+
+def _scaled(size: int, base: int, units: Sequence[str]) -> str:
+    if size < 10_000:
+        return f"{number_format(size, force_grouping=True)}\u00a0B"
+    power = next((n for n in range(1, len(units)) if round(size / base**n) < base), len(units) - 1)
+    value = size / base**power
+    places = 1 if value < 99.95 else 0
+    return f"{number_format(round(value, places), decimal_pos=places)}\u00a0{units[power]}"
+
+
+@register.filter
+def thousands(value: int | None) -> str:
+    """Write a whole number with separators; nothing known is a dash."""
+    return "—" if value is None else number_format(value, force_grouping=True)
+
+
+@register.filter
+def stamp(when: datetime.datetime | None) -> SafeString:
+    """Write a moment as 23 Nov 2026, 14:20 UTC in a <time>, the date as the language has it."""
+    if when is None:
+        return mark_safe("—")
+    utc = localtime(when, datetime.UTC)
+    return format_html('<time datetime="{}">{}</time>', utc.isoformat(timespec="seconds"), _moment(utc))
+
+
+@register.filter
+def day(when: datetime.date | datetime.datetime | None) -> SafeString:
+    """Write a date as 23 Nov 2026 in a <time>, or as the language has it."""
+    if when is None:
+        return mark_safe("—")
+    date = localtime(when, datetime.UTC).date() if isinstance(when, datetime.datetime) else when
+    return format_html('<time datetime="{}">{}</time>', date.isoformat(), _date(date))
+
+
+def _date(date: datetime.date) -> str:
+    return date_format(date).replace(" ", "\u00a0")
+
+
+def _moment(utc: datetime.datetime) -> str:
+    return f"{_date(utc.date())}, {utc:%H:%M}\u00a0UTC"
+
+
+@register.filter
+def document(text: str) -> SafeString:
+    """Set a plain text as headings (lines that begin with #) and paragraphs; nothing else in it is markup."""
+    blocks = (block.strip() for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n")))
+    return format_html_join("\n", "{}", ((_block(block),) for block in blocks if block))
+
+
+def _block(block: str) -> SafeString:
+    heading = re.fullmatch(r"(#{1,3}) +(.+)", block)
+    if heading:
+        return format_html("<h3>{}</h3>", heading[2])
+    return format_html("<p>{}</p>", format_html_join(mark_safe("<br>"), "{}", ((line,) for line in block.split("\n"))))
+
+
+@register.inclusion_tag("_components/timeline.html")
+def timeline(entries: Iterable[Any]) -> dict[str, object]:
+    """Draw a history. An entry has .when (datetime, date, word or None), .title, .note and .state (done, now, todo)."""
+    return {"entries": list(entries)}
+
+
+@register.filter
+def as_when(when: datetime.datetime | str | None) -> SafeString | str:
+    """Write the left column of a timeline: a moment as a time, a word as it is."""
+    if isinstance(when, datetime.datetime):
+        return stamp(when)
+    return format_html('<span class="when">{}</span>', when or "")
+
+
+@register.inclusion_tag("_components/crumbs.html")
+def crumbs(*parts: str) -> dict[str, object]:
+    """Draw a breadcrumb: label, url, label, url, …, label of this page."""
+    return {"links": list(zip(parts[0::2], parts[1::2], strict=False)), "here": parts[-1]}
+
+
+@register.simple_block_tag
+def code(content: str, label: str = "") -> str:
+    """Show code to paste, with a copy button. Lines that begin '$ ' get a prompt that is not copied; '#' are comments."""
+    lines = [_code_line(line) for line in str(content).strip("\n").rstrip().split("\n")]
+    return render_to_string(
+        "_components/code.html",
+        {"body": mark_safe("\n".join(lines)), "label": label or _("Code")},  # noqa: S308 - escaped line by line
+    )
+
+
+def _code_line(line: str) -> str:
+    """Mark up one line; a block tag's content is rendered, so escaped, already."""
+    prompted = re.sub(r"^\$ ", '<span class="p">$ </span>', line)
+    return re.sub(r"((?:^|\s{2,})#.*)$", r'<span class="c">\1</span>', prompted)
+
+
+@register.inclusion_tag("_components/gauge.html")
+def gauge(used: float, limit: float) -> dict[str, object]:
+    """Draw a ruler filled from 0 to used/limit; red from 90 %. Write the number in words beside it."""
+    share = 0.0 if limit <= 0 else min(1.0, max(0.0, used / limit))
+    ticks = [f"{tenth * 10}%" for tenth in range(11)]
+    return {"share": f"{share * 100:.2f}%", "percent": round(share * 100), "high": share >= 0.9, "ticks": ticks}
+
+
+@register.simple_block_tag
+def empty(content: str, title: str, level: int = 3) -> str:
+    """Say what would be here, why one would want it, and how to begin."""
+    return render_to_string("_components/empty.html", {"title": title, "body": content, "level": level})
+
+
+@register.simple_block_tag
+def notice(content: str, kind: str, title: str, icon_name: str = "", level: int = 2) -> str:
+    """Set something apart. Kinds: gate, stop, wait, ok, here, plain."""
+    shown = icon_name or NOTICE_ICONS[kind]
+    return render_to_string(
+        "_components/notice.html", {"kind": kind, "title": title, "icon_name": shown, "body": content, "level": level}
+    )
+
+
+@register.filter
+def message_kind(level_tag: str) -> str:
+    """Translate a message level of Django into a kind of notice."""
+    return MESSAGE_KINDS.get(level_tag, "here")
+
+
+@register.simple_tag
+def vendored(path: str) -> str:
+    """Return the address of a third-party file that set-up brought, or '' where it is missing."""
+    return _vendored(path)
+
+
+@functools.cache
+def _vendored(path: str) -> str:
+    if finders.find(path) is None and not staticfiles_storage.exists(path):
+        return ""
+    try:
+        return staticfiles_storage.url(path)
+    except ValueError:
+        return ""
+
+
+@register.simple_tag(takes_context=True)
+def current(context: Context, *names: str) -> SafeString | str:
+    """Return aria-current when the page's namespace or view is among the names and no "-name" takes it out again."""
+    match = getattr(context.get("request"), "resolver_match", None)
+    here = {match.namespace, match.view_name} if match is not None else set()
+    if here.isdisjoint(names) or not here.isdisjoint(name.removeprefix("-") for name in names if name.startswith("-")):
+        return ""
+    return mark_safe(' aria-current="page"')

@@ -1,0 +1,448 @@
+"""All settings, from the environment: identity, apps, database, security, storage, mail, jobs, limits.
+
+Every variable is read through portal.env and described in docs/settings.md; a test holds the two against each other.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import django_stubs_ext
+from csp.constants import NONCE, NONE, SELF
+from django.core.management.utils import get_random_secret_key
+
+from portal import env
+
+django_stubs_ext.monkeypatch()
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+
+# --- Identity ---------------------------------------------------------------------------------------------------
+MODE: Final = env.choice(
+    "WEIGHBRIDGE_MODE",
+    "test" if {"pytest", "mypy"} & set(sys.modules) else "serve",
+    ("demo", "serve", "test", "scaled"),
+)
+HOME: Final = Path(env.text("WEIGHBRIDGE_HOME", str(ROOT / ".weighbridge"))).absolute()
+BASE_URL: Final = env.origin("BASE_URL", "http://127.0.0.1:8000")
+DEBUG = env.flag("DEBUG", default=False)
+_LOCAL: Final = MODE in {"demo", "test"}
+SECRET_KEY = env.text("SECRET_KEY") or (
+    get_random_secret_key()
+    if _LOCAL
+    else env.required("SECRET_KEY", "the key that signs sessions and links, at least 50 random characters")
+)
+ALLOWED_HOSTS = env.text(
+    "ALLOWED_HOSTS", "*" if _LOCAL else BASE_URL.split("://")[-1].split("/")[0].split(":")[0]
+).split(",")
+
+# --- Apps -------------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "portal.audit",
+    "portal.outbox",
+    "portal.mail",
+    "portal.switches",
+    "portal.people",
+    "portal.projects",
+    "portal.api",
+    "portal.agreements",
+    "portal.access",
+    "portal.tokens",
+    "portal.webhooks",
+    "portal.mailbox",
+    "releases",
+    "inference",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
+    "csp",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django.forms",
+]
+MIDDLEWARE = [
+    "releases.hub.target.RawTarget",
+    "portal.http.Errors",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "portal.people.language.Locale",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "portal.people.second_factor.RequireOfStaff",
+    "releases.hub.limits.Pages",
+]
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [ROOT / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+                "portal.people.context.page",
+                "portal.access.context.signing",
+            ],
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Database ---------------------------------------------------------------------------------------------------
+DATABASE_URL: Final = env.text("DATABASE_URL", f"postgresql:///weighbridge?host={HOME / 'run'}")
+DATABASES = {"default": env.database(DATABASE_URL)}
+
+# --- People -----------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "people.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+if MODE == "test":
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+LOGIN_URL = "/account/login/"
+LOGIN_REDIRECT_URL = "/me/"
+LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "portal.people.adapters.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_SIGNUP_FORM_CLASS = "portal.people.forms.SignupForm"
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_CONFIRM_EMAIL_ON_GET = False
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # of whatever opens the account: who did not do it must hear of it
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = BASE_URL.split("://")[0]  # of the address that providers send people back to
+SOCIALACCOUNT_PROVIDERS = env.sign_in(env.text("SIGN_IN_PROVIDERS"))
+SOCIALACCOUNT_ADAPTER = "portal.people.adapters.LinkedAccountAdapter"
+SOCIALACCOUNT_FORMS = {
+    "signup": "portal.people.account_forms.LinkedSignupForm",
+    "disconnect": "portal.people.account_forms.UnlinkForm",
+}
+SOCIALACCOUNT_AUTO_SIGNUP = False  # nobody gets a second account unasked
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # an address alone opens no account, whoever vouches for it
+SOCIALACCOUNT_REAUTHENTICATION_REQUIRED = True
+STEP_UP = env.flag("STEP_UP", default=not _LOCAL)
+STAFF_SECOND_FACTOR = env.flag("STAFF_SECOND_FACTOR", default=not _LOCAL)
+STAFF_SECOND_FACTOR_GRACE_DAYS = env.number("STAFF_SECOND_FACTOR_GRACE_DAYS", 14)
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_FORMS = {
+    "add_webauthn": "portal.people.account_forms.PasskeyForm",
+    "login_webauthn": "portal.people.account_forms.PasskeyLoginForm",
+    "reauthenticate_webauthn": "portal.people.account_forms.PasskeyReauthenticateForm",
+}
+MFA_TOTP_ISSUER = "Weighbridge"
+MFA_TOTP_TOLERANCE = 1  # a clock that is half a minute off
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = BASE_URL.startswith("http://")  # browsers do on localhost alone
+
+# --- Security ---------------------------------------------------------------------------------------------------
+_HTTPS: Final = BASE_URL.startswith("https://")
+TRUSTED_PROXIES: Final = env.number("TRUSTED_PROXIES", 0)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+SESSION_COOKIE_NAME = "__Host-session" if _HTTPS else "session"
+CSRF_COOKIE_NAME = "__Host-csrf" if _HTTPS else "csrf"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _HTTPS
+SECURE_SSL_REDIRECT = False  # the edge redirects; a redirect of ours would break the Hub's POSTs
+SILENCED_SYSTEM_CHECKS = ["security.W008"]  # for the reason above
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+APPEND_SLASH = True
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+FILE_UPLOAD_HANDLERS = ["portal.http.BoundedUpload"]
+CONTENT_SECURITY_POLICY: dict[str, Any] = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "manifest-src": [SELF],
+    }
+}
+BLOB_SIGNING_KEY: Final = env.text("BLOB_SIGNING_KEY") or (
+    "test-blob-signing-key"
+    if MODE == "test"
+    else env.required("BLOB_SIGNING_KEY", "the key that signs local download links; one key per purpose")
+)
+RECEIPT_SIGNING_KEY: Final = env.text("RECEIPT_SIGNING_KEY")
+INTERNAL_SECRET: Final = env.text("INTERNAL_SECRET") or (
+    "test-internal-secret"
+    if MODE == "test"
+    else env.required("INTERNAL_SECRET", "the secret that the gateway shows to the control plane")
+)
+
+# --- Storage ----------------------------------------------------------------------------------------------------
+STORE: Final = env.choice("STORE", "local", ("local", "s3"))
+STORE_PATH: Final = Path(env.text("STORE_PATH", str(HOME / "blobs")))
+S3_ENDPOINT: Final = env.text("S3_ENDPOINT")
+S3_BUCKET: Final = env.text("S3_BUCKET", "weighbridge")
+S3_REGION: Final = env.text("S3_REGION", "us-east-1")
+S3_ADDRESSING_STYLE: Final = env.choice("S3_ADDRESSING_STYLE", "path", ("path", "virtual"))
+S3_ACCESS_KEY: Final = env.text("S3_ACCESS_KEY")
+S3_SECRET_KEY: Final = env.text("S3_SECRET_KEY")
+S3_UPLOAD_ACCESS_KEY: Final = env.text("S3_UPLOAD_ACCESS_KEY")
+S3_UPLOAD_SECRET_KEY: Final = env.text("S3_UPLOAD_SECRET_KEY")
+S3_READ_ACCESS_KEY: Final = env.text("S3_READ_ACCESS_KEY")
+S3_READ_SECRET_KEY: Final = env.text("S3_READ_SECRET_KEY")
+S3_OWNER_ACCESS_KEY: Final = env.text("S3_OWNER_ACCESS_KEY")
+S3_OWNER_SECRET_KEY: Final = env.text("S3_OWNER_SECRET_KEY")
+INGEST_S3_ENDPOINT: Final = env.text("INGEST_S3_ENDPOINT")
+INGEST_S3_REGION: Final = env.text("INGEST_S3_REGION", "us-east-1")
+INGEST_S3_ADDRESSING_STYLE: Final = env.choice("INGEST_S3_ADDRESSING_STYLE", "path", ("path", "virtual"))
+INGEST_S3_ACCESS_KEY: Final = env.text("INGEST_S3_ACCESS_KEY")
+INGEST_S3_SECRET_KEY: Final = env.text("INGEST_S3_SECRET_KEY")
+INGEST_HUB_TOKEN: Final = env.text("INGEST_HUB_TOKEN")
+DOWNLOAD_LINK_S: Final = env.number("DOWNLOAD_LINK_S", 120, least=1)
+SCRUB_BYTES: Final = env.number("SCRUB_BYTES", 200_000_000_000, least=1)
+FILE_LIMIT_BYTES: Final = 50_000_000_000
+
+# --- Conversions ------------------------------------------------------------------------------------------------
+_ENGINE_PYTHON: Final = ROOT / ".venv-engine" / "bin" / "python"
+CONVERTER_PYTHON: Final = env.text("CONVERTER_PYTHON", str(_ENGINE_PYTHON) if _ENGINE_PYTHON.exists() else "")
+CONVERTER_CLOSED_IN: Final = env.flag("CONVERTER_CLOSED_IN", default=False)
+CONVERSION_PATH: Final = Path(env.text("CONVERSION_PATH", str(HOME / "conversion")))
+CONVERSION_SECONDS: Final = env.number("CONVERSION_SECONDS", 3600, least=1)
+CONVERSION_MEMORY_MIB: Final = env.number("CONVERSION_MEMORY_MIB", 8192, least=1024)
+
+_VENDOR: Final = {
+    "vendor/source-serif-4": "@fontsource-variable/source-serif-4",
+    "vendor/ibm-plex-sans": "@fontsource/ibm-plex-sans",
+    "vendor/ibm-plex-mono": "@fontsource/ibm-plex-mono",
+    "vendor/uplot": "uplot/dist",
+}
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.text("STATIC_ROOT", str(HOME / "static")))
+STATICFILES_DIRS: list[Any] = [ROOT / "portal" / "static"] + [
+    (prefix, ROOT / "node_modules" / package)
+    for prefix, package in _VENDOR.items()
+    if (ROOT / "node_modules" / package).is_dir()
+]
+_MANIFEST: Final = MODE != "test" and ("collectstatic" in sys.argv or (STATIC_ROOT / "staticfiles.json").exists())
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if _MANIFEST
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = not _MANIFEST
+WHITENOISE_AUTOREFRESH = DEBUG
+WHITENOISE_MANIFEST_STRICT = False
+
+# --- Mail -------------------------------------------------------------------------------------------------------
+DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", "Weighbridge <weighbridge@localhost>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+MAIL_URL: Final = env.text("MAIL_URL", "mailbox://" if MODE == "demo" else "")
+ANYMAIL: dict[str, Any] = {}
+globals().update(env.mail(MAIL_URL))
+_SERVICE: Final = MAIL_URL.partition(":")[0]
+MAIL_EVENTS: Final = env.choice(
+    "MAIL_EVENTS", _SERVICE if _SERVICE in env.MAIL_SERVICES else "", ("", *env.MAIL_SERVICES)
+)
+MAIL_EVENTS_SECRET: Final = env.text("MAIL_EVENTS_SECRET")
+MAIL_EVENTS_KEY: Final = env.text("MAIL_EVENTS_KEY")
+ANYMAIL |= {"WEBHOOK_SECRET": MAIL_EVENTS_SECRET, "MAILGUN_WEBHOOK_SIGNING_KEY": MAIL_EVENTS_KEY}
+
+# --- Webhooks ---------------------------------------------------------------------------------------------------
+WEBHOOK_PRIVATE = env.flag("WEBHOOK_PRIVATE", default=_LOCAL)
+
+# --- Redis, jobs ------------------------------------------------------------------------------------------------
+REDIS_URL: Final = env.text("REDIS_URL", f"unix://{HOME / 'run' / 'limits.sock'}")
+BROKER_URL: Final = env.text("BROKER_URL", f"redis+socket://{HOME / 'run' / 'broker.sock'}")
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CELERY_BROKER_URL = BROKER_URL
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_ROUTES = {
+    "releases.tasks.convert": {"queue": "conversion"},  # long, and for the converter alone
+    "inference.tasks.run_batch": {"queue": "batches"},  # long too, and never in the way of what people wait for
+}
+INTERNAL_SOCKET: Final = env.text("INTERNAL_SOCKET", str(HOME / "run" / "internal.sock"))
+
+# --- Rates and caps ---------------------------------------------------------------------------------------------
+CARD_LINKS: Final = env.choice("CARD_LINKS", "off", ("off", "public", "any"))
+HUB_LIMITS: Final = {
+    "api": env.number("HUB_LIMIT_API", 0 if MODE == "test" else 3_000),
+    "resolvers": env.number("HUB_LIMIT_RESOLVERS", 0 if MODE == "test" else 12_000),
+    "pages": env.number("HUB_LIMIT_PAGES", 0 if MODE == "test" else 3_000),
+}
+HUB_WINDOW_S: Final = env.number("HUB_WINDOW_S", 300, least=1)
+HARM_REPORTS: Final = env.number("HARM_REPORTS", 5, least=1)
+SURGE_FACTOR: Final = env.number("SURGE_FACTOR", 10, least=1)
+SURGE_LEAST_GB: Final = env.number("SURGE_LEAST_GB", 100)
+
+# --- Batches ----------------------------------------------------------------------------------------------------
+GATEWAY_URL: Final = env.text("GATEWAY_URL", BASE_URL).rstrip("/")
+BATCH_FILE_BYTES: Final = env.number("BATCH_FILE_BYTES", 100_000_000, least=1)
+BATCH_ROWS: Final = env.number("BATCH_ROWS", 50_000, least=1)
+BATCH_TOKENS: Final = env.number("BATCH_TOKENS", 20_000_000, least=1)
+BATCH_STORED_BYTES: Final = env.number("BATCH_STORED_BYTES", 5_000_000_000, least=1)
+BATCH_FILE_DAYS: Final = env.number("BATCH_FILE_DAYS", 30, least=1)
+BATCH_AT_A_TIME: Final = env.number("BATCH_AT_A_TIME", 4, least=1)
+
+# --- Content logging ------------------------------------------------------------------------------------------
+CONTENT_KEY: Final = env.key("CONTENT_KEY")
+CONTENT_PRIVATE_KEY: Final = env.key("CONTENT_PRIVATE_KEY")
+CONTENT_DAYS: Final = env.number("CONTENT_DAYS", 30, least=1)
+CONTENT_OPEN_HOURS: Final = env.number("CONTENT_OPEN_HOURS", 24, least=1)
+CONTENT_TELL_HOURS: Final = env.number("CONTENT_TELL_HOURS", 0)
+
+# --- Language, time ---------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en-gb"
+PSEUDO_LOCALE: Final = env.flag("PSEUDO_LOCALE", default=MODE == "test")
+LANGUAGES = [("en-gb", "English"), ("de", "Deutsch"), *([("en-xa", "Pseudo")] if PSEUDO_LOCALE else [])]
+LOCALE_PATHS = [ROOT / "locale"]
+LANGUAGE_COOKIE_NAME = "language"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_SECURE = _HTTPS
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+TIME_ZONE = "UTC"
+USE_I18N = USE_TZ = True
+
+# --- API --------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "portal.tokens.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["portal.api.parsing.Json"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "portal.api.parsing.OnlyJson",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "portal.api.problems.handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.1",
+    "TITLE": "Weighbridge",
+    "VERSION": "1",
+    "DESCRIPTION": (
+        "The verbs of the portal for programs: the same actions as the pages, under the same rules.\n\n"
+        "Errors are RFC 9457 problem details with a `code` that never changes. Lists come 50 to a page. What belongs "
+        "to another lab is not found. Every write takes an `Idempotency-Key`: sent again within 24 hours under the "
+        "same key it happens once, and gives the same answer; a refusal is not kept. What a mailed secret allows needs no "
+        "account and no key: it happens once by itself."
+    ),
+    "SERVERS": [{"url": "/"}],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SORT_OPERATION_PARAMETERS": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": ["portal.api.description.finish"],
+    "AUTHENTICATION_WHITELIST": [],
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "token": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "An access token of `/me/tokens/`: `wb_…`. It never does more than its scopes, nor more "
+                "than its holder may. The scopes that an operation needs stand beside it.",
+            },
+            "session": {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": "__Host-session",
+                "description": "The cookie of a browser that is signed in; `session` where the portal is not on https.",
+            },
+            "csrf": {
+                "type": "apiKey",
+                "in": "header",
+                "name": "X-CSRFToken",
+                "description": "With a session, for writes: the value of the cookie `__Host-csrf`, or `csrf`.",
+            },
+        }
+    },
+    "TAGS": [
+        {"name": "applying", "description": "What an applicant does, by session."},
+        {"name": "applications", "description": "What reviewers do."},
+        {"name": "teams", "description": "Who works under one grant: invited, and answering for themselves."},
+        {"name": "confirmations", "description": "People outside who confirm an application."},
+        {"name": "grants", "description": "What becomes of access that was given."},
+        {"name": "institutional", "description": "Seats for an institution's people, under one signature."},
+        {"name": "gates", "description": "What one applies for, as the lab sets it: settings and forms."},
+        {"name": "agreements", "description": "Texts that people sign, and who has yet to."},
+        {"name": "rules", "description": "Triage: lines of text that advise reviewers."},
+        {"name": "reasons", "description": "The words of typed reasons in the lab's mails."},
+        {"name": "filters", "description": "Saved ways to look at the queue."},
+        {"name": "substitutes", "description": "Who acts for an absent reviewer."},
+        {"name": "tokens", "description": "One's own access tokens, by session."},
+        {"name": "mail", "description": "One's own mail: how often it comes, by session."},
+        {"name": "downloads", "description": "Links that were given out, sums of them, and daily caps."},
+        {"name": "usage", "description": "Sums of what was used, and requests for more of it."},
+        {"name": "webhooks", "description": "Addresses of the lab's own that are told of events."},
+        {"name": "conversions", "description": "Other files of the same weights, with receipts."},
+        {"name": "openings", "description": "Revisions that are published by rule: a date, approvals, or both."},
+        {"name": "stops", "description": "Emergency stops of a model, a family or one revision."},
+        {"name": "logbooks", "description": "What happened while a model was trained, as its lab writes it down."},
+        {"name": "evaluations", "description": "Scores of models, and what others report who measured them again."},
+        {
+            "name": "harm",
+            "description": "Reports of harm or misuse: the public log, and what their lab does with them.",
+        },
+        {"name": "costs", "description": "What a model costs to run and what its training cost, with the arithmetic."},
+        {"name": "comparisons", "description": "What differs between two revisions of a model."},
+        {"name": "search", "description": "Words, over families, models, cards and the entries of logbooks."},
+        {"name": "errata", "description": "What turned out to be wrong with a model that is out."},
+        {"name": "receipts", "description": "Signed receipts of one's own queries."},
+        {"name": "why", "description": "Every condition of a right."},
+        {"name": "numbers", "description": "What everybody may know."},
+    ],
+}
+
+# --- Logs -------------------------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))},
+    "loggers": {"django.request": {"level": "ERROR"}, "django.security.DisallowedHost": {"level": "CRITICAL"}},
+}

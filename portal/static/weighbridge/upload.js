@@ -1,0 +1,178 @@
+// Sends a folder from the browser: each file is hashed by a worker (sha256.js), then its parts go by signed links
+// straight to the store. What has arrived is noted in this browser, so that the same folder goes on where it stopped.
+"use strict";
+document.addEventListener("DOMContentLoaded", () => {
+  const root = document.getElementById("upload");
+  const words = JSON.parse(document.getElementById("upload-words").textContent);
+  const rows = root.querySelector("tbody"), line = root.querySelector("[data-line]"), send = root.querySelector("[data-send]");
+  const csrf = root.querySelector("[name=csrfmiddlewaretoken]").value;
+  const NOTES = "weighbridge-upload:";
+  let chosen = [];
+
+  const ask = async (url, body) => {
+    const answer = await fetch(url, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": csrf },
+      body: JSON.stringify(body),
+    });
+    if (answer.redirected) throw new Error(answer.statusText);
+    const told = await answer.json();
+    if (!answer.ok) throw new Error(told.title || told.error || answer.statusText);
+    return told;
+  };
+
+  const say = (entry, word, detail = "") => { entry.state.textContent = detail ? `${word}: ${detail}` : word; };
+  const share = (entry, done) => { entry.bar.value = entry.file.size ? done / entry.file.size : 1; };
+
+  const row = (path, file) => {
+    const tr = rows.insertRow();
+    const name = document.createElement("th");
+    name.scope = "row";
+    name.textContent = path;
+    tr.append(name);
+    const size = tr.insertCell();
+    size.className = "num";
+    size.textContent = file.size.toLocaleString(document.documentElement.lang);
+    const cell = tr.insertCell();
+    const state = document.createElement("span"), bar = document.createElement("progress");
+    bar.value = 0;
+    bar.setAttribute("aria-label", path);
+    cell.append(bar, " ", state);
+    return { path, file, state, bar, sha256: "", done: false, fault: "" };
+  };
+
+  const choose = async (files) => {
+    rows.replaceChildren();
+    chosen = files.filter(({ path }) => !path.split("/").some((part) => part.startsWith("."))).map(({ path, file }) => row(path, file));
+    root.querySelector("[data-list]").hidden = chosen.length === 0;
+    send.disabled = true;
+    if (!chosen.length) return;
+    chosen.forEach((entry) => say(entry, words.asking));
+    try {
+      const told = await ask(root.dataset.plan, { files: chosen.map(({ path, file }) => ({ path, size: file.size })) });
+      told.files.forEach(({ fault }, n) => {
+        chosen[n].fault = fault;
+        chosen[n].bar.hidden = Boolean(fault);
+        say(chosen[n], fault ? words.refused : words.ready, fault);
+      });
+      const good = chosen.some(({ fault }) => !fault);
+      line.textContent = good ? "" : words.nothing;
+      send.disabled = !good;
+    } catch (error) {
+      line.textContent = words.again.replace("%(why)s", error.message);
+    }
+  };
+
+  const hash = (entry) => new Promise((resolve, reject) => {
+    const worker = new Worker(root.dataset.worker);
+    worker.onmessage = ({ data }) => {
+      if (data.read) share(entry, data.read);
+      if (data.sha256 || data.failed) worker.terminate();
+      if (data.sha256) resolve(data.sha256);
+      if (data.failed) reject(new Error(data.failed));
+    };
+    worker.onerror = (error) => { worker.terminate(); reject(new Error(error.message)); };
+    worker.postMessage(entry.file);
+  });
+
+  const put = (url, body, moved) => new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("PUT", url);
+    request.upload.onprogress = (event) => moved(event.loaded);
+    request.onload = () => (request.status < 300 ? resolve(request.getResponseHeader("ETag") || "") : reject(Object.assign(new Error(`${request.status}`), { status: request.status })));
+    request.onerror = () => reject(new Error(words.failed));
+    request.send(body);
+  });
+
+  // What this browser knows of an upload that has begun: its links and the parts that have arrived, for a day.
+  const noted = (key) => {
+    const note = JSON.parse(localStorage.getItem(key) || "null");
+    return note && note.until > Date.now() ? note : null;
+  };
+
+  const transfer = async (entry) => {
+    const key = `${NOTES}${root.dataset.model}:${entry.sha256}`;
+    let note = noted(key);
+    if (!note) {
+      const told = await ask(root.dataset.begin, { sha256: entry.sha256, size: entry.file.size });
+      if (told.held) { localStorage.removeItem(key); return words.held; }
+      note = { ...told, etags: told.links.map(() => ""), until: Date.now() + 23 * 3600 * 1000 };
+    }
+    say(entry, words.sending);
+    for (const [n, link] of note.links.entries()) {
+      const from = n * note.part_bytes;
+      if (note.etags[n]) continue;
+      try {
+        note.etags[n] = await put(link, entry.file.slice(from, from + note.part_bytes), (moved) => share(entry, from + moved));
+      } catch (error) {
+        if (error.status === 403 || error.status === 404) localStorage.removeItem(key); // it ended: begin anew
+        throw error;
+      }
+      localStorage.setItem(key, JSON.stringify(note));
+    }
+    say(entry, words.checking);
+    localStorage.removeItem(key); // whatever the answer: what does not match is sent anew
+    const parts = note.etags.map((etag, n) => ({ partNumber: n + 1, etag }));
+    await ask(note.complete, { oid: entry.sha256, parts });
+    return words.done;
+  };
+
+  const one = async (entry) => {
+    try {
+      say(entry, words.reading);
+      entry.sha256 ||= await hash(entry);
+      say(entry, await transfer(entry));
+      share(entry, entry.file.size);
+      entry.done = true;
+    } catch (error) {
+      say(entry, words.failed, error.message);
+      throw error;
+    }
+  };
+
+  const all = async () => {
+    send.disabled = true;
+    const good = chosen.filter(({ fault }) => !fault);
+    try {
+      for (const [n, entry] of good.entries()) {
+        line.textContent = words.count.replace("%(done)s", n).replace("%(all)s", good.length);
+        if (!entry.done) await one(entry);
+      }
+      line.textContent = words.committing;
+      const files = good.map(({ path, file, sha256 }) => ({ path, size: file.size, sha256 }));
+      const whole = root.querySelector("[name=whole]").checked, message = root.querySelector("[name=message]").value;
+      location.assign((await ask(root.dataset.commit, { files, whole, message, parent: root.dataset.parent })).page);
+    } catch (error) {
+      line.textContent = words.again.replace("%(why)s", error.message);
+      send.disabled = false;
+    }
+  };
+
+  const inside = (path) => path.split("/").slice(1).join("/") || path;
+  const entries = async (entry, path) => {
+    if (entry.isFile) return [{ path, file: await new Promise((resolve, reject) => entry.file(resolve, reject)) }];
+    const reader = entry.createReader(), found = [];
+    for (;;) {
+      const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+      if (!some.length) return found;
+      for (const each of some) found.push(...await entries(each, path ? `${path}/${each.name}` : each.name));
+    }
+  };
+
+  root.querySelectorAll("input[type=file]").forEach((input) => input.addEventListener("change", () => {
+    choose([...input.files].map((file) => ({ path: file.webkitRelativePath ? inside(file.webkitRelativePath) : file.name, file })));
+  }));
+  const zone = root.querySelector("[data-drop]");
+  zone.addEventListener("dragover", (event) => { event.preventDefault(); zone.classList.add("over"); });
+  zone.addEventListener("dragleave", () => zone.classList.remove("over"));
+  zone.addEventListener("drop", async (event) => {
+    event.preventDefault();
+    zone.classList.remove("over");
+    const dropped = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
+    const found = [];
+    for (const each of dropped) found.push(...await entries(each, each.isDirectory ? "" : each.name));
+    choose(found);
+  });
+  send.addEventListener("click", all);
+  root.hidden = false;
+});

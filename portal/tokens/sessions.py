@@ -1,0 +1,18 @@
+"""What the end of a session means for its pages' tokens."""
+
+from __future__ import annotations
+
+from django.contrib.auth.signals import user_logged_out
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from portal.people.models import User
+from portal.tokens import page_actions
+
+
+@receiver(user_logged_out)
+def signed_out(sender: object, request: HttpRequest, user: object, **_more: object) -> None:
+    """Whoever signs out takes back what this session's pages query with, before the session itself is gone."""
+    key = request.session.session_key
+    if isinstance(user, User) and key:
+        page_actions.end_session(by=user, session=key)

@@ -1,0 +1,17 @@
+"""The letter of webhooks."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from portal.mail.registry import Letter, Topic, declare
+
+declare(
+    Letter(
+        "webhook_stopped",
+        Topic.LAB,
+        _("the lab’s managers and administrators"),
+        _("a webhook has failed 20 times on end"),
+        {"name": "Noor Haddad", "lab": "Lyceum Laboratory", "path": "/webhooks/"},
+    )
+)

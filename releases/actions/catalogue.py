@@ -1,0 +1,151 @@
+"""Families and models: opened, described."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from portal.access.gate_models import Gate
+from portal.audit import trail
+from portal.audit.events import Event
+from portal.errors import Conflict, Invalid
+from portal.outbox import delivery
+from portal.people.models import Lab, User
+from releases import names
+from releases.actions.rights import require_open, require_staff
+from releases.models import Family, FormerName, Model
+from releases.opening_models import Opening
+from releases.search.indexing import index_family, index_model
+
+
+@transaction.atomic
+def open_family(
+    *,
+    lab: Lab,
+    slug: str,
+    title: str,
+    by: User | None,
+    summary: str = "",
+    hosted: bool = True,
+    facts: dict[str, Any] | None = None,
+    largest: int = 0,
+    changed_at: datetime | None = None,
+) -> Family:
+    """Make the family, or bring an existing one up to date; nothing happens when nothing differs.
+
+    `changed_at` is when an entry from a data file was last changed (default: now).
+    """
+    require_staff(by, lab)
+    wanted = {"title": title, "summary": summary, "hosted": hosted, "facts": facts or {}, "largest": largest}
+    moment = changed_at or timezone.now()
+    family, created = Family.objects.select_for_update().get_or_create(
+        lab=lab, slug=slug, defaults={**wanted, "changed_at": moment}
+    )
+    changed = {name: value for name, value in wanted.items() if getattr(family, name) != value}
+    if changed:
+        Family.objects.filter(pk=family.pk).update(**changed, changed_at=moment)
+        family.refresh_from_db()
+    if created or changed:
+        index_family(family)
+        trail.record(Event.FAMILY_CREATED, by=by, target=family, lab=lab, changed=sorted(changed))
+    return family
+
+
+@transaction.atomic
+def open_model(
+    *,
+    lab: Lab,
+    name: str,
+    by: User | None,
+    family: Family | None = None,
+    gate: Gate | None = None,
+    summary: str = "",
+) -> Model:
+    """Make the model `lab/name`, without a revision. Raises Conflict when the name is, or ever was, taken."""
+    require_staff(by, lab)
+    names.check_model_name(name)
+    _require_free(lab, name)
+    model = Model.objects.create(lab=lab, name=name, family=family, gate=gate, summary=summary)
+    trail.record(
+        Event.MODEL_CREATED, by=by, target=model, lab=lab, model=model.full_name, gate=gate.slug if gate else ""
+    )
+    return model
+
+
+@transaction.atomic
+def describe_model(*, model: Model, by: User | None, **changes: Any) -> Model:
+    """Change what a model says of itself, its family or its gate; nothing happens when nothing differs."""
+    require_staff(by, model.lab)
+    locked = Model.objects.select_for_update(of=("self",)).get(pk=model.pk)
+    unknown = changes.keys() - {"family", "gate", "agreement", "summary"}
+    if unknown:
+        raise Invalid(f"A model has no {sorted(unknown)[0]} to change.")
+    differing = {name: value for name, value in changes.items() if getattr(locked, name) != value}
+    if differing:
+        Model.objects.filter(pk=locked.pk).update(**differing)
+        if "family" in differing:
+            locked.logbooks.update(family=differing["family"])
+        index_model(locked)
+        trail.record(
+            Event.MODEL_CHANGED, by=by, target=locked, lab=locked.lab, **{k: str(v or "") for k, v in differing.items()}
+        )
+        delivery.enqueue("release.changed", key=f"model:{locked.full_name}", model=locked.full_name)
+    return Model.objects.get(pk=locked.pk)
+
+
+@transaction.atomic
+def rename_model(*, model: Model, lab: Lab, name: str, by: User | None) -> Model:
+    """Another name, in a lab that the same person looks after; the old name leads here for ever.
+
+    Raises Conflict where the name is taken, or where the model has a gate of the lab that it leaves.
+    """
+    require_open()
+    require_staff(by, model.lab)
+    require_staff(by, lab)
+    names.check_model_name(name)
+    locked = Model.objects.select_for_update(of=("self",)).select_related("lab").get(pk=model.pk)
+    if (locked.lab_id, locked.name) == (lab.pk, name):
+        return locked
+    if locked.lab_id != lab.pk and (locked.gate_id or locked.agreement_id or locked.family_id):
+        raise Conflict(
+            f"{locked.full_name} stands behind a gate, terms or a family of {locked.lab.slug}. Take it out first."
+        )
+    before = locked.full_name
+    own = FormerName.objects.filter(model=locked, lab=lab, name__iexact=name)
+    if not own.exists() and (locked.lab_id != lab.pk or locked.name.lower() != name.lower()):
+        _require_free(lab, name)
+    own.delete()
+    if locked.name.lower() != name.lower() or locked.lab_id != lab.pk:
+        FormerName.objects.create(model=locked, lab=locked.lab, name=locked.name)
+    Model.objects.filter(pk=locked.pk).update(lab=lab, name=name)
+    index_model(locked)
+    locked.lab, locked.name = lab, name
+    trail.record(Event.MODEL_RENAMED, by=by, target=locked, lab=lab, before=before, after=locked.full_name)
+    for known in (before, locked.full_name):
+        delivery.enqueue("release.changed", key=f"model:{known}", model=known)
+    return locked
+
+
+@transaction.atomic
+def delete_model(*, model: Model, by: User | None) -> None:
+    """Take away a model that was never published. Its name stays taken. Raises Conflict once it was published."""
+    require_open()
+    require_staff(by, model.lab)
+    locked = Model.objects.select_for_update(of=("self",)).get(pk=model.pk)
+    if locked.opened_at:
+        raise Conflict(
+            f"{model.full_name} was published, so it is kept. Withdraw its revisions, with a reason, on its page."
+        )
+    if Opening.objects.live().filter(model=locked).exists():
+        raise Conflict(f"An opening of {model.full_name} is planned. Cancel the plan first.")
+    Model.objects.filter(pk=locked.pk).update(withdrawn_at=timezone.now(), withdrawn_reason="Deleted by its lab.")
+    trail.record(Event.MODEL_DELETED, by=by, target=locked, lab=model.lab, model=model.full_name)
+
+
+def _require_free(lab: Lab, name: str) -> None:
+    taken = Model.objects.filter(lab=lab, name__iexact=name).exists()
+    if taken or FormerName.objects.filter(lab=lab, name__iexact=name).exists():
+        raise Conflict(f"A model repository called {lab.slug}/{name} already exists, or did once. Choose another name.")

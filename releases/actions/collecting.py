@@ -1,0 +1,104 @@
+"""Garbage: objects that no file names and no upload announces, known to the database or not, and what is left in staging."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Final
+
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from portal.audit import trail
+from portal.audit.events import Event
+from portal.people.models import User
+from releases.actions.uploading import purge_uploads
+from releases.models import Blob, File, Upload
+from releases.storage import store
+
+GRACE: Final = timedelta(days=7)
+LEAST_GRACE: Final = timedelta(days=1)
+"""No shorter: a publisher's session may last a day, and counts on what it was told is held."""
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What was removed, or would be."""
+
+    objects: int = 0
+    bytes: int = 0
+    staged: int = 0
+    staged_bytes: int = 0
+
+
+def collect_garbage(*, by: User | None = None, grace: timedelta = GRACE, dry_run: bool = False) -> Collected:
+    """Remove what nothing has needed for `grace`; with `dry_run` only count it. May be repeated, and run twice at once.
+
+    Each object goes in a transaction of its own, which holds its row: a commit that names the same digest (_hold in
+    committing.py) has it first, and it stays, or comes after, and is told to store the file again.
+    """
+    before = timezone.now() - max(grace, LEAST_GRACE)
+    sizes = [size for page in _strays(before) for size in _adopt(page, dry_run=dry_run)]
+    sizes += [size for sha256, size in _unneeded(before) if dry_run or _remove(sha256, before)]
+    if not dry_run:
+        while purge_uploads():
+            pass
+    staged, staged_bytes = store().sweep(before, dry_run=dry_run)
+    found = Collected(len(sizes), sum(sizes), staged, staged_bytes)
+    if not dry_run:
+        trail.record(
+            Event.GARBAGE_COLLECTED, by=by, target="store:blobs", objects=found.objects, bytes=found.bytes,
+            staged=found.staged, staged_bytes=found.staged_bytes,
+        )  # fmt: skip
+    return found
+
+
+def _strays(before: datetime) -> Iterator[list[Blob]]:
+    """Objects of the store that have no row, in pages: what came and was never named, by a run that was killed."""
+    old = (Blob(sha256=name, size=size, arrived_at=came) for name, size, came in store().held() if came < before)
+    named = (blob for blob in old if _DIGEST.fullmatch(blob.sha256))
+    while page := list(islice(named, 1000)):
+        known = set(Blob.objects.filter(pk__in=[blob.pk for blob in page]).values_list("pk", flat=True))
+        yield [blob for blob in page if blob.pk not in known]
+
+
+def _adopt(strays: list[Blob], *, dry_run: bool) -> list[int]:
+    """Rows for them, so that they go as all others do; in a dry run the bytes of those that would go."""
+    if not dry_run:
+        Blob.objects.bulk_create(strays, ignore_conflicts=True)
+        return []
+    wanted = Upload.objects.filter(sha256__in=[blob.pk for blob in strays], ends_at__gt=timezone.now())
+    announced = set(wanted.values_list("sha256", flat=True))
+    return [blob.size for blob in strays if blob.pk not in announced]
+
+
+def _garbage(before: datetime) -> QuerySet[Blob]:
+    named = File.objects.filter(blob=OuterRef("pk"))
+    announced = Upload.objects.filter(sha256=OuterRef("pk"), ends_at__gt=timezone.now())
+    return Blob.objects.filter(~Exists(named), ~Exists(announced), arrived_at__lt=before)
+
+
+def _unneeded(before: datetime) -> Iterator[tuple[str, int]]:
+    """(name, bytes) of each, in pages: what is removed meanwhile moves nothing."""
+    last = ""
+    while page := list(_garbage(before).filter(pk__gt=last).order_by("pk").values_list("pk", "size")[:1000]):
+        yield from page
+        last = page[-1][0]
+
+
+@transaction.atomic
+def _remove(sha256: str, before: datetime) -> bool:
+    """The row, then the object, while the row is held. Whoever holds it already has a use for it."""
+    row = Blob.objects.select_for_update(skip_locked=True).filter(pk=sha256).first()
+    if row is None or not _garbage(before).filter(pk=sha256).exists():  # asked anew, now that nobody can name it
+        return False
+    row.delete()
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # whatever forbids it does so before the bytes are gone
+    store().delete(sha256)
+    return True

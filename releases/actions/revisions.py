@@ -1,0 +1,125 @@
+"""A revision is published, withdrawn; releases.actions.checking comes before."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from portal.audit import trail
+from portal.audit.events import Event
+from portal.errors import Conflict, Invalid
+from portal.outbox import delivery
+from portal.people.models import User
+from releases import cards, chronicles, lifecycle
+from releases.actions import proving
+from releases.actions.freezing import freeze_with
+from releases.actions.rights import require_open, require_staff
+from releases.actions.stopping import replacement
+from releases.lifecycle import State, Verb
+from releases.models import Family, Model, Revision
+from releases.opening_models import Opening
+from releases.search.indexing import index_model
+
+PUBLISHED = "revision.published"
+"""Topic of the outbox: what a revision carries beside its files may be read."""
+RECORD = "logbook.record"
+"""The outbox topic: a revision was published that may carry its logbook."""
+CURVES = "curves.record"
+"""Topic of the outbox: a revision was published that carries the numbers of its training."""
+
+
+@transaction.atomic
+def publish(*, revision: Revision, by: User | None) -> Revision:
+    """Open the revision to everybody whom the policy allows; `main` names it from now on.
+
+    Raises Conflict where its opening is planned: nobody goes past the rules of a plan without cancelling it.
+    """
+    require_open()
+    locked = step(revision, Verb.PUBLISH, by)
+    if locked.state == State.PUBLISHED:
+        return locked
+    if Opening.objects.live().filter(revision=locked).exists():
+        raise Conflict("The opening of this revision is planned. Cancel the plan first, or let it open by itself.")
+    now = timezone.now()
+    Revision.objects.filter(pk=locked.pk).update(state=State.PUBLISHED.value, published_at=now)
+    Model.objects.filter(pk=locked.model_id).update(
+        main=locked.pk,
+        parameters=locked.facts.get("parameters", 0),
+        licence=cards.licence(locked),
+        opened_at=Coalesce("opened_at", now),
+    )
+    proving.prove(revision=Revision.objects.select_related("model__lab", "model__gate__lab").get(pk=locked.pk))
+    Family.objects.filter(models=locked.model_id).update(changed_at=now)
+    _tell_family(locked.model)
+    freeze_with(locked.model)
+    index_model(locked.model)
+    trail.record(
+        Event.REVISION_PUBLISHED,
+        by=by,
+        target=locked,
+        lab=locked.model.lab,
+        model=locked.model.full_name,
+        commit=locked.commit,
+        warnings=sorted({notice["rule"] for notice in locked.notices}),
+    )
+    delivery.enqueue("release.changed", key=f"model:{locked.model.full_name}", model=locked.model.full_name)
+    delivery.enqueue(PUBLISHED, key=f"revision:{locked.pk}", revision=locked.pk)
+    if locked.files.filter(path__in=chronicles.RECORDS).exists():
+        delivery.enqueue(RECORD, key=f"logbook:{locked.pk}", revision=locked.pk)
+    if locked.files.filter(path="records/metrics.jsonl").exists():
+        delivery.enqueue(CURVES, key=f"curves:{locked.pk}", revision=locked.pk)
+    return Revision.objects.get(pk=locked.pk)
+
+
+@transaction.atomic
+def withdraw(*, revision: Revision, by: User | None, reason: str, instead: str = "") -> Revision:
+    """Stop giving out a published revision; `main` falls back to the one published before it.
+
+    `instead` names what to use: `lab/name`, or `lab/name@commit`. Raises Invalid without a reason, or for an unknown one.
+    """
+    if not reason.strip():
+        raise Invalid("Say why it is withdrawn: its readers will ask.", fields={"reason": ["Say why."]})
+    locked = step(revision, Verb.WITHDRAW, by)
+    if locked.state == State.WITHDRAWN:
+        return locked
+    Revision.objects.filter(pk=locked.pk).update(
+        state=State.WITHDRAWN.value, withdrawn_at=timezone.now(), withdrawn_reason=reason.strip(),
+        withdrawn_instead=replacement(instead, gone=locked),
+    )  # fmt: skip
+    last = Revision.objects.published().filter(model=locked.model_id).order_by("-published_at").first()
+    Model.objects.filter(pk=locked.model_id).update(
+        main=last, parameters=last.facts.get("parameters", 0) if last else 0
+    )
+    Model.objects.filter(pk=locked.model_id, tip=locked.pk).update(tip=last)
+    index_model(locked.model)
+    trail.record(
+        Event.REVISION_WITHDRAWN,
+        by=by,
+        target=locked,
+        lab=locked.model.lab,
+        model=locked.model.full_name,
+        commit=locked.commit,
+        reason=reason,
+        instead=instead,
+    )
+    delivery.enqueue("release.changed", key=f"model:{locked.model.full_name}", model=locked.model.full_name)
+    return Revision.objects.get(pk=locked.pk)
+
+
+def step(revision: Revision, verb: Verb, by: User | None) -> Revision:
+    """The locked revision, when `verb` may be done to it now, or when it is done already."""
+    locked = Revision.objects.select_for_update(of=("self",)).select_related("model__lab").get(pk=revision.pk)
+    require_staff(by, locked.model.lab)
+    reached = {step.to for (_, known), step in lifecycle.TABLE.items() if known == verb}
+    if locked.state not in reached and lifecycle.next_state(locked.state, verb) is None:
+        raise Conflict(f"Revision {locked.commit[:8]} is {locked.state}. You cannot {verb} it in that state.")
+    return locked
+
+
+def _tell_family(model: Model) -> None:
+    if model.family_id:
+        largest = (
+            Model.objects.filter(family=model.family_id).order_by("-parameters").values_list("parameters", flat=True)[0]
+        )
+        Family.objects.filter(pk=model.family_id).update(largest=largest)

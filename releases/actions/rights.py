@@ -1,0 +1,22 @@
+"""Who may write, and when."""
+
+from __future__ import annotations
+
+from portal.errors import NotAllowed, Unavailable
+from portal.people.models import Lab, User
+from portal.switches.models import Switch, is_on
+from releases import lifecycle
+
+
+def require_staff(by: User | None, lab: Lab) -> None:
+    """Raise NotAllowed without a role that looks after the lab's releases; `by` None is the operator at a shell."""
+    if by is not None and not by.roles_in(lab) & lifecycle.STAFF:
+        raise NotAllowed(f"Only a release manager or administrator of {lab.slug} may do this.", code="not_staff")
+
+
+def require_open() -> None:
+    """Raise Unavailable while the operator has paused publishing."""
+    if not is_on(Switch.PUBLISH):
+        raise Unavailable(
+            "The operator has paused publishing. Try again later.", retry_after_s=300, code="switched_off"
+        )

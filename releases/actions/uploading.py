@@ -1,0 +1,122 @@
+"""Large files on their way into the store, each sent by its publisher straight there and read back before it counts."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from portal.errors import Conflict, Invalid, NotAllowed
+from portal.people.models import Lab, User
+from releases import formats, git
+from releases.actions.committing import NewFile
+from releases.actions.rights import require_open, require_staff
+from releases.models import Blob, BlobState, Model, Upload
+from releases.storage import Mismatch, store
+
+PART_BYTES: Final = 64 << 20
+"""A part of a file; 50 GB make 746 of them, where S3 takes 10,000."""
+EMPTY: Final = hashlib.sha256().hexdigest()
+LIFE: Final = timedelta(hours=24)
+"""Clients ask for every link of a session before the first byte moves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An upload and where its parts of `part_bytes` go, in order; one part when the file is no larger."""
+
+    upload: Upload
+    links: Sequence[str]
+    part_bytes: int
+
+
+@transaction.atomic
+def begin_upload(*, model: Model, sha256: str, size: int, by: User, parted: bool = True) -> Begun | None:
+    """Links for a file that the lab's publisher is to send, one if not `parted`; None when the lab has it already.
+
+    Only what the lab itself holds counts: knowing a digest, which is public, gives nobody another lab's file. Raises
+    Invalid for an impossible digest or size.
+    """
+    require_open()
+    require_staff(by, model.lab)
+    if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
+        raise Invalid("An oid is a SHA-256 in 64 lower-case hex digits.")
+    if not 0 < size <= formats.FILE_MAX:
+        raise Invalid(f"A file has between 1 and {formats.FILE_MAX:,} bytes. Split larger ones into shards.")
+    held = Blob.objects.of_lab(model.lab).filter(pk=sha256).first()
+    if held is not None:
+        if held.size != size:
+            raise Invalid(f"The object {sha256[:12]} has {held.size:,} bytes, not {size:,}.")
+        return None
+    upload = Upload(model=model, user=by, sha256=sha256, size=size, ends_at=timezone.now() + LIFE)
+    part_bytes = PART_BYTES if parted else size
+    slots = store().begin(upload.key, size, part_bytes=part_bytes, ttl_s=int(LIFE.total_seconds()))
+    upload.reference = slots.reference
+    upload.save()
+    return Begun(upload, slots.links, part_bytes)
+
+
+def finish_upload(*, upload: Upload, etags: Sequence[str]) -> Blob:
+    """Read back what came, and keep it if it is what was announced; may be repeated.
+
+    Not one transaction: reading 50 GB takes its time. Raises Invalid when it is something else, Conflict when a part
+    is missing, NotAllowed when the upload has ended or its publisher is one no longer.
+    """
+    require_open()
+    if upload.blob:
+        return upload.blob
+    if upload.ends_at <= timezone.now():
+        raise NotAllowed("This upload has ended. Upload the file again.", code="upload_ended")
+    if upload.user is None or not upload.user.is_active:
+        raise NotAllowed("The account that began this upload is closed.", code="not_staff")
+    require_staff(upload.user, upload.model.lab)
+    try:
+        store().finish(upload.key, upload.reference, etags, sha256=upload.sha256, size=upload.size)
+    except FileNotFoundError as fault:
+        raise Conflict("Not every part of this file has arrived. Upload it again.") from fault
+    except Mismatch as fault:
+        raise Invalid(f"What arrived is not the file that was announced: {fault}. Upload it again.") from fault
+    return _arrived(upload)
+
+
+def held_file(*, lab: Lab, path: str, sha256: str) -> NewFile:
+    """The file of this name with an object that the lab has; how git names it is computed from what the store holds.
+
+    Raises Invalid for an object that the lab did not upload: a digest alone is no right to a file.
+    """
+    if sha256 == EMPTY:
+        store().put(io.BytesIO())
+        return NewFile(path, 0, sha256, git.blob_id(b""), lfs=False)
+    blob = Blob.objects.of_lab(lab).filter(pk=sha256).first()
+    if blob is None:
+        raise Invalid(f"{path} ({sha256[:12]}) was not uploaded. Upload it before the commit.")
+    if git.is_lfs(path, blob.size):
+        return NewFile(path, blob.size, sha256, git.blob_id(git.pointer(sha256, blob.size)), lfs=True)
+    with store().open(sha256) as source:
+        return NewFile(path, blob.size, sha256, git.blob_id(source.read()), lfs=False)
+
+
+@transaction.atomic
+def _arrived(upload: Upload) -> Blob:
+    blob, _new = Blob.objects.get_or_create(
+        sha256=upload.sha256,
+        defaults={"size": upload.size, "state": BlobState.STAGED},
+    )
+    Upload.objects.filter(pk=upload.pk).update(blob=blob)
+    return blob
+
+
+def purge_uploads() -> int:
+    """Drop uploads whose time is over before they became whole; how many there were."""
+    now = timezone.now()
+    ended = list(Upload.objects.filter(blob=None, ends_at__lt=now)[:1000])
+    for upload in ended:
+        store().abandon(upload.key, upload.reference)
+    Upload.objects.filter(pk__in=[upload.pk for upload in ended]).delete()
+    return len(ended)

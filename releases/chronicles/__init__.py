@@ -1,0 +1,34 @@
+"""Reads what people wrote of a training: Markdown chronicles, JSON, JSON lines. No framework, no I/O.
+
+Raw stamps are kept beside what they mean, the order is the source's, and a problem names its line.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from releases.chronicles import markdown, records
+from releases.chronicles.drafts import Parsed
+
+FORMATS: Final = ("markdown", "json")
+RECORDS: Final = (
+    "records/logbook.jsonl", "records/logbook.json", "records/logbook.md", "logbook.jsonl", "logbook.json",
+    "logbook.md", "chronicles.md",
+)  # fmt: skip
+"""Files of a revision that hold its logbook; the first that is there counts."""
+RECORD_MAX: Final = 64 << 20
+"""Bytes of such a file."""
+
+
+def read(text: str, *, name: str, kind: str = "", year: int | None = None, zone: str = "") -> Parsed:
+    """What the text holds. `kind` is one of FORMATS; left out, the name's ending and then the text itself decide."""
+    if (kind or _kind(name, text)) == "markdown":
+        return markdown.parse(text, name=name, year=year, zone=zone)
+    return records.parse(text, name=name, zone=zone)
+
+
+def _kind(name: str, text: str) -> str:
+    ending = name.lower().rpartition(".")[2]
+    if ending in {"md", "markdown", "txt"}:
+        return "markdown"
+    return "json" if ending in {"json", "jsonl"} or text.lstrip("\ufeff \r\n\t").startswith(("{", "[")) else "markdown"

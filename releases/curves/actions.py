@@ -1,0 +1,104 @@
+"""Import a file of numbers into a logbook: the only writer of recordings and curves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import IO
+
+from django.db import transaction
+
+from portal.audit import trail
+from portal.audit.events import Event
+from portal.errors import Conflict, Invalid
+from portal.people.models import User
+from releases.actions.rights import require_staff
+from releases.curve_models import Curve, Recording
+from releases.curves import formats
+from releases.curves.recorder import Recorder
+from releases.logbook_models import Logbook, Run, RunKind
+
+_CHUNK = 1 << 20
+
+
+@transaction.atomic
+def import_curves(
+    *,
+    logbook: Logbook,
+    run: str,
+    file: IO[bytes],
+    source: str,
+    by: User | None,
+    kind: str = "",
+    sha256: str = "",
+    replace: bool = False,
+) -> Recording:
+    """Read a file of numbers as curves of the run that is called `run`; a file that is in already changes nothing.
+
+    Where the file numbers its segments, those from the second on belong to `run.1`, `run.2` …, as in the logbook.
+    `file` is read once where its `sha256` is known, else it must be one that can be read twice. `kind` names its format (releases.curves.formats), told by its name
+    otherwise. With `replace`, curves of these runs and names make room; a frozen logbook keeps what it has, and only
+    takes more. Raises Invalid where the file cannot be read, Conflict where a curve is there already.
+    """
+    lab = (logbook.model or logbook.family).lab  # type: ignore[union-attr]  # logbook_of_something
+    require_staff(by, lab)
+    locked = Logbook.objects.select_for_update(of=("self",)).get(pk=logbook.pk)
+    if replace and locked.frozen_at is not None:
+        raise Conflict("This logbook is frozen: its curves stay. Tell what is wrong with them in an erratum.")
+    reader = formats.READERS.get(kind or formats.guess(source))
+    if reader is None:
+        raise Invalid(f"There is no format {kind}. There are: {', '.join(formats.READERS)}.")
+    sha256 = sha256 or _digest(file)
+    if known := Recording.objects.filter(logbook=locked, sha256=sha256).first():
+        return known
+    recording = Recording.objects.create(
+        logbook=locked, format=kind or formats.guess(source), source=source[:300], sha256=sha256, by=by
+    )
+    recorder = Recorder(recording, _runs(locked, run), _room(replace=replace))
+    recorder.take(reader(file))
+    recorder.close()
+    Recording.objects.filter(logbook=locked, curves=None).delete()
+    points = sum(recording.curves.values_list("points", flat=True))
+    trail.record(
+        Event.CURVES_IMPORTED, by=by, target=locked, lab=lab, source=recording.source, sha256=sha256, points=points
+    )
+    return recording
+
+
+def _digest(file: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(_CHUNK):
+        digest.update(chunk)
+    file.seek(0)
+    return digest.hexdigest()
+
+
+def _runs(logbook: Logbook, name: str) -> Callable[[int | None], Run]:
+    """Finds the run of a part, and makes it where the logbook does not tell of it."""
+
+    def find(part: int | None) -> Run:
+        begun = Run.objects.filter(logbook=logbook, name=name).first()
+        if begun is None:
+            begun = Run.objects.create(logbook=logbook, name=name[:120])
+        if not part:
+            return begun
+        before = Run.objects.filter(logbook=logbook, name=f"{name}.{part - 1}").first() or begun
+        made, _ = Run.objects.get_or_create(
+            logbook=logbook, name=f"{name}.{part}", defaults={"kind": RunKind.RESUME, "parent": before}
+        )
+        return made
+
+    return find
+
+
+def _room(*, replace: bool) -> Callable[[Run, str], None]:
+    """Sees to it that a run has no curve of a name yet."""
+
+    def make(run: Run, name: str) -> None:
+        there = Curve.objects.filter(run=run, name=name)
+        if replace:
+            there.delete()
+        elif there.exists():
+            raise Conflict(f"Run {run.name} has the series {name} already. Import with --replace to take its place.")
+
+    return make

@@ -1,0 +1,91 @@
+"""From numbers to places on a figure, and the round numbers beside its axes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+_ROUND: Final = (1.0, 2.0, 5.0)
+_LOG_ROUND: Final = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+_SPANS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+"""Seconds between marks of a clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A stretch of numbers laid on pixels `start` to `end`; logarithmic where all of it is above zero."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    logarithmic: bool = False
+
+    def place(self, value: float) -> float:
+        """Where a number lies, in pixels."""
+        low, high, at = self.low, self.high, value
+        if self.logarithmic:
+            low, high, at = math.log(low), math.log(high), math.log(max(value, self.low))
+        return self.start + (at - low) / ((high - low) or 1.0) * (self.end - self.start)
+
+    def ticks(self, about: int) -> list[float]:
+        """Round numbers within the stretch, `about` so many."""
+        found = list(_of_logs(self.low, self.high) if self.logarithmic else _rounds(self.low, self.high, about))
+        if self.logarithmic and len(found) < 2:
+            found = list(_rounds(self.low, self.high, about))
+        while len(found) > 2 * about:
+            found = found[::2]
+        return found
+
+
+def fitted(low: float, high: float, start: float, end: float, *, logarithmic: bool) -> Scale:
+    """A scale that has a little room beyond both bounds; linear where a logarithm has none."""
+    if logarithmic and low > 0:
+        room = (high / low) ** 0.04 if high > low else 1.1
+        return Scale(low / room, high * room, start, end, logarithmic=True)
+    room = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
+    return Scale(low - room if low < 0 or low > room else 0.0, high + room, start, end)
+
+
+def clock(low: float, high: float, about: int) -> list[tuple[float, str]]:
+    """Moments at even times of the clock, with their words in UTC."""
+    span = (high - low) / about
+    step = next((each for each in _SPANS if each >= span), math.ceil(span / 86400) * 86400)
+    first = math.ceil(low / step)
+    moments = [at * step for at in range(first, math.floor(high / step) + 1)]
+    form = "%H:%M:%S" if step < 60 else "%H:%M" if step < 86400 else "%d %b"
+    return [(float(at), datetime.fromtimestamp(at, UTC).strftime(form)) for at in moments]
+
+
+def short(value: float) -> str:
+    """A number beside an axis: 0.0006, 1.5, 12k, 3M."""
+    if value == 0:
+        return "0"
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= 10 * size or (abs(value) >= size and size > 1e3):
+            return f"{value / size:.4g}{unit}"
+    if abs(value) < 0.001:
+        digits, _e, power = f"{value:.3g}".partition("e")
+        return f"{digits}e{int(power)}" if power else digits
+    return f"{value:.4g}"
+
+
+def _rounds(low: float, high: float, about: int) -> Iterator[float]:
+    span = (high - low) / max(1, about)
+    if span <= 0 or not math.isfinite(span):
+        return
+    size = 10.0 ** math.floor(math.log10(span))
+    step = next((size * factor for factor in (*_ROUND, 10.0) if size * factor >= span), size * 10)
+    for at in range(math.ceil(low / step), math.floor(high / step) + 1):
+        yield float(f"{at * step:.12g}")
+
+
+def _of_logs(low: float, high: float) -> Iterator[float]:
+    wide = high / low > 100
+    for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1):
+        for factor in _ROUND[:1] if wide else _LOG_ROUND:
+            if low <= (value := float(f"{factor * 10.0**power:.12g}")) <= high:
+                yield value

@@ -1,0 +1,125 @@
+"""The only door to bytes: decide, write the ledger, and only then make a link."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from portal.errors import NotAllowed, Reason
+from portal.people.models import User
+from portal.tokens.models import AccessToken
+from releases import egress, formats, partitions, policy
+from releases.models import BlobState, Download, File
+from releases.permits import RANGE
+from releases.storage import MAX_TTL_S, store
+
+PUBLIC: Final = frozenset({"README.md", "DATACARD.md", "LICENSE", "LICENSE.md", "LICENSE.txt"})
+"""Files that anyone who may see a model may read, gated or not: what it is, and on what terms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A URL that gets one file until `expires_at`; absolute, or relative to our origin."""
+
+    url: str
+    expires_at: datetime
+
+
+def authorize(
+    *, file: File, by: User | None, token: AccessToken | None, now: datetime, wanted: str = "", client: str = ""
+) -> Link:
+    """A link to the file's bytes, once its row of the ledger is committed.
+
+    `token` is None in a browser session; `wanted` is the Range asked for, `client` the User-Agent. Raises NotSignedIn,
+    NotAllowed, or TooMany over the grant's daily cap. Must not run inside a transaction: a row that may still be rolled
+    back is no record.
+    """
+    allowed = check(file=file, by=by, token=token, now=now)
+    ends_at = now + timedelta(seconds=min(settings.DOWNLOAD_LINK_S, MAX_TTL_S))
+    row = _row(file, by, token, now, allowed.grant, ends_at, wanted, client)
+    cap = egress.cap_of(allowed.grant, file.revision.model.gate_id) if allowed.grant else None
+    limit = cap.bytes if cap else None
+    _record(row, limit)
+    url = store().link(
+        file.sha256, name=file.name, content_type=formats.media_type(file.path), ttl_s=settings.DOWNLOAD_LINK_S,
+        span=row.wanted if limit is not None and RANGE.fullmatch(row.wanted.replace(" ", "")) else "",
+    )  # fmt: skip
+    return Link(url, ends_at)
+
+
+def check(*, file: File, by: User | None, token: AccessToken | None, now: datetime) -> policy.Allow:
+    """What authorize() asks before it writes; raises NotSignedIn or NotAllowed, for what is quarantined too."""
+    allowed = policy.require(
+        person=by,
+        scopes=frozenset(token.scopes) if token and capability(file.path) != policy.VIEW else None,
+        model=file.revision.model,
+        revision=file.revision,
+        capability=capability(file.path),
+        now=now,
+    )
+    if file.blob.state == BlobState.QUARANTINED:
+        said = (
+            _("The store’s copy of %(path)s is not as it was published, and is not given out. Its lab knows.")
+            if file.revision.is_public
+            else _("%(path)s was refused by the check, and is given to nobody.")
+        )
+        text = said % {"path": file.path}
+        raise NotAllowed(text, code="quarantined", reasons=[Reason("quarantined", text)])
+    return allowed
+
+
+def capability(path: str) -> str:
+    """What reading this path asks for."""
+    return policy.VIEW if path in PUBLIC else policy.DOWNLOAD
+
+
+def _row(
+    file: File,
+    by: User | None,
+    token: AccessToken | None,
+    now: datetime,
+    grant: str,
+    ends_at: datetime,
+    wanted: str,
+    client: str,
+) -> Download:
+    model = file.revision.model
+    return Download(
+        at=now,
+        user_id=str(by.pk) if by else "",
+        token_id=str(token.pk) if token else "",
+        lab=model.lab.slug,
+        model=model.full_name,
+        commit=file.revision.commit,
+        path=file.path,
+        sha256=file.sha256,
+        size=file.size,
+        gate=model.gate.slug if model.gate else "",
+        grant_id=grant,
+        wanted=wanted[:200],
+        client=client[:300],
+        link_ends_at=ends_at,
+    )
+
+
+def _record(row: Download, cap: int | None) -> None:
+    """Commit the row; when the month has no partition yet (the maker did not run), make it and try once more."""
+    try:
+        _insert(row, cap)
+    except IntegrityError as error:
+        if "no partition of relation" not in str(error):
+            raise
+        partitions.ensure(row.at.date())
+        _insert(row, cap)
+
+
+@transaction.atomic(durable=True)
+def _insert(row: Download, cap: int | None) -> None:
+    if cap is not None:
+        egress.require_room(row, cap)
+    row.save(force_insert=True)

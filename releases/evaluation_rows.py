@@ -1,0 +1,89 @@
+"""One score as a file or a person tells it, before it is kept, and what is wrong with it. Plain Python."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from releases.evaluation_metrics import Direction, Kind, Unit
+
+NORMAL_95: Final = 1.96
+"""Standard errors on each side of a value that hold 95 of 100 repetitions."""
+LENGTHS: Final = {
+    "task": 160, "task_version": 32, "metric": 64, "variant": 64, "prompt": 300, "harness": 120, "harness_version": 120,
+    "ran_by": 160, "note": 500, "raw_path": 1024, "raw_url": 500, "source": 300, "source_url": 500,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One value of one metric on one task, with everything by which two values may differ.
+
+    `place` is where it stands in its file. Shares lie between 0 and 1.
+    """
+
+    task: str
+    metric: str
+    value: float
+    harness: str
+    ran_by: str
+    kind: Kind = Kind.CAPABILITY
+    direction: Direction = Direction.UNSTATED
+    unit: Unit = Unit.NUMBER
+    task_version: str = ""
+    variant: str = ""
+    stderr: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    shots: int | None = None
+    prompt: str = ""
+    harness_version: str = ""
+    ran_on: date | None = None
+    raw_path: str = ""
+    raw_url: str = ""
+    source: str = ""
+    source_url: str = ""
+    note: str = ""
+    place: str = ""
+
+    def identity(self, subject: str) -> str:
+        """The digest of what makes it the same score of the same subject, told again: all but what was measured."""
+        told = [
+            subject, self.task, self.task_version, self.metric, self.variant, self.shots, self.prompt, self.harness,
+            self.harness_version, self.ran_by, self.ran_on.isoformat() if self.ran_on else None,
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with it, one sentence each, without its place."""
+        for name in ("task", "metric", "harness", "ran_by"):
+            if not getattr(self, name):
+                yield _MISSING[name]
+        for name, most in LENGTHS.items():
+            if len(getattr(self, name)) > most:
+                yield f"{name} has more than {most} characters. Shorten it."
+        numbers = [number for number in (self.value, self.stderr, self.low, self.high) if number is not None]
+        if not all(map(math.isfinite, numbers)):
+            yield "The value is not a finite number. Leave the row out, or run it again."
+        elif self.stderr is not None and self.stderr < 0:
+            yield "The standard error is negative. Correct it."
+        elif self.low is not None and self.high is not None and self.low > self.high:
+            yield "The interval ends before it begins. Correct low and high."
+        if self.n is not None and self.n < 1:
+            yield "n is less than one. Leave it out where it is not known."
+        if self.shots is not None and not 0 <= self.shots <= 10_000:
+            yield "The number of shots cannot be right. Correct it."
+
+
+_MISSING: Final = {
+    "task": "It names no task.",
+    "metric": "It names no metric.",
+    "harness": "It names no harness. Say which program measured it.",
+    "ran_by": "It does not say who ran it. Name the group or person.",
+}

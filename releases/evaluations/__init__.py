@@ -1,0 +1,1 @@
+"""Evaluations: scores as rows with all that tells one from another, their imports, comparisons and reproductions."""

@@ -1,0 +1,132 @@
+"""From a file to rows: tells which of the known formats it is, and reads it. Whatever is wrong is told with its place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from portal.errors import Invalid
+from releases import cards
+from releases.evaluation_metrics import Kind
+from releases.evaluation_rows import Row
+from releases.evaluations import harness
+from releases.evaluations.reading import ROWS_MAX, Reading, Said, day, number, table, text, whole
+
+FILE_MAX: Final = 5 << 20
+"""Bytes of a file that is read."""
+SHOWN: Final = 20
+"""Problems that are told; the rest is counted."""
+
+
+def read(content: bytes, said: Said) -> list[Row]:
+    """The rows of a results file, of a card, or of a record of our own training.
+
+    Raises Invalid, with `harness` and `ran_by` where only whoever imports can say them, else with each place of the
+    file that is wrong under `document`. Nothing is skipped: a file is read whole or not at all.
+    """
+    if len(content) > FILE_MAX:
+        raise _invalid([f"The file has more than {FILE_MAX >> 20} MiB. Send the results without the samples."])
+    document = _parsed(content)
+    reading = Reading(said)
+    if harness.fits(document):
+        harness.read(document, reading)
+    elif isinstance(document.get("results"), list):
+        _own(document, reading)
+    elif isinstance(document.get("model-index"), list):
+        _card(document, reading)
+    else:
+        raise _invalid(
+            [
+                "It is none of the known formats: there is neither “results” nor “model-index”. Send the harness’s own file."
+            ]
+        )
+    _require_said(reading)
+    if not reading.rows and not reading.problems:
+        reading.problems.append("There is no score in this file.")
+    if len(reading.rows) > ROWS_MAX:
+        reading.problems.append(f"The file has more than {ROWS_MAX:,} scores. Split it.")
+    if reading.problems:
+        raise _invalid(reading.problems)
+    return reading.rows
+
+
+def _parsed(content: bytes) -> Mapping[str, Any]:
+    """JSON, or the front matter of a card."""
+    source = content.decode("utf-8", "replace")
+    if source.lstrip().startswith("---"):
+        faults = cards.faults(source)
+        if faults:
+            raise _invalid(faults)
+        return cards.split(source)[0]
+    try:
+        found = json.loads(source)
+    except json.JSONDecodeError as fault:
+        wrong = f"Line {fault.lineno}, column {fault.colno}: this is not JSON ({fault.msg}). Correct it there."
+        raise _invalid([wrong]) from fault
+    except (RecursionError, ValueError) as fault:
+        raise _invalid(
+            ["This is nested too deeply, or holds a number without end. Send the harness’s own file."]
+        ) from fault
+    if not isinstance(found, dict):
+        raise _invalid(["The file must hold one table, with “results” in it."])
+    return found
+
+
+def _require_said(reading: Reading) -> None:
+    """What no row of the file can be kept without, and its importer can say, is asked beside its own field."""
+    fields = {}
+    if not reading.said.ran_by:
+        fields["ran_by"] = ["Say who ran it: no score is kept without."]
+    if reading.unnamed:
+        fields["harness"] = ["The file does not name the harness. Say which program measured it, and its version."]
+    if fields:
+        raise Invalid("Nothing was imported.", fields=fields)
+
+
+def _own(document: Mapping[str, Any], reading: Reading) -> None:
+    """A record of releases.training: {"evaluated_by", "evaluated_at", "results": [{"name", "metric", "value", …}]}."""
+    program, _comma, version = text(document.get("evaluated_by")).partition(",")
+    for index, entry in enumerate(document["results"]):
+        told, place = table(entry), f"results[{index}]"
+        note = "; ".join(
+            part for part in (text(told.get("method")), f"n in {told['unit']}" if told.get("unit") else "") if part
+        )
+        reading.add(
+            place, told.get("value"), task=text(told.get("name")), metric=text(told.get("metric")), note=note,
+            n=whole(told.get("n")), low=number(told.get("low")), high=number(told.get("high")),
+            stderr=number(told.get("stderr")), shots=whole(told.get("shots")), prompt=text(told.get("prompt")),
+            harness=program, harness_version=version.strip(), ran_on=day(document.get("evaluated_at")),
+            kind=_kind(told.get("kind")),
+        )  # fmt: skip
+
+
+def _kind(named: object) -> Kind:
+    """The kind that the record names; else a probe: what we measure ourselves is no established benchmark."""
+    return Kind(named) if isinstance(named, str) and named in set(Kind) else Kind.PROBE
+
+
+def _card(document: Mapping[str, Any], reading: Reading) -> None:
+    """The model-index of a card, as the Hugging Face Hub has it."""
+    for number_of_model, model in enumerate(document["model-index"]):
+        results = table(model).get("results")
+        for index, result in enumerate(results if isinstance(results, list) else []):
+            _result(f"model-index[{number_of_model}].results[{index}]", table(result), reading)
+
+
+def _result(place: str, result: Mapping[str, Any], reading: Reading) -> None:
+    dataset, source, metrics = table(result.get("dataset")), table(result.get("source")), result.get("metrics")
+    subset = ", ".join(part for part in (text(dataset.get("config")), text(dataset.get("split"))) if part)
+    shots = whole(table(dataset.get("args")).get("num_few_shot"))
+    for index, metric in enumerate(metrics if isinstance(metrics, list) else []):
+        told = table(metric)
+        reading.add(
+            f"{place}.metrics[{index}]", told.get("value"), task=text(dataset.get("type")) or text(dataset.get("name")),
+            variant=subset[:64], metric=text(told.get("type")), shots=shots, harness=text(source.get("name")),
+            source_url=text(source.get("url")), note=text(told.get("name")),
+        )  # fmt: skip
+
+
+def _invalid(problems: list[str]) -> Invalid:
+    more = [f"There are {len(problems) - SHOWN:,} more."] if len(problems) > SHOWN else []
+    return Invalid("Nothing was imported.", fields={"document": [*problems[:SHOWN], *more]})

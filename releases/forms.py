@@ -1,0 +1,130 @@
+"""Shape and wording of what the lab's release managers write about a release."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from portal.people.models import Lab, Membership, User
+from releases.models import Model
+
+REVISIONS: Final = 20
+"""How many revisions are offered to be stopped; an older one is withdrawn on its own page."""
+
+
+class Told(forms.Form):
+    """A form whose action may say what is wrong with a field."""
+
+    def take(self, problems: Mapping[str, Sequence[str]]) -> None:
+        """Show the action's refusals beside the fields that they are about."""
+        for name, messages in problems.items():
+            for message in messages:
+                self.add_error(name if name in self.fields else None, message)
+
+
+class StopForm(Told):
+    """What is stopped, why, and what to use instead."""
+
+    what = forms.ChoiceField(label=_("What is stopped"), widget=forms.RadioSelect)
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=2_000,
+        help_text=_("Everybody reads it, programs too: what is wrong, and what to do with copies."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    instead = forms.CharField(
+        label=_("Use instead"),
+        required=False,
+        max_length=300,
+        help_text=_("A published model as lab/name, or one revision of it as lab/name@commit."),
+    )
+
+    def __init__(self, *args: object, model: Model, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.fields["what"].choices = list(subjects(model))  # type: ignore[attr-defined]
+        self.fields["what"].initial = "model"
+
+
+def subjects(model: Model) -> list[tuple[str, object]]:
+    """(value, words) of what can be stopped on a model's page: itself, its newest public revisions, its family."""
+    found: list[tuple[str, object]] = [
+        ("model", _("The model: every revision of %(name)s") % {"name": model.full_name})
+    ]
+    if model.family and model.family.lab_id == model.lab_id:
+        found.append(("family", _("The family: every model of %(name)s") % {"name": model.family.full_name}))
+    for revision in model.revisions.published().order_by("-pk")[:REVISIONS]:
+        words = {"commit": revision.commit[:12], "message": revision.message.partition("\n")[0][:80]}
+        found.append((revision.commit, _("Only revision %(commit)s: %(message)s") % words))
+    return found
+
+
+class OpeningForm(Told):
+    """By which rules a revision opens."""
+
+    opens_at = forms.DateTimeField(
+        label=_("Not before, in UTC"),
+        required=False,
+        help_text=_("Readers see it in their own time as well. Empty: the approvals alone decide."),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+    approvers = forms.MultipleChoiceField(
+        label=_("Who is asked to approve"),
+        required=False,
+        help_text=_("Each is written to, approves once, and may take it back until it opens."),
+        widget=forms.CheckboxSelectMultiple,
+    )
+    approvals = forms.IntegerField(
+        label=_("Approvals needed"),
+        required=False,
+        min_value=0,
+        max_value=20,
+        help_text=_("Of those named. With two or more, nobody opens it alone."),
+        widget=forms.NumberInput(attrs={"class": "short"}),
+    )
+    announced = forms.BooleanField(
+        label=_("Announce it"),
+        required=False,
+        help_text=_("Everybody may see the name, the summary, the date and what is still missing; no files."),
+    )
+
+    def __init__(self, *args: object, lab: Lab, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        staff = Membership.objects.active().filter(lab=lab).values("user")
+        self.people = {str(person.pk): person for person in User.objects.filter(pk__in=staff).order_by("name", "pk")}
+        self.fields["approvers"].choices = [(pk, person.get_full_name()) for pk, person in self.people.items()]  # type: ignore[attr-defined]
+
+    def rules(self) -> dict[str, Any]:
+        """What the action takes."""
+        told = self.cleaned_data
+        return {
+            "opens_at": told["opens_at"],
+            "approvers": [self.people[pk] for pk in told["approvers"]],
+            "approvals": told["approvals"] or 0,
+            "announced": told["announced"],
+        }
+
+
+class NewModelForm(Told):
+    """A model without files yet."""
+
+    lab_slug = forms.ChoiceField(label=_("Laboratory"))
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=96,
+        help_text=_("Letters, digits, “-”, “_” and “.”. It is never given to another model."),
+    )
+    summary = forms.CharField(
+        label=_("Summary"), max_length=300, required=False, help_text=_("One sentence, for lists.")
+    )
+
+    def __init__(self, *args: object, labs: Sequence[Lab], **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self._labs = {lab.slug: lab for lab in labs}
+        self.fields["lab_slug"].choices = [(lab.slug, lab.name) for lab in labs]  # type: ignore[attr-defined]
+
+    def lab(self) -> Lab:
+        """The chosen one."""
+        return self._labs[self.cleaned_data["lab_slug"]]

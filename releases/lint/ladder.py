@@ -1,0 +1,75 @@
+"""Rules on a ladder of checkpoints: branches, tags or folders named by their step.
+
+Published ladders had the final weights under most of their steps, or lacked steps that their readers counted on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Final
+
+from releases.lint.candidate import Candidate, File
+from releases.lint.rule import Rule, error, some, warning
+
+_STEP: Final = re.compile(r"(?:^|[-_/])(?:global_?)?(?:step|checkpoint|ckpt)[-_]?(\d{1,12})(?![\d.])", re.IGNORECASE)
+_FEWEST: Final = 4
+"""Steps without which nobody can say how far apart they should be."""
+
+
+def step_of(name: str) -> int | None:
+    """The step that a branch, tag or folder is named by."""
+    found = _STEP.search(name)
+    return int(found[1]) if found else None
+
+
+def _own(candidate: Candidate) -> dict[int, set[str]]:
+    """Digests of the candidate's weights by step: of its names, or else of its folders."""
+    own: dict[int, set[str]] = {}
+    steps = [step for name in candidate.names if (step := step_of(name)) is not None]
+    for file in candidate.weights:
+        folder = step_of(file.folder)
+        for step in steps or ([] if folder is None else [folder]):
+            own.setdefault(step, set()).add(file.sha256)
+    return own
+
+
+def _others(candidate: Candidate) -> Iterator[tuple[int, str, Iterable[File]]]:
+    for sibling in candidate.siblings:
+        if (step := step_of(sibling.name)) is not None:
+            yield step, sibling.name, sibling.files
+
+
+def _same_checkpoint(candidate: Candidate) -> Iterator[str]:
+    own = _own(candidate)
+    for one, two in ((a, b) for a in sorted(own) for b in sorted(own) if a < b):
+        if own[one] & own[two]:
+            yield f"Steps {one:,} and {two:,} have weights in common. One of them was stored in place of the other."
+    mine = {digest: step for step, digests in own.items() for digest in digests}
+    same = sorted(
+        {name for step, name, files in _others(candidate) if any(mine.get(f.sha256, step) != step for f in files)}
+    )
+    if same:
+        yield f"Its weights are those of another step: {some(same)}. One of them was stored in place of the other."
+
+
+def _gaps(candidate: Candidate) -> Iterator[str]:
+    steps = sorted({*_own(candidate), *(step for step, _name, _files in _others(candidate))})
+    apart = [b - a for a, b in pairwise(steps)]
+    if not _own(candidate) or len(steps) < _FEWEST:
+        return
+    usual, times = Counter(apart).most_common(1)[0]
+    if times * 2 < len(apart):
+        return
+    holes = ((a, b) for a, b in pairwise(steps) if b - a > usual and (b - a) % usual == 0)
+    missing = [step for a, b in holes for step in range(a + usual, min(b, a + 1000 * usual), usual)]
+    if missing:
+        yield f"The ladder goes by {usual:,} steps and lacks {some(f'{s:,}' for s in missing)}. Add them, or say why not."
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    error("same-checkpoint-twice", _same_checkpoint),
+    warning("ladder-gaps", _gaps),
+)

@@ -1,0 +1,105 @@
+"""A logbook as JSON (which the importer reads back), Markdown and CSV; written as it is read, however long it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from portal.access.exports import line
+from releases.logbook.shelves import Asked, Shelf
+from releases.logbook_models import Entry, Run
+
+CHUNK: Final = 2_000
+COLUMNS: Final = (
+    "id", "ts_utc", "ts_raw", "confidence", "run", "step", "type", "severity", "title", "text", "before", "after",
+    "supersedes", "annotates", "source",
+)  # fmt: skip
+
+
+def as_row(entry: Entry) -> dict[str, Any]:
+    """An entry in the importer's shape (docs/logbook.md), without what it does not say."""
+    told: dict[str, Any] = {
+        "id": id_of(entry),
+        "ts_utc": entry.at.isoformat() if entry.at else "",
+        "ts_raw": entry.raw_stamp,
+        "confidence": entry.confidence,
+        "run": entry.run.name if entry.run else "",
+        "step": entry.step,
+        "type": entry.raw_kind or entry.kind,
+        "severity": entry.severity,
+        "title": entry.title,
+        "text": entry.text,
+        "before": entry.before,
+        "after": entry.after,
+        "supersedes": id_of(entry.supersedes) if entry.supersedes else "",
+        "annotates": id_of(entry.annotates) if entry.annotates else "",
+        "source": entry.source,
+    }
+    return {name: value for name, value in told.items() if value or value == 0}
+
+
+def id_of(entry: Entry) -> str:
+    """What an entry is called outside: its source's id; its number where it has none, or corrects one that has."""
+    return entry.ref if entry.ref and not entry.supersedes_id else f"entry-{entry.order}"
+
+
+def as_json(shelf: Shelf, asked: Asked) -> Iterator[str]:
+    """One document: what it is about, its runs, its entries."""
+    head = {"subject": shelf.subject.full_name, "logbooks": [book.title for book in shelf.books]}
+    runs = [_run(run) for run in Run.objects.filter(logbook__in=shelf.books).select_related("parent").order_by("pk")]
+    yield json.dumps(head | {"runs": runs}, ensure_ascii=False)[:-1] + ', "entries": ['
+    for n, entry in enumerate(_entries(shelf, asked)):
+        yield (",\n" if n else "\n") + json.dumps(as_row(entry), ensure_ascii=False)
+    yield "\n]}\n"
+
+
+def as_csv(shelf: Shelf, asked: Asked) -> Iterator[str]:
+    """Head and rows; tables as JSON in their cells."""
+    yield line(COLUMNS)
+    for entry in _entries(shelf, asked):
+        row = as_row(entry)
+        cells = (row.get(name, "") for name in COLUMNS)
+        yield line(json.dumps(cell, ensure_ascii=False) if isinstance(cell, dict) else cell for cell in cells)
+
+
+def as_markdown(shelf: Shelf, asked: Asked) -> Iterator[str]:
+    """A chronicle: a heading for each entry, begun by its time as the source wrote it."""
+    yield f"# {shelf.subject.full_name}\n"
+    for entry in _entries(shelf, asked):
+        stamp = entry.raw_stamp or (f"{entry.at:%Y-%m-%d %H:%M} UTC" if entry.at else "")
+        run = entry.run.name if entry.run else ""
+        yield "\n### " + " ".join(part for part in (stamp, run, entry.title) if part) + "\n\n"
+        facts = [entry.kind, entry.severity, f"step {entry.step}" if entry.step is not None else ""]
+        for word, other in (("supersedes", entry.supersedes), ("annotates", entry.annotates)):
+            facts.append(f"{word} entry {other.order}" if other else "")
+        yield f"*Entry {entry.order}: {', '.join(fact for fact in facts if fact)}*\n"
+        for name in dict.fromkeys([*entry.before, *entry.after]):
+            yield f"\n- {name}: {_shown(entry.before, name)} → {_shown(entry.after, name)}"
+        yield "\n" if entry.before or entry.after else ""
+        yield f"\n{entry.text}\n" if entry.text else ""
+        yield f"\nSource: {entry.source}\n" if entry.source else ""
+
+
+Writer = Callable[[Shelf, Asked], Iterator[str]]
+SHAPES: Final[dict[str, tuple[Writer, str]]] = {
+    "json": (as_json, "application/json"),
+    "md": (as_markdown, "text/markdown; charset=utf-8"),
+    "csv": (as_csv, "text/csv; charset=utf-8"),
+}
+
+
+def _entries(shelf: Shelf, asked: Asked) -> Iterator[Entry]:
+    rows = asked.among(shelf.entries.prefetch_related(None).select_related(None))
+    yield from rows.select_related("run", "supersedes", "annotates").iterator(chunk_size=CHUNK)
+
+
+def _run(run: Run) -> dict[str, Any]:
+    told: dict[str, Any] = {"name": run.name, "kind": run.kind}
+    if run.parent:
+        told |= {"parent": run.parent.name}
+    return told | ({"parent_step": run.parent_step} if run.parent_step is not None else {})
+
+
+def _shown(values: dict[str, Any], name: str) -> str:
+    return json.dumps(values[name], ensure_ascii=False) if name in values else "—"

@@ -1,0 +1,206 @@
+"""Pages of a logbook: the list, one entry, the feed, the exports; and for its lab the editor."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.utils.feedgenerator import Atom1Feed
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from portal.errors import Conflict, Invalid, NotFound
+from portal.people.models import User
+from portal.people.second_factor import step_up
+from portal.people.views import signed_in
+from releases import actions as releases_actions
+from releases import lifecycle
+from releases.logbook import actions, exports, shelves
+from releases.logbook.forms import EntryForm, ImportForm
+from releases.logbook.shelves import Asked, Shelf
+from releases.logbook_lifecycle import State, Verb, verbs
+from releases.logbook_models import Entry, Logbook, Severity
+from releases.models import Model
+from releases.views import about, model_of
+
+FEED: Final = 50
+PREVIEW: Final = 50
+
+
+@require_safe
+def logbook(request: HttpRequest, **names: str) -> HttpResponse:
+    """Every entry that the reader may read, searched, filtered, a page at a time."""
+    shelf, asked = _shelf(request, names), Asked.of(request.GET)
+    page = shelf.page(asked, request.GET.get("page", "1"))
+    context = {
+        "page": page,
+        "asked": asked,
+        "kinds": shelf.kinds(),
+        "runs": shelf.runs(),
+        "severities": Severity.choices,
+    }
+    return render(request, "releases/logbook/logbook.html", _about(request, shelf) | context)
+
+
+@require_safe
+def entry(request: HttpRequest, number: int, **names: str) -> HttpResponse:
+    """One entry, with the entries before and after it in its logbook."""
+    shelf = _shelf(request, names)
+    found = shelf.entry(number)
+    others = found.logbook.entries.order_by("order").only("order", "title", "text")
+    before, after = others.filter(order__lt=number).last(), others.filter(order__gt=number).first()
+    for other in filter(None, (before, after)):
+        other.logbook = found.logbook
+    may = verbs(found.logbook.state, shelf.roles)
+    if getattr(found, "successor", None):
+        may = tuple(verb for verb in may if verb not in {Verb.SUPERSEDE, Verb.CORRECT})
+    context = {"entry": found, "before": before, "after": after, "verbs": may}
+    return render(request, "releases/logbook/entry.html", _about(request, shelf) | context)
+
+
+@require_safe
+def export(request: HttpRequest, shape: str, **names: str) -> StreamingHttpResponse:
+    """What the page's filter shows, all of it, as JSON, Markdown or CSV."""
+    shelf = _shelf(request, names)
+    write, kind = exports.SHAPES[shape]
+    answer = StreamingHttpResponse(write(shelf, Asked.of(request.GET)), content_type=kind)
+    name = shelf.subject.full_name.replace("/", "-")
+    answer["Content-Disposition"] = f'attachment; filename="{name}-logbook.{shape}"'
+    return answer
+
+
+@require_safe
+def feed(request: HttpRequest, **names: str) -> HttpResponse:
+    """The newest entries as an Atom feed."""
+    shelf = _shelf(request, names)
+    page = shelf.url("logbook")
+    atom = Atom1Feed(
+        title=_("Logbook of %(name)s") % {"name": shelf.subject.full_name}, link=settings.BASE_URL + page,
+        description="", feed_url=f"{settings.BASE_URL}{request.path}",
+    )  # fmt: skip
+    newest = list(shelf.entries.order_by("-created_at", "-pk")[:FEED])
+    shelf.place(newest)
+    for each in newest:
+        link = settings.BASE_URL + each.get_absolute_url()
+        atom.add_item(
+            title=each.headline, link=link, description=each.text, unique_id=link, pubdate=each.created_at,
+            updateddate=each.created_at, categories=[each.kind], author_name=shelf.subject.lab.name,
+        )  # fmt: skip
+    return HttpResponse(atom.writeString("utf-8"), content_type="application/atom+xml; charset=utf-8")
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+@step_up
+def edit(request: HttpRequest, **names: str) -> HttpResponse:
+    """For release managers: write an entry, import a file, freeze."""
+    user, shelf = signed_in(request), _kept(request, names)
+    verb = request.POST.get("verb", "")
+    entry_form = EntryForm(request.POST if verb == "add" else None)
+    import_form = ImportForm(request.POST if verb in {"check", "import"} else None, request.FILES or None)
+    problem, preview = "", None
+    if request.method == "POST":
+        try:
+            if done := _done(user, shelf, verb, entry_form, import_form):
+                messages.success(request, done)
+                return redirect(request.path)
+            preview = import_form.parsed if verb == "check" and import_form.is_valid() else None
+        except Conflict as refused:
+            problem = refused.message
+    failed = bool(problem or entry_form.errors or import_form.errors or (request.method == "POST" and not preview))
+    context = {
+        "entry_form": entry_form, "import_form": import_form, "problem": problem, "book": shelf.own,
+        "verbs": verbs(shelf.own.state if shelf.own else State.OPEN, shelf.roles),
+        "preview": preview.entries[:PREVIEW] if preview else None, "found": len(preview.entries) if preview else 0,
+    }  # fmt: skip
+    return render(
+        request, "releases/logbook/edit.html", _about(request, shelf) | context, status=422 if failed else 200
+    )
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+@step_up
+def edit_entry(request: HttpRequest, number: int, **names: str) -> HttpResponse:
+    """For release managers: change an entry, annotate it, or write what supersedes it."""
+    user, shelf = signed_in(request), _kept(request, names)
+    found = shelf.entry(number)
+    may = [verb for verb in verbs(found.logbook.state, shelf.roles) if verb in _OF_ENTRY]
+    verb = request.POST.get("verb") or request.GET.get("do") or (may[0] if may else "")
+    verb = Verb(verb) if verb in set(may) else (may[0] if may else Verb.CORRECT)
+    form = EntryForm(request.POST if request.method == "POST" else None, initial=EntryForm.of(found, verb))
+    problem = ""
+    if request.method == "POST" and form.is_valid():
+        try:
+            return redirect(_written(user, found, verb, form.said()))
+        except Invalid as refused:
+            form.take(refused.fields)
+        except Conflict as refused:
+            problem = refused.message
+    context = {"entry": found, "form": form, "verb": verb, "problem": problem, "verbs": may}
+    status = 422 if form.errors else 409 if problem else 200
+    return render(request, "releases/logbook/edit_entry.html", _about(request, shelf) | context, status=status)
+
+
+_OF_ENTRY: Final = (Verb.EDIT, Verb.ANNOTATE, Verb.SUPERSEDE, Verb.CORRECT)
+
+
+def _written(user: User, found: Entry, verb: Verb, said: dict[str, Any]) -> Entry:
+    if verb == Verb.EDIT:
+        return actions.edit_entry(entry=found, by=user, said=said)
+    if verb == Verb.ANNOTATE:
+        return actions.add_entry(logbook=found.logbook, by=user, said=said, annotates=found)
+    return actions.add_entry(logbook=found.logbook, by=user, said=said, supersedes=found)
+
+
+def _done(user: User, shelf: Shelf, verb: str, entry_form: EntryForm, import_form: ImportForm) -> str:
+    """What was done, in a sentence; empty where a form has to be shown again."""
+    form = {"add": entry_form, "import": import_form}.get(verb)
+    if form is not None and not form.is_valid():
+        return ""
+    try:
+        if verb == "add":
+            written = actions.add_entry(logbook=_opened(user, shelf), by=user, said=entry_form.said())
+            return _("Entry %(n)s was written.") % {"n": written.order}
+        if verb == "import":
+            parsed, name = import_form.parsed, import_form.cleaned_data["name"]
+            done = actions.import_entries(logbook=_opened(user, shelf), parsed=parsed, name=name, by=user)
+            counts = {"added": done.added, "corrected": done.corrected, "known": done.known}
+            return _("%(added)s added, %(corrected)s of them corrections; %(known)s were there already.") % counts
+        if verb == "freeze" and shelf.own:
+            releases_actions.freeze_logbook(logbook=shelf.own, by=user)
+            return _("The logbook is frozen. From now on a mistake is corrected by an erratum.")
+    except Invalid as refused:
+        (form or import_form).take(refused.fields)
+    return ""
+
+
+def _opened(user: User, shelf: Shelf) -> Logbook:
+    return shelf.own or actions.open_logbook(subject=shelf.subject, by=user)
+
+
+def _shelf(request: HttpRequest, names: dict[str, str]) -> Shelf:
+    person = request.user if isinstance(request.user, User) else None
+    if "slug" in names:
+        return shelves.of_family(names["lab"], names["slug"], person)
+    return shelves.of_model(model_of(request, names["namespace"], names["name"]), person)
+
+
+def _kept(request: HttpRequest, names: dict[str, str]) -> Shelf:
+    """The shelf, for those who look after it. Raises NotFound for everybody else."""
+    shelf = _shelf(request, names)
+    if not shelf.roles & lifecycle.STAFF:
+        raise NotFound(_("There is nothing at this address."))
+    return shelf
+
+
+def _about(request: HttpRequest, shelf: Shelf) -> dict[str, Any]:
+    """What every page of a logbook shows around it."""
+    told: dict[str, Any] = {"shelf": shelf, "subject": shelf.subject, "edits": bool(shelf.roles & lifecycle.STAFF)}
+    if isinstance(shelf.subject, Model):
+        return told | about(request, shelf.subject, shelf.subject.main) | {"tab": "logbook"}
+    return told | {"family": shelf.subject}

@@ -1,0 +1,124 @@
+"""From the names in an address to a model, a revision, a file, as far as the reader may know of them."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Final
+
+from django.db.models import QuerySet
+
+from portal.people.models import User
+from portal.prepared import Prepared
+from releases import policy
+from releases.models import File, FormerName, Model, Revision
+
+_COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
+"""A commit id, or enough of its start to mean one revision."""
+
+
+HISTORY: Final = 100
+"""Revisions that are looked through for the one that changed a file last."""
+
+
+class Moved(Exception):
+    """The model has another name by now."""
+
+    def __init__(self, before: str, model: Model) -> None:
+        super().__init__(f"{before} is called {model.full_name} now.")
+        self.before, self.after = before, model.full_name
+
+
+def model(namespace: str, name: str, *, person: User | None, now: datetime) -> Model | None:
+    """The model of this name, unless it has never been published and the reader is no member of its lab."""
+    return _seen(_named.first(namespace=namespace, name=name), person, now)
+
+
+@Prepared
+def _named(namespace: str, name: str) -> QuerySet[Model]:
+    return Model.objects.named(namespace, name)
+
+
+def renamed(namespace: str, name: str, *, person: User | None, now: datetime) -> Model | None:
+    """The model that once had this name, under the same condition."""
+    former = FormerName.objects.filter(lab__slug=namespace, name__iexact=name).values("model")
+    return _seen(Model.objects.select_related("lab").filter(pk__in=former).first(), person, now)
+
+
+def _seen(found: Model | None, person: User | None, now: datetime) -> Model | None:
+    if found is None:
+        return None
+    seen = policy.decide(person=person, scopes=None, model=found, revision=None, capability=policy.VIEW, now=now)
+    return found if isinstance(seen, policy.Allow) else None
+
+
+def revision(model: Model, name: str, *, person: User | None, now: datetime, drafts: bool = False) -> Revision | None:
+    """What a branch, tag, commit id or its start names. With `drafts`, `main` is the lab's newest, published or not."""
+    name = name.removeprefix("refs/heads/").removeprefix("refs/tags/")
+    if name == "main":
+        found = model.tip if drafts and policy.member(person, model, now) else model.main
+    elif _COMMIT.fullmatch(name):  # what no branch or tag can be called
+        found = _by_commit(model, name, person, now)
+    elif ref := model.refs.filter(name=name).select_related("revision").first():
+        found = ref.revision
+    else:
+        found = _by_commit(model, name, person, now)
+    if found is None or not (found.is_public or policy.member(person, model, now)):
+        return None
+    found.model = model
+    return found
+
+
+def line(revision: Revision) -> list[str]:
+    """The ids of the revision and of those before it, newest first."""
+    parents = dict(revision.model.revisions.values_list("commit", "parent"))
+    found, commit = [], revision.commit
+    while commit in parents:
+        found.append(commit)
+        commit = parents.pop(commit)
+    return found
+
+
+def changed(revision: Revision, oids: dict[str, str], *, person: User | None, now: datetime) -> dict[str, Revision]:
+    """By path, the revision that last changed each file or folder, given what it is now: {path: git's id}.
+
+    Looks back over HISTORY revisions, as far as the reader may know of them.
+    """
+    seen = Revision.objects.visible_to(person, now).filter(model=revision.model, commit__in=line(revision)[:HISTORY])
+    known = {row.commit: row for row in seen}
+    past = [known[commit] for commit in line(revision)[:HISTORY] if commit in known]
+    files = File.objects.filter(revision__in=past, path__in=oids).values_list("revision", "path", "sha1")
+    held = {(pk, path): oid for pk, path, oid in files}
+    last = dict.fromkeys(oids, revision)
+    open_ = dict(oids)
+    for row in past:
+        open_ = {path: oid for path, oid in open_.items() if held.get((row.pk, path), row.folders.get(path)) == oid}
+        last |= dict.fromkeys(open_, row)
+    return last
+
+
+def file(revision: Revision, path: str) -> File | None:
+    """The file at this path."""
+    found = _file.first(revision=revision.pk, path=path)
+    if found:
+        found.revision = revision
+    return found
+
+
+@Prepared
+def _file(revision: int, path: str) -> QuerySet[File]:
+    return File.objects.select_related("blob").filter(revision=revision, path=path)
+
+
+@Prepared
+def _revision(model: int, commit: str) -> QuerySet[Revision]:
+    return Revision.objects.filter(model=model, commit=commit)
+
+
+def _by_commit(model: Model, name: str, person: User | None, now: datetime) -> Revision | None:
+    if not _COMMIT.fullmatch(name.lower()):
+        return None
+    if len(name) == 40:
+        return _revision.first(model=model.pk, commit=name.lower())
+    matches = Revision.objects.visible_to(person, now).filter(model=model, commit__startswith=name.lower())[:2]
+    return matches[0] if len(matches) == 1 else None

@@ -1,0 +1,70 @@
+"""Which paths and names a release may carry. A name that means different things on two machines is refused."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Final
+
+from portal.errors import Invalid
+
+MODEL_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?")
+PATH_MAX: Final = 1024
+PART_MAX: Final = 255
+_RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+_UNSAFE: Final = frozenset('\\:*?"<>|')
+
+
+def check_path(path: str) -> None:
+    """Raise Invalid, in a sentence that names the path and the fault, unless `path` is safe on every system."""
+    fault = path_fault(path)
+    if fault:
+        raise Invalid(f"The file name {path!r} {fault}. Rename it.", fields={"path": [fault]})
+
+
+def path_fault(path: str) -> str:
+    """What is wrong with a path from the root of a release, or an empty string."""
+    if not path or len(path.encode("utf-8", "surrogatepass")) > PATH_MAX:
+        return f"is empty or longer than {PATH_MAX} bytes"
+    if not path.isprintable():
+        return "contains a control, direction or unassigned character"
+    if unicodedata.normalize("NFC", path) != path:
+        return "is not in Unicode normal form C"
+    return next((fault for part in path.split("/") if (fault := _part_fault(part))), "")
+
+
+def check_paths(paths: Iterable[str]) -> None:
+    """check_path() for each, and no two that some file systems would take for one, and no file that is also a folder."""
+    seen: dict[str, str] = {}
+    everything = list(paths)
+    for path in everything:
+        check_path(path)
+        twin = seen.setdefault(path.casefold(), path)
+        if twin != path:
+            raise Invalid(f"The file names {twin!r} and {path!r} are the same on some systems. Rename one.")
+    folders = {path[:i].casefold() for path in everything for i, c in enumerate(path) if c == "/"}
+    both = folders & seen.keys()
+    if both:
+        raise Invalid(f"{seen[both.pop()]!r} is both a file and a folder. Rename one.")
+
+
+def check_model_name(name: str) -> None:
+    """Raise Invalid unless `name` can be the second half of `namespace/name` for every client."""
+    if not MODEL_NAME.fullmatch(name) or "--" in name or ".." in name or name.endswith(".git"):
+        raise Invalid(
+            f"{name!r} is not a model name: use letters, digits, '-', '_' and '.', at most 96, without '--' or '..'.",
+            fields={"name": ["Use letters, digits, '-', '_' and '.'."]},
+        )
+
+
+def _part_fault(part: str) -> str:
+    if part in {"", ".", ".."}:
+        return "has an empty part, '.' or '..'"
+    if part.startswith("."):
+        return "has a part that begins with a dot, which tools hide and signatures skip"
+    if len(part.encode()) > PART_MAX:
+        return f"has a part longer than {PART_MAX} bytes"
+    if _UNSAFE & set(part) or part[-1] in " ." or part[0] == " " or _RESERVED.fullmatch(part):
+        return "cannot be written on every system"
+    return ""

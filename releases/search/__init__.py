@@ -1,0 +1,1 @@
+"""Search over families, models, their cards, and the entries of logbooks."""

@@ -1,0 +1,130 @@
+"""Everybody at every door: what doors.py declares is what the portal answers, and nothing is undeclared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.core.cache import cache
+
+from infra import permissions
+from tests.architecture import walk
+from tests.architecture.doors import DOORS, Door
+from tests.architecture.scene import EVERYBODY, PEOPLE, Scene
+
+pytestmark = [pytest.mark.xdist_group("doors"), pytest.mark.timeout(600)]
+ROUTES = walk.routes()
+REFUSED = {"login", "401", "403", "404", "405", "501"}
+PARTS = {
+    "accounts": ("account/", "admin/"),
+    "our API": ("api/v1/",),
+    "the Hub": ("api/", "oauth/", "datasets/", "spaces/", "<segment:"),
+    "pages": ("",),
+}
+"""Each route belongs to the first part that fits; the parts are asked in tests of their own."""
+
+
+def door_of(route: str) -> Door | None:
+    """The declaration of a route: its own, or that of everything below a prefix."""
+    named = next((door for door in DOORS if door.route == route), None)
+    return named or next((d for d in DOORS if d.route.endswith("**") and route.startswith(d.route[:-2])), None)
+
+
+def part_of(route: str) -> str:
+    return next(part for part, heads in PARTS.items() if route.startswith(heads))
+
+
+@pytest.fixture
+def scene(db, tmp_path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_every_address_is_declared():
+    undeclared = [route for route in ROUTES if door_of(route) is None]
+    assert undeclared == [], "add a line for each to tests/architecture/doors.py"
+
+
+def test_no_address_is_declared_that_is_not_there():
+    assert [door.route for door in DOORS if not door.route.endswith("**") and door.route not in ROUTES] == []
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_door_answers_everybody_as_declared(scene, part):
+    wrong = []
+    for route in ROUTES:
+        door = door_of(route)
+        if part_of(route) == part and door and (not door.route.endswith("**") or route == door.route[:-2]):
+            wrong += _answers_of(scene, door, _path(scene, door, route))
+    assert not wrong, "\n".join(wrong)
+
+
+def _answers_of(scene: Scene, door: Door, path: str) -> list[str]:
+    wrong = []
+    for who in EVERYBODY:
+        cache.clear()
+        for method, declared in (("GET", door.get), ("POST", door.post)):
+            answer = walk.ask(scene, who, method, path, door.send)
+            got, expected = walk.word(answer), declared[who] if declared else None
+            if got != expected and not (expected is None and got in REFUSED):
+                wrong.append(f"{method} {path} as {who}: {got}, declared {expected or 'refused'}")
+            if method == "GET" and got == "ok" and who in PEOPLE and not _kept_private(answer, door):
+                wrong.append(f"GET {path} as {who}: others may keep it: {answer.headers.get('Cache-Control')}")
+    return wrong
+
+
+def _kept_private(answer, door: Door) -> bool:
+    """Whether what not everybody sees, or what greets somebody by name, stays out of shared caches."""
+    seen = {door.get[who] for who in ("anonymous", *PEOPLE)} if door.get else set()
+    said = {part.strip() for part in answer.headers.get("Cache-Control", "").split(",")}
+    same_for_all = seen == {"ok"} and ("public" in said or "cookie" not in answer.headers.get("Vary", "").lower())
+    return same_for_all or bool(said & {"no-store", "private"})
+
+
+def test_a_forged_form_changes_nothing(scene):
+    done = []
+    for door in (door for door in DOORS if door.post and not door.bearer_alone):
+        path = _path(scene, door, door.route.removesuffix("**"))
+        for who in PEOPLE:
+            got = walk.word(walk.ask(scene, who, "POST", path, door.send, forged=True))
+            if got not in REFUSED:
+                done.append(f"POST {path} as {who}, without a CSRF token: {got}")
+    assert not done, "\n".join(done)
+
+
+def test_a_door_for_bearers_alone_knows_no_session(scene):
+    for door in (door for door in DOORS if door.bearer_alone and door.post):
+        path = _path(scene, door, door.route)
+        got = {walk.ask(scene, who, "POST", path, door.send).content for who in ("anonymous", *PEOPLE)}
+        assert len(got) == 1, f"{path} tells people with a session apart"
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_no_other_method_does_anything(scene, method):
+    done = []
+    for route in ROUTES:
+        door = door_of(route)
+        if (
+            door and not door.any_method and part_of(route) != "accounts"
+        ):  # forms of allauth take PUT as POST, with its CSRF token
+            answer = walk.ask(scene, "manager", method, _path(scene, door, route), {})
+            if walk.word(answer) not in REFUSED | {"bad"}:
+                done.append(f"{method} {route}: {answer.status_code}")
+    assert not done, "\n".join(done)
+
+
+def test_nobody_but_the_operator_sees_the_admin(scene):
+    below = [route for route in ROUTES if route.startswith("admin/") and not route.startswith("admin/log")]
+    for route in below:
+        path = walk.address(route, {})
+        for who in ("anonymous", "administrator", "manage_token"):
+            assert walk.word(walk.ask(scene, who, "GET", path, {})) == "login", path
+
+
+def test_the_tables_are_drawn_in_the_documentation():
+    drawn = Path(permissions.PAGE).read_text()
+    assert drawn == permissions.page(), "run: python -m infra.permissions"
+
+
+def _path(scene: Scene, door: Door, route: str) -> str:
+    given = {name: value.format(**scene.facts) for name, value in door.at.items()}
+    return walk.address(route, given)

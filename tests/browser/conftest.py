@@ -1,0 +1,103 @@
+"""A real browser on a live server: one Chromium for each module, one fresh profile for each test.
+
+Playwright's own loop runs in this thread: Django would take it for asynchronous code, so it is told otherwise, and it
+ends with the module, so that asynchronous tests can run in the same worker afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.core.cache import cache
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from infra.walk.chromium import FLAGS, executable
+from infra.walk.walker import LOOKS, Look
+
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+NARROW = Look("narrow", 320, 640, "light")
+
+AxeCheck = Callable[[Page], None]
+
+
+@pytest.fixture(autouse=True)
+def _forgotten() -> None:
+    """Rates of sign-up and mail are counted per address, and the tests' people share theirs."""
+    cache.clear()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        path = executable(playwright)
+        if path is None:
+            pytest.skip("no Chromium: install Debian's chromium, or run `playwright install chromium`")
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[[Look], Page]]:
+    """Open a fresh profile in some look; the test fails if a page logs an error or breaks the security policy."""
+    contexts, complaints = [], []
+
+    def complain(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
+            complaints.append(message.text)
+
+    def opener(look: Look) -> Page:
+        context = browser.new_context(viewport=look.viewport, color_scheme=look.theme, reduced_motion="reduce")
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("console", complain)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        return page
+
+    yield opener
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def page(open_page: Callable[[Look], Page]) -> Page:
+    return open_page(LOOKS[0])
+
+
+@pytest.fixture(scope="session")
+def axe_check() -> AxeCheck:
+    """Fail on any violation of WCAG 2.2 AA or of axe's best practices."""
+    axe = Axe()
+
+    def check(page: Page) -> None:
+        found = axe.run(page).response["violations"]
+        lines = [
+            f"{v['id']}: {v['help']}\n    " + "\n    ".join(n["html"][:300] for n in v["nodes"][:5]) for v in found
+        ]
+        assert not found, f"{page.url}\n" + "\n".join(lines)
+
+    return check
+
+
+def press(page: Page, name: str) -> None:
+    """Press a button and wait for the page that it leads to: a click alone returns before the answer is there."""
+    with page.expect_navigation():
+        page.get_by_role("button", name=name).click()
+
+
+_WIDEST = """[...document.querySelectorAll("main *, header *, footer *")]
+    .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1 && !e.closest(".scroll"))
+    .slice(-1).map(e => e.outerHTML.slice(0, 200)).join("")"""
+"""The innermost of those that reach beyond the window."""
+
+
+def assert_no_sideways_scroll(page: Page) -> None:
+    """The page itself must not scroll sideways (WCAG 1.4.10); regions inside it may."""
+    over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert over <= 0, f"{page.url} is {over} px wider than the window: {page.evaluate(_WIDEST)}"

@@ -1,0 +1,148 @@
+"""A folder published from a real browser: hashed there, sent in parts straight to the store, and resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import connection
+from django.test import Client
+from playwright.sync_api import Page
+
+from infra.walk.walker import LOOKS, Look
+from releases import actions
+from releases.actions import uploading
+from releases.models import Model
+from tests.browser.conftest import NARROW, AxeCheck, assert_no_sideways_scroll
+from tests.contract import hub as hubs
+from tests.portal import world
+from tests.releases.folders import model_folder
+
+
+@pytest.fixture
+def portal(transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A running portal whose parts are small, so that a small file has several."""
+    monkeypatch.setattr(uploading, "PART_BYTES", 5 << 20)
+    with hubs.serving(hubs.portal()) as url:
+        settings.BASE_URL = url
+        yield url
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+@pytest.fixture
+def lab(portal: str) -> world.World:
+    made = world.build("lyceum")
+    actions.open_model(lab=made.lab, name="mine", by=made.manager, summary="A small model.")
+    return made
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A true folder, with a file of 12.5 MB, one in a subfolder, a hidden one, and one that is refused."""
+    made = model_folder(tmp_path / "mine", name="mine", seed=3)
+    (made / "notes.txt").write_bytes(random.Random(3).randbytes(4_000).hex().encode())
+    (made / "table.txt").write_bytes(random.Random(7).randbytes(6_250_000).hex().encode())
+    (made / "run.sh").write_text("#!/bin/sh\n")
+    (made / ".hidden").write_text("x")
+    return made
+
+
+def signed_in(page: Page, url: str, user: Any) -> None:
+    client = Client()
+    client.force_login(user)
+    name = django_settings.SESSION_COOKIE_NAME
+    page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": url}])
+
+
+def choose(page: Page, url: str, folder: Path) -> None:
+    page.goto(f"{url}/lyceum/mine/upload")
+    page.locator("#id_folder").set_input_files(folder)
+    page.get_by_role("button", name="Send").wait_for()
+    page.locator("[data-send]:enabled").wait_for()
+
+
+def test_a_folder_is_sent_stopped_resumed_and_becomes_a_draft(
+    portal: str, lab: world.World, folder: Path, page: Page, axe_check: AxeCheck
+) -> None:
+    signed_in(page, portal, lab.manager)
+    put: list[str] = []
+    page.on("request", lambda request: put.append(request.url.partition("?")[0]) if request.method == "PUT" else None)
+    broken = {"left": 1}
+
+    def breaks(route: Any) -> None:
+        """The second part of the large file does not arrive the first time."""
+        if route.request.method == "PUT" and "/2?" in route.request.url and broken["left"]:
+            broken["left"] -= 1
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/blobs/uploads/**", breaks)
+    choose(page, portal, folder)
+    assert "Programs are not published" in page.locator("tr", has_text="run.sh").inner_text()
+    assert page.locator("tr", has_text=".hidden").count() == 0
+    axe_check(page)
+    page.get_by_role("button", name="Send").click()
+    page.get_by_text("Sending stopped").wait_for()
+    assert Model.objects.get(name="mine").tip is None
+    first = list(put)
+    put.clear()
+    choose(page, portal, folder)
+    page.get_by_label("What changed").fill("First files")
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_url("**/revisions/*", timeout=30_000)
+    draft = Model.objects.get(name="mine").tip
+    assert draft is not None
+    sent = {file.path: file.sha256 for file in draft.files.all()}
+    assert sent == {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in {"run.sh", ".hidden"}
+    }
+    again = set(put) & set(first)
+    assert {url.rpartition("/")[2] for url in again} <= {"2"}, "what has arrived is not sent again"
+    assert draft.message == "First files"
+
+
+def test_the_worker_agrees_with_known_answers(portal: str, lab: world.World, page: Page, tmp_path: Path) -> None:
+    signed_in(page, portal, lab.manager)
+    page.goto(f"{portal}/lyceum/mine/upload")
+    lengths = [0, 1, 3, 55, 56, 63, 64, 65, 119, 120, 1000, (4 << 20) - 1, 4 << 20, (4 << 20) + 61]
+    told = page.evaluate(
+        """async (lengths) => {
+          const source = document.getElementById("upload").dataset.worker;
+          const hash = (blob) => new Promise((resolve) => {
+            const worker = new Worker(source);
+            worker.onmessage = ({ data }) => data.read || (worker.terminate(), resolve(data.sha256));
+            worker.postMessage(blob);
+          });
+          const bytes = (n) => Uint8Array.from({ length: n }, (_, i) => (i * 7 + (i >> 8)) & 255);
+          return Promise.all(lengths.map((n) => hash(new Blob([bytes(n)]))));
+        }""",
+        lengths,
+    )
+    contents = [bytes((i * 7 + (i >> 8)) & 255 for i in range(n)) for n in lengths]
+    assert told == [hashlib.sha256(content).hexdigest() for content in contents]
+
+
+@pytest.mark.parametrize("look", [LOOKS[0], NARROW], ids=lambda look: look.name)
+def test_the_pages_fit_and_can_be_read(
+    portal: str, lab: world.World, folder: Path, open_page: Callable[[Look], Page], axe_check: AxeCheck, look: Look
+) -> None:
+    page = open_page(look)
+    signed_in(page, portal, lab.manager)
+    for path in ("/publish/", "/lyceum/mine/upload"):
+        page.goto(portal + path)
+        axe_check(page)
+        assert_no_sideways_scroll(page)
+    choose(page, portal, folder)
+    axe_check(page)
+    assert_no_sideways_scroll(page)

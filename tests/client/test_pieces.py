@@ -1,0 +1,153 @@
+"""The client's own rules: names that may be written, where things are kept, parts that come in any order."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import stat
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.client import released
+from weighbridge_client import errors, home, names, tensors
+from weighbridge_client.cli import main
+from weighbridge_client.documents import File
+from weighbridge_client.parts import Arriving
+
+UNSAFE = [
+    "", "/etc/passwd", "../up", "a/../../b", "a//b", "a/", "./a", "C:\\x", "c:x", "\\\\host\\x", "a\\b", "a\0b", "a\nb",
+    "con", "aux.txt", "x/NUL", "a.", " a", "a ", ".git/config", ".GIT/hooks/x", ".weighbridge/release.json", "x" * 1025,
+    "a\u202eb", "a\ufeff", "a:b", "\ud800",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", UNSAFE)
+def test_a_name_that_leads_elsewhere_is_refused(path):
+    with pytest.raises(errors.Bad):
+        names.require_safe(["README.md", path])
+
+
+@pytest.mark.parametrize(
+    "path", ["README.md", "a/b/c.json", ".gitattributes", "über/ß.txt", "sub dir/x y.bin", "a#%.x"]
+)
+def test_an_odd_name_that_stays_inside_is_taken(path, tmp_path):
+    names.require_safe([path])
+    assert names.inside(tmp_path, path).is_relative_to(tmp_path)
+
+
+@pytest.mark.parametrize("pair", [("a.txt", "A.TXT"), ("é", "e\u0301"), ("ß", "ss"), ("a", "a/b"), ("x/A", "x/a")])
+def test_two_names_that_one_system_takes_for_one_are_refused(pair):
+    with pytest.raises(errors.Bad):
+        names.require_safe(pair)
+
+
+@given(st.text(max_size=30))
+def test_what_is_let_through_stays_below_the_folder(path):
+    try:
+        names.require_safe([path])
+    except errors.Bad:
+        return
+    assert not path.startswith("/")
+    assert all(part not in ("", ".", "..") for part in path.split("/"))
+
+
+def test_a_link_on_the_way_is_refused(tmp_path):
+    (tmp_path / "folder").symlink_to("/tmp")
+    with pytest.raises(errors.Bad):
+        names.inside(tmp_path, "folder/x")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7, 8, 9, 31, 64, 100])
+def test_the_root_is_that_of_rfc_6962(count):
+    leaves = [hashlib.sha256(bytes([n])).digest() for n in range(count)]
+    assert tensors.root(leaves) == released.merkle(leaves).hex()
+
+
+def test_the_token_is_where_hf_reads_it_and_for_its_owner_alone(tmp_path):
+    path = home.store_token("wb_dl_x")
+    assert path == tmp_path / "cache" / "huggingface" / "token"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert home.token() == "wb_dl_x"
+
+
+def test_the_token_of_another_hub_is_neither_sent_nor_written_over(capsys):
+    home.store_token("hf_somebody")
+    assert home.token() == ""
+    assert main(["login", "--portal", "http://127.0.0.1:9"]) == errors.USAGE
+    assert "token of another hub" in capsys.readouterr().err
+    assert home.stored_token() == "hf_somebody"
+
+
+@pytest.mark.parametrize("address", ["", "models.example.org", "ftp://x", "https://", "https://u:p@x", "https://x?y"])
+def test_a_portal_has_an_address(address, capsys):
+    assert main(["get", "lyceum/small", "--portal", address]) == errors.USAGE
+    assert capsys.readouterr().err
+
+
+def test_nobody_there_is_said_with_the_address(capsys):
+    assert main(["get", "lyceum/small", "--portal", "http://127.0.0.1:9"]) == errors.UNREACHABLE
+    assert "http://127.0.0.1:9" in capsys.readouterr().err
+
+
+def whole(size: int, seed: int = 1) -> tuple[bytes, File]:
+    raw = random.Random(seed).randbytes(size)
+    return raw, File("x.bin", size, hashlib.sha256(raw).hexdigest())
+
+
+@pytest.mark.parametrize("size", [0, 1, 8 << 20, (8 << 20) + 1, 20_000_000])
+def test_parts_come_in_any_order_and_the_digest_follows(tmp_path, size):
+    raw, file = whole(size)
+    arriving = Arriving(file, tmp_path)
+    arriving.open()
+    numbers = arriving.missing()
+    random.Random(2).shuffle(numbers)
+    ended = []
+    for number in numbers:
+        start, end = arriving.span(number)
+        arriving.write(start, raw[start:end])
+        ended.append(arriving.finish(number))
+    assert ended.count(True) == (1 if numbers else 0)
+    assert arriving.digest() == file.sha256
+    arriving.move_to(tmp_path / "in" / "x.bin")
+    assert hashlib.sha256((tmp_path / "in" / "x.bin").read_bytes()).hexdigest() == file.sha256
+    assert list(tmp_path.iterdir()) == [tmp_path / "in"]
+
+
+def test_a_later_run_asks_only_for_what_is_missing_and_a_torn_state_begins_anew(tmp_path):
+    raw, file = whole(20_000_000)
+    first = Arriving(file, tmp_path)
+    first.open()
+    start, end = first.span(1)
+    first.write(start, raw[start:end])
+    first.finish(1)
+    second = Arriving(file, tmp_path)
+    second.open()
+    assert (second.missing(), second.resumed) == ([0, 2], True)
+    (tmp_path / f"{file.sha256}.json").write_text('{"size": 2')
+    third = Arriving(file, tmp_path)
+    third.open()
+    assert (third.missing(), third.resumed) == ([0, 1, 2], False)
+
+
+def test_threads_that_finish_together_end_a_file_once(tmp_path):
+    raw, file = whole(60_000_000)
+    arriving = Arriving(file, tmp_path)
+    arriving.open()
+    ended, start = [], threading.Barrier(arriving.count)
+
+    def finish(number: int) -> None:
+        at, end = arriving.span(number)
+        arriving.write(at, raw[at:end])
+        start.wait()
+        ended.append(arriving.finish(number))
+
+    threads = [threading.Thread(target=finish, args=(number,)) for number in arriving.missing()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ended.count(True) == 1
+    assert arriving.digest() == file.sha256

@@ -1,0 +1,73 @@
+"""Private servers for the whole run: one PostgreSQL and one Valkey per pytest worker, started before Django."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import django
+import pytest
+
+from infra import messages
+from infra.embedded import servers
+from infra.messages import catalogues
+
+
+def _start_servers() -> None:
+    """Point the settings at servers of our own, unless the caller named his."""
+    home = Path(tempfile.mkdtemp(prefix="wb-test-", dir="/tmp"))
+    home.chmod(0o711)
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    (home / "run").mkdir(mode=0o711)
+    (home / "static").mkdir()  # WhiteNoise warns of a folder that is not there
+    if "DATABASE_URL" not in os.environ:
+        postgres = servers.start_postgres(home, home / "postgres.log", durable=False)
+        atexit.register(postgres.stop)
+        os.environ["DATABASE_URL"] = postgres.url
+    if "REDIS_URL" not in os.environ:
+        valkey = servers.start_valkey(home, "limits", home / "valkey.log", persist=False)
+        atexit.register(valkey.stop)
+        os.environ["REDIS_URL"] = valkey.url
+    os.environ["WEIGHBRIDGE_MODE"] = "test"
+    os.environ["WEIGHBRIDGE_HOME"] = str(home)
+    # Not in pyproject.toml: pytest-django would read the settings before this file could name the servers.
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+
+pytest_plugins = ["tests.stack"]
+
+
+_INHERITED = ("DATABASE_URL", "REDIS_URL", "WEIGHBRIDGE_MODE", "WEIGHBRIDGE_HOME", "DJANGO_SETTINGS_MODULE")
+_named_by_caller = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+_start_servers()
+if messages.stale():
+    catalogues.compile_all()
+django.setup()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Give the workers of a parallel run the caller's environment: they inherit the controller's, and would read its
+    settings, and share its Valkey, before they have servers of their own."""
+    if session.config.getoption("numprocesses", None):
+        for name in _INHERITED:
+            os.environ.pop(name, None)
+        os.environ.update(_named_by_caller)
+
+
+def _flush_append_only_tables() -> None:
+    """Let Django empty the tables between tests: our triggers refuse TRUNCATE, as they should."""
+    from django.db.backends.postgresql.operations import DatabaseOperations
+
+    flush = DatabaseOperations.execute_sql_flush
+
+    def without_triggers(self: DatabaseOperations, sql_list: list[str]) -> None:
+        flush(self, ["SET LOCAL session_replication_role = replica", *sql_list])
+
+    DatabaseOperations.execute_sql_flush = without_triggers
+
+
+_flush_append_only_tables()

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from django.db import connection
+
+from portal.counters import client as limits_store
+from tests.contract import hub as hubs
+from tests.inference.gateway import rig
+from tests.inference.listener import listening
+
+
+@pytest.fixture(scope="session")
+def portal_url(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
+    """The running portal; its threads' connections are ended before the test database is dropped."""
+    with hubs.serving(hubs.portal()) as url:
+        yield url
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        connection.close()
+
+
+@pytest.fixture
+def hub(portal_url: str, transactional_db: None, settings: Any, tmp_path: Path) -> hubs.Hub:
+    """A running portal with data of its own."""
+    settings.BASE_URL = portal_url
+    return hubs.build(portal_url, tmp_path / "published")
+
+
+@pytest.fixture(scope="module")
+def gateway(django_db_setup: None, django_db_blocker: object) -> Iterator[rig.Gateway]:
+    folder = Path(tempfile.mkdtemp(prefix="wb-gw-", dir="/tmp"))
+    # Its lease is that of a public gateway: on a machine that stands still for seconds nothing is settled meanwhile.
+    with django_db_blocker.unblock(), listening(folder, rig.SECRET):
+        gateway = rig.Gateway(folder, os.environ["REDIS_URL"], HEARTBEAT_MS="300").ready()
+        yield gateway
+        gateway.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[rig.Engine]:
+    engine = rig.Engine()
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture
+def store() -> Iterator[redis.Redis]:
+    connection = limits_store()
+    connection.flushdb()
+    yield connection
+    connection.flushdb()

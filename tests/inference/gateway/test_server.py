@@ -1,0 +1,168 @@
+"""The server holds the head of an answer until something follows it, and loses none."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+
+from inference.gateway.call import PUSH
+from inference.gateway.server import config
+
+PUSHED: list[object] = []
+"""What pushing answered, last time."""
+FLOOD = 50_000
+MANY = 200
+
+
+async def app(scope, receive, send):
+    """/whole, /empty, /stream, /broken (after the head), /late (asks for the body), /crash (before the head), and
+    /push, /flood (parts written at once)."""
+    path = scope["path"]
+    start = {"type": "http.response.start", "status": 200}
+    if path == "/crash":
+        raise RuntimeError("before the head")
+    if path == "/broken":
+        await send({**start, "headers": [(b"content-length", b"10")]})
+        raise RuntimeError("after the head")
+    if path == "/stream":
+        await send({**start, "headers": [(b"x-kind", b"stream")]})
+        for part in (b"one", b"two"):
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return
+    push = scope["extensions"][PUSH]
+    if path == "/push":
+        before = push(b"before the head")
+        await send({**start, "headers": []})
+        during = push(b"one"), push(b"two")
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        PUSHED[:] = [before, *during, push(b"after the end")]
+        return
+    if path == "/flood":
+        await send({**start, "headers": []})
+        count = 0
+        while count < FLOOD and push(b"x" * 1000):
+            count += 1
+        PUSHED[:] = [count]
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return
+    body = b"" if path == "/empty" else b"whole"
+    if path == "/late":
+        body = (await receive())["body"]
+    await send({**start, "headers": [(b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(config(app, log_level="critical", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield listener.getsockname()[1]
+        server.should_exit = True
+        thread.join(10)
+
+
+def talk(port: int, *requests: bytes) -> bytes:
+    """Everything that comes back on one connection, until the server closes it after the last request."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+        line.sendall(b"".join(requests))
+        answer = b""
+        while part := line.recv(65536):
+            answer += part
+    return answer
+
+
+def ask(method: str, path: str, *, close: bool = True) -> bytes:
+    end = b"connection: close\r\n" if close else b""
+    return f"{method} {path} HTTP/1.1\r\nhost: t\r\n".encode() + end + b"\r\n"
+
+
+def test_an_answer_comes_whole(port: int) -> None:
+    head, _, body = talk(port, ask("GET", "/whole")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert body == b"whole"
+
+
+def test_head_and_body_leave_in_one_write(port: int) -> None:
+    """A reader that was waiting gets both at its first read."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+        line.sendall(ask("GET", "/whole", close=False))
+        assert line.recv(65536).endswith(b"\r\n\r\nwhole")
+
+
+@pytest.mark.parametrize(("method", "path"), [("HEAD", "/whole"), ("GET", "/empty"), ("HEAD", "/empty")])
+@pytest.mark.parametrize("close", [True, False])
+def test_a_head_that_nothing_follows_is_sent(port: int, method: str, path: str, *, close: bool) -> None:
+    answer = talk(port, ask(method, path, close=close), *([] if close else [ask("GET", "/whole")]))
+    assert answer.count(b"HTTP/1.1 200 OK\r\n") == (1 if close else 2)
+    assert answer.endswith(b"\r\n\r\n" if close else b"\r\n\r\nwhole")
+
+
+def test_a_stream_begins_with_its_head(port: int) -> None:
+    head, _, body = talk(port, ask("GET", "/stream")).partition(b"\r\n\r\n")
+    assert b"x-kind: stream" in head
+    assert body == b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"
+
+
+def test_a_pushed_part_goes_out_between_head_and_end_only(port: int) -> None:
+    head, _, body = talk(port, ask("GET", "/push")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert body == b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"
+    assert PUSHED == [False, True, True, False]
+
+
+def test_a_client_that_does_not_read_is_not_pushed_at(port: int) -> None:
+    body = talk(port, ask("GET", "/flood")).partition(b"\r\n\r\n")[2]
+    assert 0 < PUSHED[0] < FLOOD
+    assert body.count(b"3e8\r\n") == PUSHED[0]
+    assert body.endswith(b"0\r\n\r\n")
+
+
+def test_an_answer_leaves_nothing_for_the_collector(port: int) -> None:
+    """Circles of references are freed too, in time; to find them took a sixth of the gateway's processor time."""
+    asked = [ask("GET", "/stream", close=False)] * MANY
+    gc.collect()
+    gc.disable()
+    try:
+        talk(port, *asked, ask("GET", "/whole"))
+        assert gc.collect() < MANY, "what a connection leaves is little, and no answer leaves anything"
+    finally:
+        gc.enable()
+
+
+def test_an_answer_that_breaks_off_has_its_head_and_is_closed(port: int) -> None:
+    assert talk(port, ask("GET", "/broken", close=False)).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_a_crash_before_the_head_is_a_500(port: int) -> None:
+    assert talk(port, ask("GET", "/crash")).startswith(b"HTTP/1.1 500 ")
+
+
+def test_a_client_that_waits_is_told_to_continue(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+        line.sendall(
+            b"POST /late HTTP/1.1\r\nhost: t\r\nexpect: 100-continue\r\ncontent-length: 4\r\nconnection: close\r\n\r\n"
+        )
+        assert line.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        line.sendall(b"late")
+        answer = b""
+        while part := line.recv(65536):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"\r\n\r\nlate")
+
+
+def test_pipelined_requests_are_answered_in_order(port: int) -> None:
+    answer = talk(port, ask("GET", "/stream", close=False), ask("HEAD", "/whole", close=False), ask("GET", "/whole"))
+    assert [part[:14] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"200 OK\r\ndate: "] * 3
+    assert answer.endswith(b"\r\n\r\nwhole")

@@ -1,0 +1,280 @@
+"""Requests for query time: the lead asks, somebody of the lab without a part in the project decides, once."""
+
+from __future__ import annotations
+
+import html
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.utils import timezone
+
+from inference import allocation, allocation_actions, usage
+from inference.actions import set_allowance
+from inference.allocation import Party, Status, Verb
+from inference.allocation_models import AllocationRequest
+from inference.allowances import SITE_DEFAULT
+from inference.models import Allowance
+from portal.audit.models import Entry
+from portal.errors import Conflict, Invalid, NotAllowed, NotFound
+from portal.outbox.models import Message
+from portal.people.actions import give_role
+from portal.people.models import Role
+from portal.projects import actions as projects
+from portal.tokens import actions as tokens
+from portal.tokens.scopes import Kind, Scope
+from tests.inference.bench import Bench
+from tests.portal import world
+
+UNTIL = timezone.now().date() + timedelta(days=90)
+
+
+def browser(user) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def asked(bench: Bench, **changes) -> AllocationRequest:
+    said = {"tokens_per_period": 9_000_000, "until": UNTIL, "case": "Six evaluations of four models."} | changes
+    return allocation_actions.ask_for_allocation(by=bench.researcher, project=bench.project, **said)
+
+
+def granted(bench: Bench, request: AllocationRequest, by=None, **changes) -> AllocationRequest:
+    said = {"tokens_per_period": 5_000_000, "until": UNTIL, "tokens_per_day": 400_000} | changes
+    return allocation_actions.grant_allocation(by=by or bench.world.manager, request=request, **said)
+
+
+def mails(template: str) -> list[str]:
+    return sorted(
+        row.payload["to"] for row in Message.objects.filter(topic="mail.send") if row.payload["template"] == template
+    )
+
+
+@pytest.mark.parametrize("status", list(Status))
+@pytest.mark.parametrize("verb", list(Verb))
+def test_the_table_says_what_buttons_and_guards_say(status, verb):
+    for party in Party:
+        may = allocation.next_status(status, verb, {party}) is not None
+        assert may == (verb in allocation.verbs(status, {party}))
+        assert not may or party in allocation.may(verb)
+        assert not may or status == Status.SUBMITTED
+
+
+def test_asking_tells_the_lab_and_changes_nothing(bench):
+    made = asked(bench, published="arXiv:2611.00001")
+    assert made.status == Status.SUBMITTED
+    assert not Allowance.objects.exists()
+    staff = {bench.world.manager, *bench.world.reviewers}
+    assert mails("allocation_to_review") == sorted(user.email for user in staff)
+    entry = Entry.objects.get(event="allocation.requested")
+    assert "Six evaluations" not in str(entry.data)
+
+
+def test_granting_sets_the_allowance_and_keeps_what_was_not_named(bench):
+    set_allowance(by=None, lab=bench.world.lab, limits=SITE_DEFAULT, top_class="batch")
+    done = granted(bench, asked(bench))
+    limits = usage.burn_of(bench.project, timezone.now()).limits
+    assert (limits.tokens_per_period, limits.tokens_per_day, limits.tokens_per_minute) == (5_000_000, 400_000, None)
+    assert (limits.requests_per_minute, limits.concurrency, done.allowance.top_class) == (60, 8, "batch")
+    assert done.allowance == Allowance.objects.get(project=bench.project)
+    assert done.allowance.ends_at == allocation_actions.end_of(UNTIL)
+    assert mails("allocation_granted") == [bench.researcher.email]
+    assert Entry.objects.filter(event="allowance.set", actor_id=str(bench.world.manager.pk)).count() == 1
+    assert Entry.objects.get(event="allocation.granted").data["tokens_per_period"] == 5_000_000
+
+
+def test_after_its_last_day_the_labs_default_holds_again(bench):
+    granted(bench, asked(bench))
+    later = allocation_actions.end_of(UNTIL)
+    assert usage.burn_of(bench.project, later - timedelta(seconds=1)).limits.tokens_per_period == 5_000_000
+    assert usage.burn_of(bench.project, later).limits.tokens_per_period == 2_000_000
+
+
+def test_declining_needs_a_ground_and_leaves_the_allowance(bench):
+    made = asked(bench)
+    reviewer = bench.world.reviewers[0]
+    for ground, message in (("", ""), ("because", ""), ("other", "  ")):
+        with pytest.raises(Invalid):
+            allocation_actions.decline_allocation(by=reviewer, request=made, ground=ground, message=message)
+    done = allocation_actions.decline_allocation(by=reviewer, request=made, ground="capacity")
+    assert (done.status, done.ground, done.decided_by) == ("declined", "capacity", reviewer)
+    assert not Allowance.objects.exists()
+    assert mails("allocation_declined") == [bench.researcher.email]
+    assert asked(bench).status == Status.SUBMITTED, "one may ask again"
+
+
+def test_one_request_waits_at_a_time_and_is_decided_once(bench):
+    made = asked(bench)
+    with pytest.raises(Conflict):
+        asked(bench)
+    granted(bench, made)
+    with pytest.raises(Conflict):
+        granted(bench, made)
+    with pytest.raises(Conflict):
+        allocation_actions.withdraw_allocation(by=bench.researcher, request=made)
+
+
+def test_the_lead_takes_it_back_and_nobody_else_does(bench):
+    made = asked(bench)
+    for other in (bench.world.manager, bench.world.reviewers[0]):
+        with pytest.raises(NotAllowed):
+            allocation_actions.withdraw_allocation(by=other, request=made)
+    assert allocation_actions.withdraw_allocation(by=bench.researcher, request=made).status == "withdrawn"
+
+
+def test_nobody_decides_on_their_own_whatever_role_they_hold(bench):
+    jonas = world.person("Jonas Weber")
+    projects.join(project=bench.project, user=jonas)
+    for insider in (bench.researcher, jonas):
+        give_role(user=insider, lab=bench.world.lab, role=Role.MANAGER, by=None)
+    made = asked(bench)
+    assert jonas.email not in mails("allocation_to_review")
+    for insider in (bench.researcher, jonas):
+        with pytest.raises(NotAllowed, match="who asks does not decide"):
+            granted(bench, made, by=insider)
+        assert "Grant query time" not in browser(insider).get(made.get_absolute_url()).content.decode()
+        assert bench.project.title not in browser(insider).get("/projects/requests/").content.decode()
+    with pytest.raises(NotAllowed):
+        allocation_actions.ask_for_allocation(
+            by=jonas, project=bench.project, tokens_per_period=1, until=UNTIL, case="x"
+        )
+
+
+def test_a_colleague_of_the_lead_does_not_decide(bench):
+    domain = bench.researcher.email.partition("@")[2]
+    near = world.person("Near Reviewer", f"near@{domain}")
+    give_role(user=near, lab=bench.world.lab, role=Role.REVIEWER, by=None)
+    made = asked(bench)
+    with pytest.raises(NotAllowed) as refused:
+        granted(bench, made, by=near)
+    assert refused.value.code == "conflict_of_interest"
+    assert "Somebody else of the lab decides" in browser(near).get(made.get_absolute_url()).content.decode()
+
+
+def test_another_lab_and_a_stranger_find_nothing(bench):
+    made, harbour = asked(bench), world.build("harbour")
+    for outsider in (harbour.manager, world.person("Ida Fremd")):
+        client = browser(outsider)
+        for url in (made.get_absolute_url(), f"/projects/{bench.project.pk}/requests/"):
+            assert (client.get(url).status_code, client.post(url, {"verb": "grant"}).status_code) == (404, 404)
+        with pytest.raises(NotFound):
+            granted(bench, made, by=outsider)
+        with pytest.raises(NotFound):
+            allocation_actions.withdraw_allocation(by=outsider, request=made)
+        assert client.get(f"/api/v1/allocation-requests/{made.pk}").status_code == 404
+    assert bench.project.title not in browser(harbour.manager).get("/projects/requests/").content.decode()
+    assert browser(harbour.manager).get("/api/v1/allocation-requests").json()["count"] == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tokens_per_period": 0},
+        {"tokens_per_period": 10**16},
+        {"tokens_per_minute": -1},
+        {"until": timezone.now().date() - timedelta(days=1)},
+        {"until": timezone.now().date() + timedelta(days=2000)},
+        {"case": " \x00 "},
+        {"case": "x" * 4001},
+        {"published": "x" * 4001},
+    ],
+)
+def test_what_is_asked_must_make_sense(bench, wrong):
+    with pytest.raises(Invalid) as refused:
+        asked(bench, **wrong)
+    assert list(refused.value.fields) == list(wrong)
+    assert not AllocationRequest.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "granted"},
+        {"status": "declined"},
+        {"status": "lost"},
+        {"status": "withdrawn"},
+        {"tokens_per_period": 0},
+        {"closed_at": timezone.now()},
+    ],
+)
+def test_the_database_refuses_what_the_table_does_not_know(bench, change):
+    made = asked(bench)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        AllocationRequest.objects.filter(pk=made.pk).update(**change)
+
+
+def test_the_database_refuses_who_decides_on_their_own(bench):
+    made = granted(bench, asked(bench))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        AllocationRequest.objects.filter(pk=made.pk).update(decided_by=made.asked_by)
+
+
+def test_it_is_asked_read_and_granted_on_pages(bench):
+    url = f"/projects/{bench.project.pk}/requests/"
+    mara, manager = browser(bench.researcher), browser(bench.world.manager)
+    wrong = mara.post(url, {"tokens_per_period": "many", "until": UNTIL.isoformat(), "case": "Kept words."})
+    assert wrong.status_code == 422
+    assert "Kept words." in wrong.content.decode()
+    sent = {"tokens_per_period": "9000000", "until": UNTIL.isoformat(), "case": "Six evaluations.", "published": ""}
+    answer = mara.post(url, sent, follow=True)
+    made = AllocationRequest.objects.get()
+    assert answer.redirect_chain == [(made.get_absolute_url(), 302)]
+    assert mara.post(url, sent).status_code == 409
+    assert "1 request for query time waits" in browser(bench.world.reviewers[0]).get("/review/").content.decode()
+    assert bench.project.title in html.unescape(manager.get("/projects/requests/").content.decode())
+    page = manager.get(made.get_absolute_url()).content.decode()
+    assert "Six evaluations." in page
+    assert 'value="9000000"' in page
+    refused = manager.post(made.get_absolute_url(), {"verb": "grant", "tokens_per_period": "", "message": "Kept."})
+    assert (refused.status_code, "Kept." in refused.content.decode()) == (422, True)
+    unsaid = manager.post(made.get_absolute_url(), {"verb": "decline", "ground": "other"})
+    assert (unsaid.status_code, "Tell the lead why" in unsaid.content.decode()) == (422, True)
+    figures = {"verb": "grant", "tokens_per_period": "4000000", "until": UNTIL.isoformat(), "message": "Good luck."}
+    assert manager.post(made.get_absolute_url(), figures).status_code == 302
+    told = mara.get(made.get_absolute_url()).content.decode()
+    assert "4,000,000" in told
+    assert "Good luck." in told
+    assert bench.world.manager.name not in told, "the lab answers, not a person"
+    for grant_page in (f"/grants/{bench.grant.pk}/", f"/grants/{bench.grant.pk}/mine/"):
+        whose = manager if not grant_page.endswith("mine/") else mara
+        assert "4,000,000" in whose.get(grant_page).content.decode()
+
+
+def test_programs_of_the_lab_decide_and_none_asks(bench):
+    secret = tokens.issue(by=bench.world.manager, kind=Kind.SERVICE, scopes={Scope.MANAGE}, label="desk")[1]
+    desk, person = {"HTTP_AUTHORIZATION": f"Bearer {secret}"}, browser(bench.researcher)
+    url = f"/api/v1/projects/{bench.project.pk}/allocation-requests"
+    said = {"tokens_per_period": 7_000_000, "until": UNTIL.isoformat(), "case": "Six evaluations."}
+    assert Client().post(url, said, content_type="application/json", **desk).status_code == 403
+    made = person.post(url, said, content_type="application/json").json()
+    assert (made["status"], made["tokens_per_period"], made["granted_until"]) == ("submitted", 7_000_000, None)
+    queue = Client().get("/api/v1/allocation-requests", **desk).json()
+    assert [row["id"] for row in queue["results"]] == [made["id"]]
+    one = f"/api/v1/allocation-requests/{made['id']}"
+    wrong = Client().post(f"{one}/decline", {"ground": "mood"}, content_type="application/json", **desk)
+    assert (wrong.status_code, list(wrong.json()["fields"])) == (400, ["ground"])
+    figures = {"tokens_per_period": 6_000_000, "until": UNTIL.isoformat()}
+    assert person.post(f"{one}/grant", figures, content_type="application/json").status_code == 403
+    done = Client().post(f"{one}/grant", figures, content_type="application/json", **desk).json()
+    assert (done["status"], done["granted_tokens_per_period"]) == ("granted", 6_000_000)
+    assert Client().get(url, **desk).json()["results"][0]["status"] == "granted"
+    assert person.post(f"{one}/withdraw", content_type="application/json").status_code == 409
+
+
+@pytest.mark.parametrize("count", [0, 1, *world.CROWDS])
+def test_the_queue_is_pages_of_fifty_in_as_many_queries(bench, count, django_assert_max_num_queries):
+    owner = bench.researcher
+    made = [
+        projects.Project.objects.create(title=f"Study {n}", kind="granted", lab=bench.world.lab, owner=owner)
+        for n in range(count)
+    ]
+    AllocationRequest.objects.bulk_create(
+        AllocationRequest(project=each, asked_by=owner, tokens_per_period=1, until=UNTIL, case="x") for each in made
+    )
+    world.counted()
+    client = browser(bench.world.manager)
+    with django_assert_max_num_queries(14):
+        page = client.get("/projects/requests/").content.decode()
+    assert page.count("Study ") == min(50, count)

@@ -1,0 +1,37 @@
+"""The allowance of a project by token: its lab's managers set it, its reviewers read it, others see nothing."""
+
+from __future__ import annotations
+
+from inference.forms import FIGURES
+from portal.tokens.scopes import Kind, Scope
+from tests.inference.test_pools import limits_of
+from tests.portal import world
+from tests.portal.test_access_api import client
+
+
+def test_a_manager_sets_it_and_nobody_else(db):
+    lyceum, harbour, mara = world.build("lyceum"), world.build("harbour"), world.person("Mara Lindqvist")
+    url = f"/api/v1/projects/{lyceum.granted(mara).project_id}/allowance"
+    manager, foreign = (client(w.manager, Kind.SERVICE, {Scope.MANAGE}) for w in (lyceum, harbour))
+    figures = dict.fromkeys(FIGURES) | {"requests_per_minute": 7}
+    said = {"data": figures, "content_type": "application/json"}
+    assert manager.put(url, **said).json()["requests_per_minute"] == 7
+    assert manager.get(url).json()["requests_per_minute"] == 7
+    for refused, status in ((foreign, 404), (client(lyceum.reviewers[0], Kind.REVIEW), 403)):
+        assert refused.get(url).status_code == status
+        assert refused.put(url, **said).status_code == status
+    assert manager.put(url, {}, content_type="application/json").status_code == 400, "silence lifts no limit"
+    wrong = manager.put(url, figures | {"requests_per_minute": 0}, content_type="application/json")
+    assert (wrong.status_code, list(wrong.json()["fields"])) == (400, ["requests_per_minute"])
+
+
+def test_the_top_class_is_set_stays_and_reaches_the_principal(bench):
+    url = f"/api/v1/projects/{bench.project.pk}/allowance"
+    manager, figures = client(bench.world.manager, Kind.SERVICE, {Scope.MANAGE}), dict.fromkeys(FIGURES)
+    assert manager.get(url).json()["top_class"] == "interactive"
+    for said, kept in (({"top_class": "batch"}, "batch"), ({}, "batch"), ({"top_class": "normal"}, "normal")):
+        answer = manager.put(url, figures | said, content_type="application/json")
+        assert answer.json()["top_class"] == manager.get(url).json()["top_class"] == kept
+    assert limits_of(bench).top_class == "normal"
+    wrong = manager.put(url, figures | {"top_class": "royal"}, content_type="application/json")
+    assert (wrong.status_code, list(wrong.json()["fields"])) == (400, ["top_class"])

@@ -1,0 +1,87 @@
+"""The allowance of a grant's project, on the lab's page of the grant: seen by staff, set by managers."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from inference import usage
+from inference.models import Allowance
+from portal.audit.models import Entry
+from portal.people.models import User
+from tests.inference.bench import Bench
+from tests.portal import world
+
+FIGURES = {"tokens_per_period": "5000", "tokens_per_day": "500", "tokens_per_minute": "", "requests_per_minute": "9"}
+
+
+def browser(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def url(bench: Bench) -> str:
+    return reverse("inference:allowance", args=[bench.project.pk])
+
+
+@pytest.fixture
+def grant_page(bench: Bench) -> str:
+    return reverse("access:grant", args=[bench.grant.pk])
+
+
+def test_a_manager_sets_it_and_comes_back_to_the_grant(bench, url, grant_page):
+    manager = browser(bench.world.manager)
+    assert "Set the allowance" in manager.get(grant_page).content.decode()
+    answer = manager.post(url, {**FIGURES, "concurrency": "2", "back": grant_page}, follow=True)
+    assert answer.redirect_chain == [(grant_page, 302)]
+    assert "0 of 5,000 used" in answer.content.decode()
+    limits = usage.burn_of(bench.project, timezone.now()).limits
+    assert (limits.tokens_per_period, limits.tokens_per_minute, limits.concurrency) == (5000, None, 2)
+    assert Entry.objects.get(event="allowance.set").actor_id == str(bench.world.manager.pk)
+
+
+def test_a_wrong_figure_is_refused_beside_its_field_and_loses_nothing(bench, url, grant_page):
+    answer = browser(bench.world.manager).post(url, {**FIGURES, "concurrency": "-1", "back": grant_page})
+    text = answer.content.decode()
+    assert answer.status_code == 422
+    assert 'value="5000"' in text
+    assert f'value="{grant_page}"' in text
+    assert not Allowance.objects.exists()
+
+
+def test_a_reviewer_sees_it_and_may_not_set_it(bench, url, grant_page):
+    reviewer = browser(bench.world.reviewers[0])
+    text = reviewer.get(grant_page).content.decode()
+    assert "0 of 2,000,000 used" in text
+    assert "Set the allowance" not in text
+    assert reviewer.post(url, FIGURES).status_code == 403
+    assert not Allowance.objects.exists()
+
+
+def test_it_is_not_there_for_the_holder_a_stranger_or_another_lab(bench, url):
+    other = world.build("harbour")
+    for somebody in (bench.researcher, world.person("Ida Fremd"), other.manager):
+        assert browser(somebody).get(url).status_code == 404
+        assert browser(somebody).post(url, FIGURES).status_code == 404
+    assert not Allowance.objects.exists()
+
+
+def test_nobody_is_sent_to_a_foreign_address(bench, url):
+    answer = browser(bench.world.manager).post(url, {**FIGURES, "back": "https://elsewhere.example/"})
+    assert answer["Location"] == url
+
+
+def test_the_class_in_which_requests_wait_is_set_there_and_stays_where_it_is_not_named(bench, url, grant_page):
+    manager = browser(bench.world.manager)
+    assert "may wait as interactive" in manager.get(grant_page).content.decode()
+    manager.post(url, {**FIGURES, "top_class": "batch", "back": grant_page})
+    assert "waits as batch, last" in manager.get(grant_page).content.decode()
+    manager.post(url, {**FIGURES, "back": grant_page})
+    assert usage.burn_of(bench.project, timezone.now()).top_class == "batch"
+    refused = manager.post(url, {**FIGURES, "top_class": "first", "back": grant_page})
+    assert refused.status_code == 422
+    assert usage.burn_of(bench.project, timezone.now()).top_class == "batch"

@@ -1,0 +1,168 @@
+"""What a token stands for: each condition of the answer, one test each, through the real actions."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from inference import contract, principals
+from inference.introspection import introspect
+from portal.access import actions as access
+from portal.outbox.delivery import deliver_due
+from portal.people import actions as people
+from portal.projects import actions as projects
+from portal.projects.models import ProjectMember
+from portal.switches.models import Switch, flip
+from portal.tokens import actions as tokens
+from portal.tokens.scopes import Kind
+from tests.inference.bench import GATED, OPEN
+from tests.portal import world
+
+
+def test_a_granted_token_may_query_the_open_and_the_gated_model(bench):
+    answer = introspect(bench.token.digest)
+    assert answer.active
+    principal = answer.principal
+    assert set(principal.models) == {OPEN, GATED}
+    assert (principal.user_id, principal.project_id) == (str(bench.researcher.pk), str(bench.project.pk))
+    assert principal.models[GATED].gate == "lyceum/lyceum-large"
+    assert principal.models[OPEN].gate == bench.open_model.own_gate
+
+
+def test_the_right_ends_with_the_first_of_token_and_grant(bench):
+    principal = introspect(bench.token.digest).principal
+    assert principal.not_after == int(bench.token.expires_at.timestamp() * 1000)
+    assert principal.models[GATED].not_after == principal.not_after
+    type(bench.grant).objects.filter(pk=bench.grant.pk).update(ends_at=timezone.now() + timedelta(hours=1))
+    principal = introspect(bench.token.digest).principal
+    bench.grant.refresh_from_db()
+    assert principal.models[GATED].not_after == int(bench.grant.ends_at.timestamp() * 1000)
+    assert principal.models[OPEN].not_after == principal.not_after
+
+
+def test_a_personal_project_queries_open_models_alone_even_for_a_grantee(bench):
+    token = bench.new_token(bench.researcher)
+    assert set(introspect(token.digest).principal.models) == {OPEN}
+
+
+def test_a_stranger_queries_open_models_alone(bench):
+    token = bench.new_token(world.person("Ida Fremd"))
+    assert set(introspect(token.digest).principal.models) == {OPEN}
+
+
+@pytest.mark.parametrize("digest", ["", "x", "0" * 63, "G" * 64, "0" * 64, "../" * 20, "0" * 63 + "\n"])
+def test_an_unknown_or_malformed_digest_opens_nothing(bench, digest):
+    answer = introspect(digest)
+    assert (answer.active, answer.code) == (False, "invalid_token")
+
+
+def test_an_expired_token_opens_nothing(bench):
+    answer = introspect(bench.token.digest, now=bench.token.expires_at)
+    assert (answer.active, answer.code) == (False, "token_expired")
+
+
+def test_a_revoked_token_opens_nothing(bench):
+    tokens.revoke(by=bench.researcher, token=bench.token)
+    answer = introspect(bench.token.digest)
+    assert (answer.active, answer.code) == (False, "token_revoked")
+
+
+def test_a_token_of_another_kind_opens_nothing(bench):
+    token = bench.new_token(bench.researcher, kind=Kind.DOWNLOAD)
+    answer = introspect(token.digest)
+    assert (answer.active, answer.code) == (False, "wrong_kind")
+
+
+def test_a_suspended_person_opens_nothing(bench):
+    people.suspend(user=bench.researcher, by=bench.world.manager, reason="A test.")
+    answer = introspect(bench.token.digest)
+    assert (answer.active, answer.code) == (False, "account_suspended")
+
+
+def test_a_revoked_grant_leaves_the_open_model(bench):
+    access.revoke_grant(by=bench.world.manager, grant=bench.grant, reason="The weights were passed on.")
+    assert set(introspect(bench.token.digest).principal.models) == {OPEN}
+
+
+def test_a_closed_project_opens_nothing(bench):
+    projects.close(project=bench.project, by=bench.world.manager, reason="The work is done.")
+    answer = introspect(bench.token.digest)
+    assert (answer.active, answer.code) == (False, "project_closed")
+
+
+def test_a_former_member_opens_nothing(bench):
+    ProjectMember.objects.filter(project=bench.project, user=bench.researcher).update(left_at=timezone.now())
+    answer = introspect(bench.token.digest)
+    assert (answer.active, answer.code) == (False, "not_in_project")
+
+
+def test_a_withdrawn_revision_is_not_served(bench):
+    bench.open_model.revisions.update(state="withdrawn", withdrawn_at=timezone.now(), withdrawn_reason="A wrong file.")
+    assert set(introspect(bench.token.digest).principal.models) == {GATED}
+
+
+def test_the_switch_closes_every_model(bench):
+    flip(switch=Switch.QUERY, on=False, reason="A test.", by=None)
+    assert introspect(bench.token.digest).principal.models == {}
+
+
+def test_the_answer_fills_the_store_and_survives_json(bench, store):
+    answer = introspect(bench.token.digest)
+    kept = store.get(contract.principal_key(bench.token.digest))
+    assert contract.Principal.from_json(kept) == answer.principal
+    assert contract.Introspection.from_json(answer.to_json()) == answer
+    assert 0 < store.pttl(contract.principal_key(bench.token.digest)) <= contract.PRINCIPAL_TTL_MS
+
+
+def test_an_inactive_answer_fills_nothing(bench, store):
+    introspect("0" * 64)
+    assert list(store.scan_iter("wb:principal:*")) == []
+
+
+@pytest.mark.parametrize("change", ["grant", "person", "project"])
+def test_a_change_of_rights_makes_the_kept_principal_stale(bench, store, change):
+    introspect(bench.token.digest)
+    kept = contract.Principal.from_json(store.get(contract.principal_key(bench.token.digest)))
+    if change == "grant":
+        access.revoke_grant(by=bench.world.manager, grant=bench.grant, reason="The weights were passed on.")
+    elif change == "person":
+        people.suspend(user=bench.researcher, by=bench.world.manager, reason="A test.")
+    else:
+        projects.close(project=bench.project, by=bench.world.manager, reason="The work is done.")
+    deliver_due()
+    known = {
+        "user": int(store.get(contract.generation_key("user", kept.user_id)) or 0),
+        "project": int(store.get(contract.generation_key("project", kept.project_id)) or 0),
+        "gate": int(store.get(contract.generation_key("gate", "lyceum/lyceum-large")) or 0),
+    }
+    carried = {
+        "user": kept.user_generation,
+        "project": kept.project_generation,
+        "gate": kept.models[GATED].gate_generation,
+    }
+    assert any(known[kind] > carried[kind] for kind in known)
+
+
+def test_revoking_a_token_leaves_a_tombstone_and_no_principal(bench, store):
+    introspect(bench.token.digest)
+    tokens.revoke(by=bench.researcher, token=bench.token)
+    deliver_due()
+    assert store.exists(contract.tombstone_key(bench.token.digest))
+    assert not store.exists(contract.principal_key(bench.token.digest))
+
+
+def test_the_salt_is_the_projects_own(bench):
+    first, second = bench.new_token(bench.researcher), bench.new_token(bench.researcher, project=bench.project)
+    salts = [introspect(token.digest).principal.cache_salt for token in (bench.token, first, second)]
+    assert salts[0] == salts[2] != salts[1]
+    assert str(bench.project.pk) not in json.dumps(salts)
+
+
+def test_the_cost_does_not_grow_with_tokens(bench, django_assert_max_num_queries):
+    for _ in range(20):
+        bench.new_token(bench.researcher)
+    with django_assert_max_num_queries(25):
+        principals.build(bench.token)

@@ -1,0 +1,254 @@
+"""Pools, routes and allowances: what the gateway is told to serve, and what it may be used for."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from inference import actions, contract, routes
+from inference.allowances import SITE_DEFAULT, Budget, widest
+from inference.contract import Limits, Route
+from inference.introspection import introspect
+from inference.models import Allowance, Backend, Pool
+from portal.audit.models import Entry
+from portal.errors import Conflict, Invalid, NotFound
+from portal.outbox.delivery import deliver_due
+from portal.people.actions import create_lab
+from portal.projects.actions import personal
+from portal.switches.models import Switch, flip
+from tests.inference.bench import GATED, OPEN, publish, serve
+
+
+def pushed(store) -> dict[str, Route]:
+    return {name: Route.from_json(text) for name, text in store.hgetall(contract.ROUTES).items()}
+
+
+def test_a_ready_server_becomes_a_route(bench, store):
+    deliver_due()
+    route = pushed(store)[GATED]
+    assert route.backends == (contract.Backend("lyceum/pico-opt-5m/pico-opt-5m", "http://127.0.0.1:8102"),)
+    assert (route.owner, route.pool, route.engine, route.context) == (
+        "lyceum",
+        "lyceum/pico-opt-5m",
+        "vllm 0.32.0",
+        1024,
+    )
+    assert route.revision == bench.gated_model.revisions.get().commit
+    assert route.gated
+    assert route.apply_url.endswith("/apply/lyceum-large/")
+    assert not pushed(store)[OPEN].gated
+
+
+def test_a_restarted_server_replaces_itself(bench):
+    serve(bench.open_model, 9999)
+    backend = Backend.objects.get(pool__model=bench.open_model)
+    assert backend.url == "http://127.0.0.1:9999"
+
+
+def test_a_gone_server_leaves_a_route_without_backends(bench, store):
+    actions.withdraw(by=None, backend=Backend.objects.get(pool__model=bench.open_model), reason="It ended.")
+    deliver_due()
+    assert pushed(store)[OPEN].backends == ()
+
+
+def test_a_draining_server_says_so_and_drains_once(bench, store):
+    backend = Backend.objects.get(pool__model=bench.open_model)
+    actions.drain(by=bench.world.manager, backend=backend)
+    deliver_due()
+    assert pushed(store)[OPEN].backends[0].draining
+    with pytest.raises(Conflict):
+        actions.drain(by=bench.world.manager, backend=backend)
+
+
+def test_a_retired_pool_is_not_served_and_its_place_is_free(bench, store):
+    actions.retire(by=bench.world.manager, pool=Pool.objects.get(model=bench.open_model))
+    deliver_due()
+    assert OPEN not in pushed(store)
+    with pytest.raises(Conflict):
+        actions.retire(by=bench.world.manager, pool=Pool.objects.get(model=bench.open_model))
+
+
+def test_the_places_of_a_new_pool_are_its_servers_own_and_then_the_operators(bench):
+    pool = Pool.objects.get(model=bench.open_model)
+    commit = pool.commit
+    actions.retire(by=None, pool=pool)
+    serving = actions.Serving("http://127.0.0.1:1", "vllm", OPEN, 10, True, 1, places=36)
+    for expected in (36, 50):
+        Pool.objects.filter(model=bench.open_model, retired_at=None).update(concurrency=50)
+        Pool.objects.filter(pk=pool.pk).update(name="former")
+        served = actions.serve(by=None, model=bench.open_model, commit=commit, serving=serving).pool
+        assert served.concurrency == expected
+
+
+def test_an_unknown_commit_cannot_be_served(bench):
+    serving = actions.Serving("http://127.0.0.1:1", "vllm", OPEN, 10, True, 1)
+    with pytest.raises(NotFound):
+        actions.serve(by=None, model=bench.open_model, commit="f" * 40, serving=serving)
+
+
+@pytest.mark.parametrize("how", ["withdrawn revision", "withdrawn model", "switch"])
+def test_what_may_not_be_used_is_not_routed(bench, store, how):
+    if how == "withdrawn revision":
+        bench.open_model.revisions.update(state="withdrawn", withdrawn_at=timezone.now(), withdrawn_reason="x")
+    elif how == "withdrawn model":
+        type(bench.open_model).objects.filter(pk=bench.open_model.pk).update(
+            withdrawn_at=timezone.now(), withdrawn_reason="x"
+        )
+    else:
+        flip(switch=Switch.QUERY, on=False, reason="A test.", by=None)
+    routes.push()
+    assert OPEN not in pushed(store)
+
+
+def test_a_push_removes_what_is_no_longer_there(bench, store):
+    store.hset(contract.ROUTES, "ghost/model", "{}")
+    assert routes.push() == 2
+    assert set(store.hkeys(contract.ROUTES)) == {OPEN, GATED}
+
+
+def test_every_change_of_a_pool_is_in_the_trail(bench):
+    before = Entry.objects.filter(event="pool.changed").count()
+    actions.withdraw(by=bench.world.manager, backend=Backend.objects.get(pool__model=bench.open_model), reason="x")
+    assert Entry.objects.filter(event="pool.changed").count() == before + 1
+
+
+# --- manage.py pool -----------------------------------------------------------------------------------------------
+
+
+def ready_event(bench, **changes) -> dict:
+    commit = bench.open_model.revisions.get().commit
+    facts = {"engine": "vllm 0.32.0", "context": 512, "chat": False, "template_overhead": 9}
+    return {"event": "ready", "model": OPEN, "revision": commit, "url": "http://127.0.0.1:7777", **facts, **changes}
+
+
+def pool(verb: str, *arguments: str, stdin: str = "", monkeypatch=None) -> str:
+    out = StringIO()
+    if monkeypatch:
+        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+    call_command("pool", verb, *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_the_engine_registers_and_removes_itself(bench, monkeypatch):
+    pool("ready", stdin=json.dumps(ready_event(bench)), monkeypatch=monkeypatch)
+    served = Pool.objects.get(model=bench.open_model)
+    assert (served.context, served.chat, served.template_overhead) == (512, False, 9)
+    assert (served.generates, served.embeds, served.tools, served.tokenizer_info) == (True, False, False, False)
+    event = ready_event(bench, generates=False, embeds=True, tokenizer_info=True)
+    pool("ready", stdin=json.dumps(event), monkeypatch=monkeypatch)
+    served.refresh_from_db()
+    assert (served.generates, served.embeds, served.tools, served.tokenizer_info) == (False, True, False, True)
+    assert routes.current()[OPEN].embeds
+    assert "http://127.0.0.1:7777" in pool("status")
+    pool("gone", stdin=json.dumps({"url": "http://127.0.0.1:7777", "reason": "stopped"}), monkeypatch=monkeypatch)
+    assert not served.backends.exists()
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]x", '{"model": "no/such"}'])
+def test_a_malformed_event_is_refused_with_a_sentence(bench, monkeypatch, text):
+    with pytest.raises(CommandError):
+        pool("ready", stdin=text, monkeypatch=monkeypatch)
+
+
+def test_drain_by_name(bench):
+    pool("drain", "lyceum/pico-opt-1m/pico-opt-1m")
+    assert Backend.objects.get(pool__model=bench.open_model).draining
+    for wrong in ("lyceum/pico-opt-1m/other", "nonsense"):
+        with pytest.raises(CommandError):
+            pool("drain", wrong)
+
+
+# --- Allowances ---------------------------------------------------------------------------------------------------
+
+SMALL = Limits(requests_per_minute=5, tokens_per_minute=1000, concurrency=2, tokens_per_day=500, tokens_per_period=900)
+
+
+def limits_of(bench, token=None):
+    return introspect((token or bench.token).digest).principal
+
+
+def test_without_any_allowance_the_sites_default_holds(bench):
+    limits = limits_of(bench).project_limits
+    assert limits.tokens_per_period == SITE_DEFAULT.tokens_per_period
+    assert limits.period == f"{timezone.now():%Y-%m}"
+
+
+def test_a_labs_default_holds_for_projects_without_their_own(bench):
+    actions.set_allowance(by=bench.world.manager, lab=bench.world.lab, limits=SMALL)
+    own = bench.new_token(bench.researcher)
+    for token in (bench.token, own):
+        assert limits_of(bench, token).project_limits.tokens_per_day == 500
+
+
+def test_a_projects_own_allowance_holds_and_names_its_period(bench):
+    actions.set_allowance(by=bench.world.manager, lab=bench.world.lab, limits=SMALL)
+    actions.set_allowance(by=bench.world.manager, project=bench.project, limits=Limits(tokens_per_period=7))
+    limits = limits_of(bench).project_limits
+    assert (limits.tokens_per_period, limits.tokens_per_day) == (7, None)
+    assert limits.period.startswith(f"{timezone.now():%Y-%m-%d}T")
+
+
+def test_a_new_allowance_ends_the_former_and_begins_a_new_count(bench):
+    first = actions.set_allowance(by=None, project=bench.project, limits=Limits(tokens_per_period=7))
+    name = limits_of(bench).project_limits.period
+    actions.set_allowance(by=None, project=bench.project, limits=Limits(tokens_per_period=9))
+    first.refresh_from_db()
+    assert first.ends_at is not None
+    assert limits_of(bench).project_limits.period != name
+    assert Allowance.objects.current().filter(project=bench.project).count() == 1
+
+
+def test_an_allowance_for_one_model_is_that_models_scope(bench):
+    actions.set_allowance(by=None, project=bench.project, model=bench.gated_model, limits=Limits(tokens_per_day=3))
+    principal = limits_of(bench)
+    assert principal.models[GATED].limits.tokens_per_day == 3
+    assert principal.models[OPEN].limits == Limits()
+
+
+def test_a_past_allowance_does_not_hold(bench):
+    past = timezone.now() - timedelta(days=2)
+    Allowance.objects.create(project=bench.project, tokens_per_day=1, starts_at=past, ends_at=past + timedelta(days=1))
+    assert limits_of(bench).project_limits.tokens_per_day == SITE_DEFAULT.tokens_per_day
+
+
+def test_with_two_labs_a_personal_project_keeps_each_labs_default(bench):
+    harbour = create_lab(slug="harbour", name="Harbour", by=None)
+    serve(publish(harbour, "tide"), 8103)
+    actions.set_allowance(by=None, lab=bench.world.lab, limits=SMALL)
+    actions.set_allowance(by=None, lab=harbour, limits=Limits(tokens_per_day=50, tokens_per_period=90))
+    principal = limits_of(bench, bench.new_token(bench.researcher))
+    assert principal.project_limits.tokens_per_day == 500
+    assert principal.models[OPEN].limits.tokens_per_day == 500
+    assert principal.models["harbour/tide"].limits.tokens_per_day == 50
+
+
+def test_widest_takes_no_limit_for_the_widest():
+    assert widest([Limits(tokens_per_day=1), Limits(tokens_per_day=None, concurrency=3)]) == Limits()
+    assert widest([Limits(concurrency=2), Limits(concurrency=9)]).concurrency == 9
+
+
+@pytest.mark.parametrize("wrong", [{}, {"lab": 1, "project": 1}, {"lab": 1, "model": 1}])
+def test_an_allowance_names_a_project_or_a_lab(bench, wrong):
+    named = {"lab": bench.world.lab, "project": bench.project, "model": bench.open_model}
+    with pytest.raises(Invalid):
+        actions.set_allowance(by=None, limits=SMALL, **{key: named[key] for key in wrong})
+
+
+def test_a_set_allowance_is_effective_at_the_gateway(bench, store):
+    limits_of(bench)
+    actions.set_allowance(by=None, project=bench.project, limits=SMALL)
+    deliver_due()
+    bench.project.refresh_from_db()
+    assert store.get(contract.generation_key("project", str(bench.project.pk))) == str(bench.project.generation)
+
+
+def test_the_budget_takes_two_queries(bench, django_assert_num_queries):
+    project = personal(bench.researcher)
+    with django_assert_num_queries(2):
+        Budget.of(project, timezone.now())

@@ -1,0 +1,95 @@
+"""Counters restored from PostgreSQL equal what the gateway's own scripts had counted."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from inference import actions, contract, ledger, rebuild
+from inference.contract import Limits
+from inference.gateway.rights import counter_key
+from inference.models import UsageRecord
+from tests.inference.bench import OPEN, append, event
+
+DAY_MS = 86_400_000
+
+
+def settled(bench, **changes):
+    return event(project_id=str(bench.project.pk), user_id=str(bench.researcher.pk), **changes)
+
+
+def counter(store, bench, kind: str = "project", identity: str = "") -> dict[str, str]:
+    return store.hgetall(counter_key(kind, identity or str(bench.project.pk)))
+
+
+def test_posted_and_unposted_requests_are_counted(bench, store):
+    ledger.post([settled(bench, prompt_tokens=100, completion_tokens=20)])
+    append(store, settled(bench, prompt_tokens=1, completion_tokens=2))
+    rebuild.rebuild(store, timezone.now())
+    kept = counter(store, bench)
+    assert (kept["dn"], kept["pn"], kept["c"]) == ("123", "123", "0")
+    assert kept["d"] == str(int(time.time() * 1000) // DAY_MS)
+    assert kept["p"] == f"{timezone.now():%Y-%m}"
+    assert UsageRecord.objects.count() == 2
+
+
+def test_an_entry_that_was_posted_but_not_acknowledged_counts_once(bench, store):
+    one = settled(bench)
+    ledger.post([one])
+    append(store, one)
+    rebuild.rebuild(store, timezone.now())
+    assert counter(store, bench)["dn"] == "15"
+
+
+def test_yesterdays_use_counts_for_the_period_alone(bench, store):
+    actions.set_allowance(by=None, project=bench.project, limits=Limits(tokens_per_day=1000, tokens_per_period=5000))
+    bench.project.allowances.update(starts_at=timezone.now() - timezone.timedelta(days=3))
+    ledger.post([settled(bench, started_at=int(time.time() * 1000) - DAY_MS), settled(bench)])
+    rebuild.rebuild(store, timezone.now())
+    assert (counter(store, bench)["dn"], counter(store, bench)["pn"]) == ("15", "30")
+
+
+def test_a_models_own_allowance_has_its_own_counter(bench, store):
+    actions.set_allowance(by=None, project=bench.project, model=bench.open_model, limits=Limits(tokens_per_day=100))
+    later = int(time.time() * 1000) + 5
+    ledger.post([settled(bench, started_at=later), settled(bench, started_at=later, model="lyceum/other")])
+    rebuild.rebuild(store, timezone.now())
+    assert counter(store, bench, "model", f"{bench.project.pk}:{OPEN}")["dn"] == "15"
+    assert counter(store, bench)["dn"] == "30"
+
+
+def test_stale_counters_are_overwritten_and_routes_are_back(bench, store):
+    store.hset(counter_key("project", str(bench.project.pk)), mapping={"dn": 99, "pn": 99, "c": 7, "d": "1", "p": "x"})
+    rebuild.rebuild(store, timezone.now())
+    assert (counter(store, bench)["dn"], counter(store, bench)["c"]) == ("0", "0")
+    assert store.hexists(contract.ROUTES, OPEN)
+
+
+def test_a_request_that_ends_meanwhile_sends_it_round_again(bench, store, monkeypatch):
+    """Something settles between reading and setting: the script refuses, and the second round has it."""
+    current, late = rebuild.current, [settled(bench, prompt_tokens=1, completion_tokens=1)]
+
+    def interrupted(now):
+        found = list(current(now))
+        if late:
+            append(store, late.pop())
+        return found
+
+    monkeypatch.setattr(rebuild, "current", interrupted)
+    rebuild.rebuild(store, timezone.now())
+    assert counter(store, bench)["dn"] == "2"
+
+
+def test_without_a_quiet_moment_it_says_so(bench, store, monkeypatch):
+    current = rebuild.current
+
+    def busy(now):
+        append(store, settled(bench))
+        return current(now)
+
+    monkeypatch.setattr(rebuild, "current", busy)
+    with pytest.raises(CommandError, match="Stop the gateways"):
+        call_command("rebuild_limits")

@@ -1,0 +1,221 @@
+"""The usage page with no, one and ten thousand rows; the CSV; the page that says how to query."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import timedelta
+
+import pytest
+import redis
+from django.urls import reverse
+from django.utils import timezone
+
+from inference import actions, ledger, usage
+from inference.burndown import draw, short
+from inference.contract import Limits
+from inference.gateway.rights import counter_key
+from inference.models import month_of
+from tests.inference.bench import GATED, OPEN, event
+from tests.portal import world
+
+URL = "/me/usage/"
+
+
+def settled(bench, **changes):
+    return event(
+        user_id=str(bench.researcher.pk), project_id=str(bench.project.pk), token_id=str(bench.token.pk), **changes
+    )
+
+
+@pytest.fixture
+def mara(bench, client):
+    client.force_login(bench.researcher)
+    return client
+
+
+def words(response) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode()))
+
+
+def test_the_page_asks_to_sign_in(client, db):
+    response = client.get(URL)
+    assert (response.status_code, response.url.startswith("/account/login/")) == (302, True)
+
+
+def test_somebody_without_a_project_is_told_how_to_begin(client, db):
+    client.force_login(world.person("Ida Fremd"))
+    text = words(client.get(URL))
+    assert "No project yet" in text
+    assert "No requests yet" in text
+
+
+def test_with_nothing_used_all_is_left(mara, bench):
+    text = words(mara.get(URL))
+    assert "2,000,000" in text
+    assert "No requests yet" in text
+    assert "Figure 1" not in text
+
+
+def test_one_request_is_counted_everywhere(mara, bench):
+    ledger.post([settled(bench, prompt_tokens=412, completion_tokens=128, model=GATED)])
+    text = words(mara.get(URL))
+    assert "1,999,460" in text
+    assert "540 of 2,000,000 used" in text
+    assert "thesis-laptop" in text
+    assert "complete" in text
+    assert "Figure 1" in text
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("client_abort", "stopped by client, billed as delivered"),
+        ("upstream_error", "engine failed"),
+        ("revoked", "cut: the right was withdrawn"),
+        ("lost", "gateway lost"),
+    ],
+)
+def test_each_outcome_is_said_in_words(mara, bench, status, said):
+    ledger.post([settled(bench, status=status)])
+    assert said in words(mara.get(URL))
+
+
+def test_ten_thousand_requests_are_pages_of_fifty_in_few_queries(mara, bench, django_assert_max_num_queries):
+    now = int(timezone.now().timestamp() * 1000)
+    for start in range(0, 10_000, 2_500):
+        ledger.post([settled(bench, started_at=now - n) for n in range(start, start + 2_500)])
+    world.counted()
+    with django_assert_max_num_queries(30):
+        response = mara.get(URL, {"page": "200"})
+    text = words(response)
+    assert "page 200 of 200" in text
+    assert "10,000 requests in all" in text
+    assert text.count("thesis-laptop") == 50
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "999", "x", "\x00"])
+def test_any_page_number_is_survived(mara, page):
+    assert mara.get(URL, {"page": page}).status_code == 200
+
+
+def test_other_members_requests_are_summed_but_not_listed(mara, bench):
+    ledger.post([event(user_id="somebody", project_id=str(bench.project.pk), model=GATED)])
+    response = mara.get(URL)
+    assert "15 of 2,000,000 used" in words(response)
+    assert "No requests yet" in words(response)
+
+
+def test_a_stranger_sees_none_of_it(client, bench):
+    ledger.post([settled(bench, model=GATED)])
+    client.force_login(world.person("Ida Fremd"))
+    text = words(client.get(URL))
+    assert GATED not in text
+    assert "thesis-laptop" not in text
+
+
+def test_running_requests_come_from_the_gateways_counter(mara, bench, store):
+    store.hset(counter_key("project", str(bench.project.pk)), "c", 3)
+    assert usage.running(bench.project) == 3
+    assert "of 8 requests at a time" in words(mara.get(URL))
+
+
+def test_without_the_limits_store_the_page_still_shows_the_ledger(mara, bench, monkeypatch):
+    monkeypatch.setattr(usage, "client", lambda: redis.Redis.from_url("unix:///nowhere.sock"))
+    response = mara.get(URL)
+    assert response.status_code == 200
+    assert "The limits store does not answer." in words(response)
+
+
+def test_an_unlimited_period_says_so(mara, bench):
+    actions.set_allowance(by=None, project=bench.project, limits=Limits(requests_per_minute=5))
+    assert "not limited" in words(mara.get(URL))
+
+
+def test_use_before_the_period_does_not_count(mara, bench):
+    ledger.post([settled(bench)])
+    actions.set_allowance(by=None, project=bench.project, limits=Limits(tokens_per_period=100))
+    later = int(timezone.now().timestamp() * 1000) + 1
+    ledger.post([settled(bench, started_at=later, prompt_tokens=30, completion_tokens=0)])
+    assert "30 of 100 used" in words(mara.get(URL))
+
+
+def test_posting_is_refused_for_unsafe_methods(mara):
+    assert mara.post(URL).status_code == 405
+
+
+def test_the_csv_holds_every_own_request(mara, bench):
+    mine = [settled(bench, prompt_tokens=n) for n in range(5)]
+    ledger.post([*mine, event(user_id="somebody", project_id=str(bench.project.pk))])
+    response = mara.get("/me/usage/requests.csv")
+    rows = list(csv.DictReader(io.StringIO(b"".join(response.streaming_content).decode())))
+    assert {row["request_id"] for row in rows} == {one.request_id for one in mine}
+    assert sum(int(row["prompt_tokens"]) for row in rows) == 10
+    assert rows[0]["started_at"].endswith("+00:00")
+    assert "attachment" in response["Content-Disposition"]
+
+
+def test_the_figure_ends_where_the_numbers_do(bench):
+    now = timezone.now()
+    ledger.post([settled(bench, prompt_tokens=1_000_000, completion_tokens=0)])
+    burn = usage.burn_of(bench.project, now)
+    figure = draw(burn, now)
+    assert figure.rows[-1][2] == burn.left == 1_000_000
+    assert figure.end_y == pytest.approx((16 + 228) / 2)
+    assert len(figure.rows) == now.day
+    assert 0 <= figure.likely <= 1_000_000
+
+
+def test_a_month_ends_where_the_next_begins():
+    now = timezone.now()
+    name, first, following = month_of(now.replace(month=12, day=31, hour=23))
+    assert name.endswith("-12")
+    assert (following.month, following.day, following - first) == (1, 1, timedelta(days=31))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0, "0"), (999, "999"), (1500, "1.5 k"), (2_000_000, "2 M"), (3_000_000_000, "3 G")]
+)
+def test_short_figures(value, said):
+    assert short(value) == said
+
+
+def test_my_page_says_what_is_left(mara, bench):
+    ledger.post([settled(bench)])
+    assert "1,999,985 of 2,000,000 tokens left" in words(mara.get("/me/"))
+
+
+def test_my_page_without_a_project_says_how_to_begin(client, db):
+    client.force_login(world.person("Ida Fremd"))
+    assert "Nothing to count yet" in words(client.get("/me/"))
+
+
+# --- How to query -------------------------------------------------------------------------------------------------
+
+
+def test_anybody_reads_how_to_query_an_open_model(client, bench):
+    response = client.get(reverse("inference:query", args=["lyceum", "pico-opt-1m"]))
+    assert response.status_code == 200
+    text = response.content.decode()
+    assert f'model="{OPEN}"' in text
+    assert "served now" in text
+    assert "chat.completions" in text
+
+
+def test_a_gated_model_says_what_is_missing(client, bench):
+    client.force_login(world.person("Ida Fremd"))
+    text = words(client.get("/lyceum/pico-opt-5m/query"))
+    assert "One thing is still needed" in text
+    client.force_login(bench.researcher)
+    assert "One thing is still needed" not in words(client.get("/lyceum/pico-opt-5m/query"))
+
+
+def test_a_model_without_servers_says_so(client, bench):
+    actions.retire(by=None, pool=bench.open_model.pools.get())
+    assert "not served now" in words(client.get("/lyceum/pico-opt-1m/query"))
+
+
+@pytest.mark.parametrize("path", ["/lyceum/nothing/query", "/nobody/pico-opt-1m/query", "/api/models/query"])
+def test_an_unknown_model_is_not_found(client, bench, path):
+    assert client.get(path).status_code == 404

@@ -1,0 +1,160 @@
+"""docker-compose.yml, the Dockerfile and nginx name things of this repository: each name must exist."""
+
+import importlib
+import importlib.util
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.core.management import get_commands
+
+from infra.embedded.home import SECRETS
+from portal import asgi
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+NGINX = (ROOT / "infra" / "nginx" / "nginx.conf").read_text()
+DOCKERFILE = (ROOT / "infra" / "docker" / "Dockerfile").read_text()
+
+
+def test_every_process_of_the_embedded_stack_has_a_service() -> None:
+    assert {"web", "internal", "relay", "post_usage", "worker", "converter", "batches", "beat", "gateway"} <= set(OURS)
+    assert {"postgres", "limits", "broker", "objects", "nginx"} <= set(SERVICES) - set(OURS)
+
+
+@pytest.mark.parametrize("name", sorted(name for name in OURS if "command" in SERVICES[name]))
+def test_a_command_runs_something_that_exists(name: str) -> None:
+    command = [str(word) for word in OURS[name]["command"]]
+    if command[:2] == ["python", "-m"]:
+        assert importlib.util.find_spec(command[2])
+        assert _is_there(command[3])
+    elif command[0] == "python":
+        assert (ROOT / command[1]).exists()
+        assert command[2] in get_commands()
+    elif command[0] == "celery":
+        assert importlib.import_module("portal.celery").app
+    else:
+        assert _is_there(next(word for word in command if ":" in word and not word[0].isdigit()))
+
+
+def _is_there(app: str) -> bool:
+    """Whether `module:attribute` can be imported."""
+    module, _, attribute = app.partition(":")
+    return hasattr(importlib.import_module(module), attribute)
+
+
+def test_the_images_start_something_that_exists() -> None:
+    for app in re.findall(r'"([a-z_.]+:[a-z]+)"', DOCKERFILE):
+        assert _is_there(app)
+    for module in re.findall(r'"-m", "([a-z_.]+)"', DOCKERFILE):
+        assert importlib.util.find_spec(module)
+    for source in re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE):
+        for path in source.split():
+            assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_every_variable_is_documented(name: str) -> None:
+    documented = set(re.findall(r"^\| `([A-Z0-9_]+)`", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE))
+    used = {variable.removesuffix("_FILE") for variable in OURS[name]["environment"]}
+    assert used <= documented, used - documented
+
+
+def test_every_secret_is_declared_made_and_handed_over() -> None:
+    script = (ROOT / "infra" / "docker" / "secrets.sh").read_text()
+    for name, service in SERVICES.items():
+        for secret in service.get("secrets", []):
+            assert secret in COMPOSE["secrets"], (name, secret)
+            assert re.search(rf"\b{secret}\b", script)
+        for variable, value in service.get("environment", {}).items():
+            if variable.endswith("_FILE"):
+                assert str(value).removeprefix("/run/secrets/") in service["secrets"], (name, variable)
+    assert {secret.lower() for secret in SECRETS} <= set(COMPOSE["secrets"])
+
+
+def test_the_secrets_script_makes_each_once(tmp_path: Path) -> None:
+    script = ROOT / "infra" / "docker" / "secrets.sh"
+    subprocess.run([script], cwd=tmp_path, check=True)
+    made = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
+    assert set(COMPOSE["secrets"]) <= set(made)
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+    subprocess.run([script], cwd=tmp_path, check=True)
+    assert {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()} == made
+    assert len({made[name.lower()] for name in SECRETS}) == len(SECRETS)
+    assert made["postgres_password"] in made["database_url"]
+
+
+def test_nginx_makes_the_same_choice_as_the_dispatcher() -> None:
+    locations = re.findall(r"location (?:~ \^)?/(?:\(([a-z0-9_|]+)\)\(/\|\$\))? {(.*?)}", NGINX, re.DOTALL)
+    to_gateway = {part for parts, body in locations if "http://gateway;" in body for part in parts.split("|")}
+    absent = {part for parts, body in locations if "return 404;" in body for part in parts.split("|")}
+    assert to_gateway == set(asgi.GATEWAY)
+    assert absent == {*asgi.PRIVATE, *asgi.BLOBS}
+    assert [parts for parts, body in locations if "http://web;" in body] == [""]
+    jobs = re.search(r"location ~ \^/v1/\(([a-z|]+)\)\(/\|\$\) {\s*proxy_pass http://web;", NGINX)
+    assert jobs
+    assert {f"v1/{part}" for part in jobs[1].split("|")} == set(asgi.JOBS)
+    assert NGINX.index(jobs[0]) < NGINX.index("location ~ ^/(v1|"), "the first that fits is taken"
+    assert not re.search(r"proxy_pass http://\w+/", NGINX), "a URI here would decode the request target"
+
+
+def test_nginx_and_the_services_agree_on_names_and_ports() -> None:
+    for name, port in re.findall(r"server (\w+):(\d+);", NGINX):
+        assert name in SERVICES
+        command = " ".join(map(str, SERVICES[name].get("command", []))) or DOCKERFILE
+        assert port in command
+    listen = re.findall(r"listen (\d+);", NGINX)
+    assert SERVICES["nginx"]["ports"][0].endswith(":" + listen[0])
+    assert OURS["gateway"]["environment"]["INTERNAL_URL"].endswith(":8002")
+    assert "8002" in OURS["internal"]["command"]
+
+
+def test_only_the_edge_and_the_object_store_are_published() -> None:
+    assert {name for name, service in SERVICES.items() if "ports" in service} == {"nginx", "objects"}
+    assert COMPOSE["networks"]["inner"]["internal"] is True
+    for name in ("postgres", "limits", "broker"):
+        assert SERVICES[name]["networks"] == ["inner"]
+    assert "inner" not in SERVICES["vllm"]["networks"]
+
+
+def test_the_first_store_remembers_and_the_second_may_forget() -> None:
+    limits, broker = (" ".join(SERVICES[name]["command"]) for name in ("limits", "broker"))
+    assert "--appendfsync always" in limits
+    assert "noeviction" in limits
+    assert "--appendonly no" in broker
+
+
+def test_the_converter_alone_takes_conversions_and_needs_no_privilege() -> None:
+    from django.conf import settings
+
+    queue = settings.CELERY_TASK_ROUTES["releases.tasks.convert"]["queue"]
+    command = [str(word) for word in OURS["converter"]["command"]]
+    assert command[command.index("--queues") + 1] == queue
+    assert "--queues" not in OURS["worker"]["command"], "which takes only the default queue"
+    for service in (OURS["converter"], OURS["worker"]):
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["read_only"] is True
+    path = OURS["converter"]["environment"]["CONVERSION_PATH"]
+    assert f"conversion:{path}" in OURS["converter"]["volumes"]
+    assert f"mkdir {path} " in DOCKERFILE
+
+
+def test_batches_have_a_worker_of_their_own() -> None:
+    from django.conf import settings
+
+    command = [str(word) for word in OURS["batches"]["command"]]
+    assert command[command.index("--queues") + 1] == settings.CELERY_TASK_ROUTES["inference.tasks.run_batch"]["queue"]
+
+
+def test_the_converters_packages_are_in_the_engines_lock() -> None:
+    chosen = re.search(r"keep = /\^\(([a-z0-9|-]+)\)==/", DOCKERFILE)
+    assert chosen
+    lock = (ROOT / "requirements" / "engine.txt").read_text()
+    for name in chosen[1].split("|"):
+        assert re.search(rf"^{name}==", lock, re.MULTILINE), name

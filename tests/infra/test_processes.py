@@ -1,0 +1,109 @@
+"""Starting, watching and ending processes; with real ones."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from infra.embedded.problems import Problem
+from infra.embedded.processes import Group, Process, Spec
+
+
+def _spec(script: str, **more: object) -> Spec:
+    return Spec(name="sample", argv=[sys.executable, "-c", script], environment={"PATH": "/usr/bin:/bin"}, **more)  # type: ignore[arg-type]
+
+
+def _running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _until(what: object, seconds: float = 5) -> None:
+    end = time.monotonic() + seconds
+    while not what():  # type: ignore[operator]
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_what_died_is_started_again_after_a_longer_and_longer_pause(tmp_path: Path) -> None:
+    said: list[str] = []
+    group = Group(tmp_path, said.append)
+    group.start([_spec("raise SystemExit(7)", needed=False)], stopping=lambda: False)
+    process = group.processes[0]
+    waits = []
+    for _ in range(2):
+        _until(lambda: process.pid is None)
+        group.mend()
+        waits.append(process.retry_at - time.monotonic())
+        process.retry_at = 0
+        group.mend()
+    group.stop()
+    assert waits[1] > 1.5 * waits[0] > 0.5
+    assert "exit status 7" in said[0]
+
+
+def test_a_needed_process_that_keeps_dying_stops_the_start_and_shows_its_log(tmp_path: Path) -> None:
+    group = Group(tmp_path, print)
+    with pytest.raises(Problem, match="ended as soon as it was started") as found:
+        group.start([_spec("raise SystemExit('the reason')", ready=lambda: False)], stopping=lambda: False)
+    assert "the reason" in found.value.step
+
+
+def test_one_that_does_not_get_ready_is_named(tmp_path: Path) -> None:
+    group = Group(tmp_path, print)
+    with pytest.raises(Problem, match="was not ready after 0 s"):
+        group.start([_spec("import time; time.sleep(60)", ready=lambda: False, ready_s=0.3)], stopping=lambda: False)
+    group.stop()
+
+
+def test_stopping_takes_the_children_of_a_process_that_ignores_signals(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, subprocess, sys, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "print(child.pid, flush=True)\ntime.sleep(60)"
+    )
+    process = Process(_spec(script, stop_s=0.3), tmp_path / "sample.log")
+    process.start()
+    _until(process.tail)
+    child = int(process.tail())
+    process.ask_to_stop()
+    process.finish(time.monotonic() + 0.3)
+    _until(lambda: not _running(child))
+
+
+def test_tiers_end_in_the_reverse_of_their_order(tmp_path: Path) -> None:
+    script = "import signal, sys, time\nsignal.signal(15, lambda *_: sys.exit(print(time.monotonic(), flush=True)))\nprint('up', flush=True)\ntime.sleep(60)"
+    group = Group(tmp_path, print)
+    for tier in (0, 1):
+        spec = _spec(script, tier=tier)
+        log = tmp_path / f"tier{tier}.log"
+        process = Process(spec, log)
+        process.start()
+        group.processes.append(process)
+        _until(lambda log=log: log.exists() and "up" in log.read_text())
+    group.stop()
+    ends = [float((tmp_path / f"tier{tier}.log").read_text().split()[1]) for tier in (0, 1)]
+    assert ends[1] < ends[0]
+
+
+def test_children_end_when_their_starter_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path\n"
+        "from infra.embedded.processes import Process, Spec\n"
+        f"p = Process(Spec(name='x', argv=[sys.executable, '-c', 'import time; time.sleep(60)']), Path({str(tmp_path)!r}) / 'x.log')\n"
+        "p.start(); print(p.pid, flush=True); time.sleep(60)"
+    )
+    root = Path(__file__).resolve().parents[2]
+    starter = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=root)
+    assert starter.stdout is not None
+    child = int(starter.stdout.readline())
+    assert _running(child)
+    starter.send_signal(signal.SIGKILL)
+    starter.wait()
+    _until(lambda: not _running(child))

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+from django.core.cache import cache
+
+from portal.people.models import User
+from tests.portal import world
+
+
+@pytest.fixture(autouse=True)
+def _fresh_limits() -> None:
+    """Nobody pays for the requests of another test."""
+    cache.clear()
+
+
+@pytest.fixture
+def lyceum(db: None) -> world.World:
+    return world.build("lyceum")
+
+
+@pytest.fixture
+def harbour(db: None) -> world.World:
+    return world.build("harbour")
+
+
+@pytest.fixture
+def mara(db: None) -> User:
+    return world.person("Mara Lindqvist")
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    return world.person("Ida Fremd")

@@ -1,0 +1,146 @@
+"""Every mail of access, agreements and tokens can be rendered and says where to go."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from portal.access import actions, tasks
+from portal.access.application_models import Decline
+from portal.access.review_models import Vote
+from portal.agreements import actions as agreements
+from portal.agreements.models import ChangeClass
+from portal.mail import registry
+from portal.mail.sending import render
+from portal.outbox.models import Message
+from portal.people.actions import give_role
+from portal.people.models import Role
+from portal.tokens import actions as tokens
+from portal.tokens.scopes import Kind
+from tests.portal import world
+from tests.portal.test_passing import trust, verified
+
+OURS = {
+    "application_submitted", "application_to_review", "changes_requested", "application_approved", "application_declined",
+    "application_passed",
+    "application_assigned", "appeal_made", "appeal_to_review", "appeal_lacks_reviewers", "appeal_upheld",
+    "appeal_overturned", "substitute_named",
+    "application_withdrawn", "application_lapsed", "grant_active", "agreement_signed_again",
+    "agreement_to_sign", "agreement_reminder", "grant_revoked",
+    "grant_suspended", "grant_resumed", "grant_expiring", "grant_ended", "grant_closed_out", "deletion_reminder",
+    "renewal_to_review", "renewal_granted", "renewal_declined", "token_made", "token_revoked",
+}  # fmt: skip
+
+
+def appeal_twice(w, first, second):
+    """One appeal that is upheld and one that succeeds, with an administrator who hears that reviewers are too few."""
+    give_role(user=w.manager, lab=w.lab, role=Role.ADMINISTRATOR, by=None)
+    today = timezone.now().date()
+    actions.name_substitute(by=w.reviewers[0], lab=w.lab, substitute=w.manager, starts_on=today, ends_on=today)
+    upheld, overturned = (w.applied(person) for person in (first, second))
+    for application in (upheld, overturned):
+        actions.decline(by=w.reviewers[0], application=application, reason=Decline.OTHER, message=SECRET)
+        actions.appeal(by=application.applicant, application=application, text=SECRET)
+    actions.uphold(by=w.reviewers[1], application=upheld, message=SECRET)
+    for reviewer in w.reviewers[1:3]:
+        actions.cast_vote(by=reviewer, application=overturned, vote=Vote.APPROVE)
+    lonely = w.applied(first)
+    actions.cast_vote(by=w.reviewers[1], application=lonely, vote=Vote.DECLINE)
+    actions.decline(by=w.reviewers[0], application=lonely, reason=Decline.OTHER, message=SECRET)
+    actions.appeal(by=first, application=lonely, text=SECRET)
+
+
+SECRET = "between us alone"
+"""What people write in confidence, everywhere where they can: no mail may hold it."""
+
+
+def live_through_everything(w, people):
+    """Everything that sends a mail, once."""
+    one, two, three, four, *others = people
+    appeal_twice(w, *others)
+    grant = w.granted(one)
+    actions.suspend_grant(by=w.manager, grant=grant, reason=SECRET)
+    actions.resume_grant(by=w.manager, grant=grant)
+    version = agreements.publish_version(by=w.manager, agreement=w.agreement, text=world.TEXT + "More.")
+    tasks.call_for_signatures()
+    actions.sign_again(by=one, grant=grant, typed_name=one.name, capacity="myself", text_sha256=version.sha256)
+    with time_machine.travel(grant.ends_at - timedelta(days=20)):
+        tasks.announce_expiries()
+        actions.renew(by=one, grant=grant)
+        actions.decline_renewal(by=w.reviewers[0], grant=grant, message=SECRET)
+        actions.renew(by=one, grant=grant)
+        actions.approve_renewal(by=w.reviewers[0], grant=grant)
+    grant.refresh_from_db()
+    with time_machine.travel(grant.ends_at):
+        tasks.announce_expiries()
+    with time_machine.travel(grant.ends_at + timedelta(days=10)):
+        tasks.remind_of_deletions()
+    grace = timezone.now() + timedelta(days=30)
+    notice = {"change_class": ChangeClass.NOTICE, "grace_ends_at": grace}
+    agreements.publish_version(by=w.manager, agreement=w.agreement, text=world.TEXT + "Less.", **notice)
+    with time_machine.travel(grace - timedelta(days=2)):
+        tasks.call_for_signatures()
+    actions.revoke_grant(by=w.manager, grant=grant, reason=SECRET)
+    actions.close_out(by=one, grant=grant, typed_name=one.name, deleted_on=timezone.now().date(), statement=SECRET)
+    application = w.applied(two)
+    actions.assign(by=w.reviewers[0], application=application, to=w.reviewers[1])
+    actions.request_changes(by=w.reviewers[0], application=application, message=SECRET)
+    actions.lapse(application=application)
+    actions.withdraw(by=three, application=w.applied(three))
+    actions.decline(by=w.reviewers[0], application=w.applied(four), reason=Decline.OTHER, message=SECRET)
+    trust(w)
+    w.applied(verified(world.person("Person O'G")))
+    token, _ = tokens.issue(by=one, kind=Kind.DOWNLOAD, label="laptop & co <b>")
+    tokens.revoke(by=one, token=token)
+
+
+@pytest.fixture
+def messages(lyceum):
+    live_through_everything(lyceum, [world.person(f"Person O'{n}") for n in "ABCDEF"])
+    return list(Message.objects.filter(topic="mail.send"))
+
+
+def test_everything_that_happens_sends_its_mail(messages):
+    assert {message.payload["template"] for message in messages} == OURS
+
+
+def test_every_mail_is_whole_in_text_and_html(messages):
+    for message in messages:
+        mail = render(message.payload["template"], {**message.payload["context"], "base_url": "https://models.example"})
+        text, html = mail.body, str(mail.alternatives[0][0])
+        assert mail.subject.strip()
+        assert "\n" not in mail.subject
+        assert "https://models.example/" in text
+        assert "https://models.example/" in html
+        assert "{{" not in text + html
+        assert "&#x27;" not in text + mail.subject, "plain text is not escaped"
+        assert "<b>" not in html
+        assert "Dear " in text
+
+
+def test_no_mail_holds_what_was_written_in_confidence(messages):
+    for message in messages:
+        assert SECRET not in str(message.payload), message.payload["template"]
+        assert "How small models forget" not in str(message.payload), "an answer"
+
+
+def test_no_mail_to_an_applicant_names_who_judged(messages, lyceum):
+    staff = {user.email for user in (*lyceum.reviewers, lyceum.manager)}
+    names = {user.name for user in lyceum.reviewers}
+    for message in messages:
+        if message.payload["to"] not in staff:
+            assert not any(name in str(message.payload["context"]) for name in names), message.payload["template"]
+
+
+def test_the_samples_hold_what_is_really_told(messages):
+    for message in messages:
+        letter = registry.letter(message.payload["template"])
+        assert set(message.payload["context"]) == set(letter.sample), letter.name
+
+
+def test_a_draft_left_alone_is_not_yet_mailed_about(lyceum, mara):
+    actions.save_draft(by=mara, gate=lyceum.gate, answers={"title": "x"})
+    assert not Message.objects.exists()

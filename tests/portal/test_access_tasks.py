@@ -1,0 +1,41 @@
+"""An application that its applicant forgot lapses; one that the lab holds does not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from portal.access import actions, tasks
+from portal.access.application_models import Application
+from portal.access.workflow import Status
+from portal.celery import app
+from tests.portal import world
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def draft():
+    lyceum = world.build("lyceum")
+    return actions.save_draft(gate=lyceum.gate, by=world.person("Mara Lindqvist"), answers={})
+
+
+def test_a_draft_untouched_for_a_month_lapses_once(draft):
+    Application.objects.update(updated_at=timezone.now() - timedelta(days=31))
+    assert tasks.lapse_forgotten() == 1
+    assert tasks.lapse_forgotten() == 0
+    draft.refresh_from_db()
+    assert draft.status == Status.LAPSED
+
+
+def test_a_draft_of_yesterday_stays(draft):
+    Application.objects.update(updated_at=timezone.now() - timedelta(days=1))
+    assert tasks.lapse_forgotten() == 0
+
+
+def test_everything_on_the_schedule_exists():
+    for entry in app.conf.beat_schedule.values():
+        assert callable(import_string(entry["task"])), entry["task"]

@@ -1,0 +1,181 @@
+"""A declined applicant appeals: once, in time, to reviewers who had no part in it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
+
+from portal.access import actions, appeals
+from portal.access.application_models import Application, Decline
+from portal.access.desk_models import Appeal, Outcome
+from portal.access.review_models import Vote
+from portal.access.workflow import Status
+from portal.audit.models import Entry
+from portal.errors import Conflict, Invalid, NotAllowed, NotFound
+from portal.outbox.models import Message
+from portal.people.models import User
+from tests.portal import world
+
+
+@pytest.fixture
+def declined(lyceum, mara):
+    application = lyceum.applied(mara)
+    actions.decline(by=lyceum.reviewers[0], application=application, reason=Decline.PURPOSE, message="It is a product.")
+    application.refresh_from_db()
+    return application
+
+
+@pytest.fixture
+def appealed(declined, mara):
+    actions.appeal(by=mara, application=declined, text="It is a course, and nothing is sold.")
+    declined.refresh_from_db()
+    return declined
+
+
+def browser(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def mailed(template):
+    return {m.payload["to"] for m in Message.objects.filter(payload__template=template)}
+
+
+def test_an_appeal_goes_to_those_who_had_no_part_in_the_decline(lyceum, appealed, mara):
+    first, second, third = lyceum.reviewers
+    assert appealed.status == Status.APPEALED
+    assert appealed.reason == Decline.PURPOSE, "the decline stands until it is overturned"
+    assert mailed("appeal_to_review") == {second.email, third.email}
+    assert mailed("appeal_made") == {mara.email}
+    for judge in (
+        lambda: actions.uphold(by=first, application=appealed, message="No."),
+        lambda: actions.cast_vote(by=first, application=appealed, vote=Vote.APPROVE),
+        lambda: actions.assign(by=second, application=appealed, to=first),
+    ):
+        with pytest.raises(NotAllowed):
+            judge()
+    assert "sold" not in str(list(Entry.objects.values_list("data", flat=True)))
+    assert "sold" not in str(list(Message.objects.values_list("payload", flat=True)))
+
+
+def test_a_fresh_quorum_overturns_and_the_applicant_signs(lyceum, appealed, mara):
+    _, second, third = lyceum.reviewers
+    half = actions.cast_vote(by=second, application=appealed, vote=Vote.APPROVE)
+    assert half.status == Status.APPEALED, "the gate wants two, on appeal too"
+    done = actions.cast_vote(by=third, application=appealed, vote=Vote.APPROVE)
+    assert (done.status, done.reason, done.decided_by) == (Status.APPROVED, "", third)
+    assert Appeal.objects.get().outcome == Outcome.OVERTURNED
+    assert mailed("appeal_overturned") == {mara.email}
+    assert lyceum.signed(mara, done).state() == "active"
+    assert Entry.objects.filter(event="appeal.overturned").count() == 1
+
+
+def test_a_fresh_reviewer_lets_it_stand_with_words_and_there_is_no_second_appeal(lyceum, appealed, mara):
+    with pytest.raises(Invalid):
+        actions.uphold(by=lyceum.reviewers[1], application=appealed, message=" ")
+    actions.uphold(by=lyceum.reviewers[1], application=appealed, message="The course is sold.")
+    appealed.refresh_from_db()
+    assert (appealed.status, appealed.reason, appealed.decided_by) == (
+        Status.DECLINED,
+        Decline.PURPOSE,
+        lyceum.reviewers[0],
+    )
+    assert "The course is sold." in browser(mara).get(appealed.get_absolute_url()).content.decode()
+    with pytest.raises(Conflict):
+        actions.appeal(by=mara, application=appealed, text="Once more.")
+    assert browser(mara).get(reverse("access:appeal", args=[appealed.pk])).status_code == 409
+    assert actions.apply_again(by=mara, application=appealed).status == Status.DRAFT
+
+
+def test_the_term_is_thirty_days(declined, mara):
+    until = declined.decided_at + appeals.TERM
+    with time_machine.travel(until + timedelta(seconds=1), tick=False), pytest.raises(Conflict):
+        actions.appeal(by=mara, application=declined, text="Late.")
+    with time_machine.travel(until - timedelta(seconds=1), tick=False):
+        assert actions.appeal(by=mara, application=declined, text="In time.").text == "In time."
+
+
+def test_only_a_decline_is_appealed_only_by_its_applicant_and_not_beside_a_new_application(
+    lyceum, declined, mara, stranger
+):
+    waiting = lyceum.applied(stranger)
+    with pytest.raises(Conflict):
+        actions.appeal(by=stranger, application=waiting, text="x")
+    for other in (stranger, lyceum.manager):
+        with pytest.raises(NotFound):
+            actions.appeal(by=other, application=declined, text="x")
+    with pytest.raises(NotAllowed):
+        actions.appeal(by=lyceum.reviewers[1], application=declined, text="x")
+    with pytest.raises(Invalid):
+        actions.appeal(by=mara, application=declined, text="  ")
+    actions.apply_again(by=mara, application=declined)
+    with pytest.raises(Conflict):
+        actions.appeal(by=mara, application=declined, text="x")
+
+
+def test_no_new_application_and_no_ordinary_decision_beside_an_appeal(lyceum, appealed, mara):
+    second = lyceum.reviewers[1]
+    for command in (
+        lambda: actions.apply_again(by=mara, application=appealed),
+        lambda: actions.decline(by=second, application=appealed, reason=Decline.OTHER, message="x"),
+        lambda: actions.request_changes(by=second, application=appealed, message="x"),
+    ):
+        with pytest.raises(Conflict):
+            command()
+    assert Application.objects.get(pk=appealed.pk).status == Status.APPEALED
+
+
+def test_an_appeal_is_kept_as_it_was_written(appealed):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Appeal.objects.update(text="Other words.")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Appeal.objects.update(outcome=Outcome.UPHELD, message="")
+
+
+def test_the_applicant_appeals_on_a_page_and_a_fresh_reviewer_answers_on_one(lyceum, harbour, declined, mara, stranger):
+    page = reverse("access:appeal", args=[declined.pk])
+    client = browser(mara)
+    assert page in client.get(declined.get_absolute_url()).content.decode()
+    assert "It is a product." in client.get(page).content.decode()
+    assert client.post(page, {"text": ""}).status_code == 422
+    assert browser(stranger).get(page).status_code == 404
+    assert browser(lyceum.reviewers[1]).get(page).status_code == 404
+    client.post(page, {"text": "Nothing is sold."})
+    review = reverse("access:review", args=[declined.pk])
+    fresh, involved = browser(lyceum.reviewers[1]), browser(lyceum.reviewers[0])
+    assert "Nothing is sold." in fresh.get(review).content.decode()
+    assert 'value="uphold"' in fresh.get(review).content.decode()
+    assert 'value="uphold"' not in involved.get(review).content.decode()
+    assert "You had a part in this decline" in involved.get(review).content.decode()
+    assert declined.reference in fresh.get(reverse("access:queue"), {"show": "appealed"}).content.decode()
+    assert browser(harbour.reviewers[0]).get(review).status_code == 404
+    assert fresh.post(review, {"verb": "uphold", "message": ""}).status_code == 422
+    fresh.post(review, {"verb": "uphold", "message": "It stands.", "version": Application.objects.get().version})
+    assert Application.objects.get().status == Status.DECLINED
+
+
+def test_the_wait_of_an_appeal_is_counted_from_the_appeal(lyceum, declined, mara):
+    with time_machine.travel(declined.decided_at + timedelta(days=20), tick=False):
+        actions.appeal(by=mara, application=declined, text="Look again.")
+        late = browser(lyceum.reviewers[1]).get(reverse("access:queue"), {"late": "yes"}).content.decode()
+        assert declined.reference not in late
+    with time_machine.travel(declined.decided_at + timedelta(days=29), tick=False):
+        late = browser(lyceum.reviewers[1]).get(reverse("access:queue"), {"late": "yes"}).content.decode()
+        assert declined.reference in late
+
+
+def test_administrators_hear_when_too_few_reviewers_are_left(lyceum, mara):
+    administrator = world.person("Ada Ministrator")
+    world.give_role(user=administrator, lab=lyceum.lab, role=world.Role.ADMINISTRATOR, by=None)
+    application = lyceum.applied(mara)
+    actions.cast_vote(by=lyceum.reviewers[1], application=application, vote=Vote.DECLINE)
+    actions.decline(by=lyceum.reviewers[0], application=application, reason=Decline.OTHER, message="x")
+    actions.appeal(by=mara, application=application, text="Look again.")
+    assert mailed("appeal_lacks_reviewers") == {administrator.email}
+    assert mailed("appeal_to_review") == {lyceum.reviewers[2].email}

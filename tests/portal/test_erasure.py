@@ -1,0 +1,192 @@
+"""A person takes a copy of everything, asks to be erased, changes their mind or not; the record that must stay, stays."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from portal.access import actions as access
+from portal.access.application_models import Application, Decline, Submission
+from portal.access.desk_models import Note
+from portal.access.models import Grant
+from portal.access.review_models import Review
+from portal.access.workflow import Status
+from portal.agreements.models import Signature
+from portal.audit import trail
+from portal.audit.models import Entry
+from portal.errors import BadToken, Conflict
+from portal.outbox.models import Message
+from portal.people import erasure, privacy
+from portal.people.erasure_models import ErasureRequest
+from portal.people.models import User
+from portal.people.tasks import erase_due, purge
+from portal.tokens import actions as tokens
+from portal.tokens.authentication import identify
+from portal.tokens.scopes import Kind
+from tests.portal import world
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def holder(lyceum, mara):
+    """Somebody with a grant, a token, a note about the application, and a place of work."""
+    grant = lyceum.granted(mara)
+    access.add_note(by=lyceum.reviewers[0], application=grant.application, text="Mara is well known to us.")
+    return mara
+
+
+def signed_in(user):
+    """Through the sign-in page, and the password given once more."""
+    user.emailaddress_set.get_or_create(email=user.email, defaults={"verified": True, "primary": True})
+    client = Client()
+    answer = client.post("/account/login/", {"login": user.email, "password": world.PASSWORD})
+    assert answer.status_code == 302
+    answer = client.post("/account/reauthenticate/", {"password": world.PASSWORD, "next": "/me/data/"})
+    assert answer["Location"] == "/me/data/"
+    return client
+
+
+def erased(user):
+    erasure.request_erasure(by=user)
+    with time_machine.travel(timezone.now() + erasure.DELAY):
+        assert erase_due() == 1
+    user.refresh_from_db()
+
+
+def everything():
+    """Every value of every declared table, as text."""
+    return {holding.model: str(list(holding.manager().values())) for holding in privacy.holdings()}
+
+
+def test_the_copy_holds_every_table_and_the_receipts_and_no_secret(holder, stranger):
+    secret = tokens.issue(by=holder, kind=Kind.DOWNLOAD, label="laptop")[0].digest
+    tokens.issue(by=stranger, kind=Kind.DOWNLOAD, label="somebody else's")
+    answer = signed_in(holder).post(reverse("people:export_data"))
+    assert answer["Content-Disposition"] == 'attachment; filename="my-data.zip"'
+    pack = zipfile.ZipFile(io.BytesIO(answer.content))
+    names = set(pack.namelist())
+    assert {
+        "people.User.json",
+        "access.Submission.json",
+        "agreements.Signature.json",
+        "tokens.AccessToken.json",
+    } <= names
+    receipt = Signature.objects.get(user=holder).reference
+    assert {f"receipts/{receipt}.json", f"receipts/{receipt}.pdf"} <= names
+    assert json.loads(pack.read("access.Submission.json"))[0]["answers"]["legal_name"] == holder.name
+    text = "".join(pack.read(name).decode(errors="replace") for name in names)
+    for hidden in (secret, holder.password, "Mara is well known to us", "somebody else", stranger.email):
+        assert hidden not in text
+    assert Entry.objects.filter(event="user.exported", actor_id=str(holder.pk)).count() == 1
+
+
+def test_copy_and_erasing_ask_for_the_password_again(holder):
+    client = Client()
+    client.force_login(holder)
+    for name in ("people:export_data", "people:erase"):
+        answer = client.post(reverse(name))
+        assert (answer.status_code, answer["Location"].split("?")[0]) == (302, "/account/reauthenticate/")
+    assert not ErasureRequest.objects.exists()
+    assert not Entry.objects.filter(event="user.exported").exists()
+
+
+def test_a_person_asks_on_the_page_and_changes_their_mind(holder):
+    client = signed_in(holder)
+    assert client.get(reverse("people:erase")).status_code == 200
+    client.post(reverse("people:erase"))
+    assert "You asked to be erased" in client.get(reverse("people:data")).content.decode()
+    assert Message.objects.filter(payload__template="erasure_requested").count() == 1
+    client.post(reverse("people:keep_data"))
+    with time_machine.travel(timezone.now() + 2 * erasure.DELAY):
+        assert erase_due() == 0
+    holder.refresh_from_db()
+    assert holder.name == "Mara Lindqvist"
+
+
+def test_nothing_happens_before_the_day(holder):
+    erasure.request_erasure(by=holder)
+    with time_machine.travel(timezone.now() + erasure.DELAY - timedelta(minutes=1)):
+        assert erase_due() == 0
+    with pytest.raises(Conflict):
+        erasure.request_erasure(by=holder)
+
+
+def test_whoever_acts_for_a_lab_hands_over_first(lyceum):
+    with pytest.raises(Conflict):
+        erasure.request_erasure(by=lyceum.reviewers[0])
+
+
+def test_of_an_erased_person_nothing_is_left_but_the_signed_record(holder):
+    _, secret = tokens.issue(by=holder, kind=Kind.DOWNLOAD, label="laptop of Mara")
+    address = holder.email
+    erased(holder)
+    left = {model for model, text in everything().items() if "Mara" in text or address in text or "forget" in text}
+    assert left == {"agreements.Signature"}
+    with pytest.raises(BadToken):
+        identify(f"Bearer {secret}")
+
+
+def test_decisions_dates_and_grants_stay_under_the_pseudonym(holder):
+    erased(holder)
+    application = Application.objects.get(applicant=holder)
+    assert (application.status, application.answers) == (Status.GRANTED, {})
+    assert application.decided_at is not None
+    assert Review.objects.filter(application=application).count() == 2
+    assert Grant.objects.get(user=holder).application == application
+    assert not Grant.objects.active().exists(), "and the grant opens nothing"
+    assert User.objects.get(pk=holder.pk).email == f"erased-{holder.pk}@erased.invalid"
+
+
+def test_the_chain_verifies_after_erasing_and_still_shows_an_edit(holder):
+    trail.seal()
+    erased(holder)
+    trail.seal()
+    assert trail.verify()[2] == []
+    theirs = Entry.objects.filter(actor_id=str(holder.pk))
+    assert theirs.count() > 3
+    assert set(theirs.values_list("actor", "salt")) == {("", "")}
+
+
+def test_the_lab_and_other_people_keep_what_is_theirs(holder, lyceum, stranger):
+    other = lyceum.applied(stranger)
+    erased(holder)
+    assert Submission.objects.get(application=other).answers["legal_name"] == stranger.name
+    assert Entry.objects.filter(actor=lyceum.manager.email).exists()
+    assert User.objects.get(pk=stranger.pk).name == "Ida Fremd"
+
+
+def test_erasing_twice_erases_once(holder):
+    erased(holder)
+    request = ErasureRequest.objects.get(user=holder)
+    assert erasure.erase(request=request, now=timezone.now() + 2 * erasure.DELAY) is False
+
+
+def test_the_purge_takes_what_is_past_its_time_and_no_more(holder):
+    Message.objects.update(delivered_at=timezone.now())
+    count = Message.objects.count()
+    assert purge()["outbox.Message"] == 0
+    with time_machine.travel(timezone.now() + timedelta(days=31)):
+        assert purge()["outbox.Message"] == count
+    assert Note.objects.count() == 1
+
+
+def test_an_appeal_loses_its_words_and_keeps_its_outcome(lyceum, mara):
+    for outcome in ("", "upheld"):
+        person = world.person(f"Appellant {outcome}")
+        application = lyceum.applied(person)
+        access.decline(by=lyceum.reviewers[0], application=application, reason=Decline.OTHER, message="No.")
+        appeal = access.appeal(by=person, application=application, text="Look again, please, at the method. " * 3)
+        if outcome:
+            access.uphold(by=lyceum.reviewers[1], application=application, message="It stands.")
+        erased(person)
+        appeal.refresh_from_db()
+        assert (appeal.text, appeal.outcome, appeal.message) == ("", outcome, "Erased." if outcome else "")

@@ -1,0 +1,262 @@
+"""The pages of institutional agreements: for the official, for members and for the lab; not there for anybody else."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from portal.access.institutional import Line, Status
+from portal.access.institutional_models import InstitutionalAgreement, RosterLine
+from portal.access.models import Grant
+from portal.audit.models import Entry
+from portal.people.models import User
+from tests.portal import seats, world
+from tests.portal.test_queue_size import cost
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def official(db) -> User:
+    return seats.at_home("Ingrid Solberg")
+
+
+@pytest.fixture
+def cover(lyceum, official) -> InstitutionalAgreement:
+    return seats.in_force(lyceum, official)
+
+
+def browser(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def page(name: str, *args: object) -> str:
+    return reverse(f"access:{name}", args=args)
+
+
+def text(answer) -> str:
+    return answer.content.decode()
+
+
+# --- The whole way, by its pages
+
+
+def test_from_the_question_to_a_seat_by_pages_alone(lyceum, official):
+    asking, lab = browser(official), browser(lyceum.manager)
+    assert lyceum.gate.title in text(asking.get(page("institutional_mine")))
+    said = {"office": "vice-rector", "purpose": "Dissertations on forgetting.", "seats": "2", "days": "365"}
+    made = asking.post(page("ask_institutional", lyceum.gate.slug), said, follow=True)
+    assert "With the lab" in text(made)
+    agreement = InstitutionalAgreement.objects.get()
+    assert "1 institution waits for your answer" in text(lab.get(page("institutional_lab")))
+    one = page("institutional_lab_one", agreement.pk)
+    assert "Dissertations on forgetting." in text(lab.get(one)), "the first click"
+    assert "Offered." in text(lab.post(one, {"verb": "approve", "seats": "2", "days": "365"}, follow=True)), (
+        "the second"
+    )
+    sign = page("sign_institutional", agreement.pk)
+    typed = {"typed_name": official.name, "text_sha256": lyceum.version.sha256}
+    assert sign in text(asking.get(agreement.get_absolute_url()))
+    assert "Research only." in text(asking.get(sign))
+    assert asking.post(sign, {**typed, "typed_name": "I. S."}).status_code == 422
+    assert "Signed for the institution." in text(asking.post(sign, typed, follow=True))
+    mara = seats.member("Mara Lindqvist")
+    asking.post(page("invite_to_roster", agreement.pk), {"people": mara.email})
+    link = page("seat_invitation", seats.secret("roster_invited", mara.email))
+    member = browser(mara)
+    assert "I pass no weights on" in text(member.get(link))
+    assert Grant.objects.count() == 0, "opening the link takes nothing"
+    assert "Accepted." in text(member.post(link, {**typed, "typed_name": mara.name}, follow=True))
+    assert "Mara Lindqvist" in text(asking.get(agreement.get_absolute_url()))
+    row = page("roster_line", agreement.pk, RosterLine.objects.get().pk)
+    assert "the seat is free" in text(asking.post(row, {"verb": "remove"}, follow=True))
+    assert not Grant.objects.active().exists()
+
+
+def test_a_paste_keeps_what_was_not_invited_in_the_box_with_its_reason(cover, official):
+    invite = page("invite_to_roster", cover.pk)
+    answer = browser(official).post(invite, {"people": "a@northfield.example\nb@gmail.com\n<script>"})
+    shown = text(answer)
+    assert answer.status_code == 422
+    assert "1 invitation is on its way." in shown
+    assert "b@gmail.com\n&lt;script&gt;</textarea>" in shown
+    assert "gives an address to anyone" in shown
+    assert "<script>" not in shown.split("<main", 1)[1]
+    assert browser(official).post(invite, {"people": "x" * 400_000}).status_code == 422
+    assert (
+        browser(official)
+        .post(invite, {"people": "\n".join(f"p{n}@northfield.example" for n in range(501))})
+        .status_code
+        == 422
+    )
+
+
+def test_wrong_terms_stand_beside_their_fields_and_nothing_is_lost(lyceum, official, cover):
+    ask = page("ask_institutional", lyceum.gate.slug)
+    answer = browser(official).post(ask, {"office": "", "purpose": "Kept words.", "seats": "many", "days": "1"})
+    assert answer.status_code == 422
+    assert "Kept words." in text(answer)
+    assert "whole number" in text(answer)
+    offer = browser(lyceum.manager).post(
+        page("offer_institutional"),
+        {"gate": lyceum.gate.slug, "address": "nobody@x.example", "office": "dean", "seats": "4", "days": "365"},
+    )
+    assert offer.status_code == 422
+    assert "Nobody with this account address" in text(offer)
+
+
+def test_a_manager_offers_pauses_resumes_and_revokes(lyceum, official):
+    lab = browser(lyceum.manager)
+    said = {"gate": lyceum.gate.slug, "address": official.email, "office": "dean", "seats": "4", "days": "365"}
+    assert "Offered." in text(lab.post(page("offer_institutional"), said, follow=True))
+    agreement = seats.signed(InstitutionalAgreement.objects.get())
+    one = page("institutional_lab_one", agreement.pk)
+    empty = lab.post(one, {"verb": "suspend", "reason": ""})
+    assert (empty.status_code, "the official reads it" in text(empty)) == (422, True)
+    for verb, status in (("suspend", "suspended"), ("resume", "in_force"), ("revoke", "revoked")):
+        lab.post(one, {"verb": verb, "reason": "A question."})
+        agreement.refresh_from_db()
+        assert agreement.status == status
+    assert "A question." in text(browser(official).get(agreement.get_absolute_url()))
+    assert lab.post(one, {"verb": "bless"}).status_code == 422
+
+
+def test_confirming_an_unchanged_roster_takes_two_clicks(cover, official):
+    seats.seated(cover, seats.member("Mara Lindqvist"))
+    client, attest = browser(official), page("attest", cover.pk)
+    assert client.get(attest).status_code == 302, "not yet"
+    seats.shift(cover, attest_by=10, lapses_at=40)
+    assert attest in text(client.get(page("institutional_mine"))), "the first click"
+    shown = text(client.get(attest))
+    assert "This one person works at Northfield University" in shown
+    version = InstitutionalAgreement.objects.get().version
+    assert client.post(attest, {"version": "0"}).status_code == 409
+    assert "Confirmed." in text(client.post(attest, {"version": str(version)}, follow=True)), "the second"
+
+
+def test_the_link_to_pass_on_tells_each_what_to_do_next(cover, stranger):
+    join = page("join_institutional", cover.pk)
+    assert "Show where you work" in text(browser(stranger).get(join))
+    assert browser(stranger).post(join).status_code == 409
+    mara = seats.at_home("Mara Lindqvist")
+    client = browser(mara)
+    assert "Ask for a seat" in text(client.get(join))
+    assert "You asked on" in text(client.post(join, follow=True))
+    seats.shift(cover, starts_at=-9, ends_at=-1)
+    assert client.get(join).status_code == 404
+
+
+def test_the_official_takes_the_roster_as_a_file_that_harms_no_spreadsheet(cover, official):
+    mara = seats.member("Mara Lindqvist")
+    grant = seats.seated(cover, mara)
+    User.objects.filter(pk=mara.pk).update(name="=HYPERLINK(1)")
+    answer = browser(official).get(page("roster_export", cover.pk))
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode())))
+    assert [(row["name"], row["state"], row["grant"]) for row in rows] == [
+        ("'=HYPERLINK(1)", "seated", grant.reference)
+    ]
+    assert Entry.objects.get(event="roster.exported").data["rows"] == 1
+
+
+# --- Not there
+
+
+def test_an_officials_pages_are_not_there_for_anybody_else(cover, lyceum, harbour, stranger):
+    mara = seats.member("Mara Lindqvist")
+    seats.seated(cover, mara)
+    line = RosterLine.objects.get().pk
+    for somebody in (stranger, mara, harbour.manager, lyceum.manager, lyceum.reviewers[0]):
+        client = browser(somebody)
+        for name in ("institutional", "sign_institutional", "invite_to_roster", "attest", "end_institutional"):
+            assert client.get(page(name, cover.pk)).status_code == 404, name
+            assert client.post(page(name, cover.pk), {"people": "x@northfield.example"}).status_code == 404, name
+        assert client.get(page("roster_export", cover.pk)).status_code == 404
+        assert client.post(page("roster_line", cover.pk, line), {"verb": "remove"}).status_code == 404
+    assert Grant.objects.active().filter(user=mara).exists()
+
+
+def test_the_labs_pages_are_not_there_for_the_official_strangers_and_other_labs(cover, lyceum, harbour, official):
+    one = page("institutional_lab_one", cover.pk)
+    for somebody in (official, lyceum.reviewers[0]):
+        for url in (one, page("institutional_lab"), page("offer_institutional")):
+            assert browser(somebody).get(url).status_code == 404
+    other = browser(harbour.manager)
+    assert other.get(one).status_code == 404
+    assert other.post(one, {"verb": "revoke", "reason": "x"}).status_code == 404
+    assert seats.HOME not in text(other.get(page("institutional_lab")))
+    said = {"gate": lyceum.gate.slug, "address": official.email, "office": "dean", "seats": "4", "days": "365"}
+    assert other.post(page("offer_institutional"), said).status_code == 422, "no gate of theirs"
+
+
+@pytest.mark.parametrize("who", ["a stranger", "nobody"])
+def test_an_invitation_is_for_whom_it_went_to(cover, stranger, who):
+    link = page("seat_invitation", seats.invited(cover, seats.member("Mara Lindqvist"))[0])
+    client = browser(stranger) if who == "a stranger" else Client()
+    assert client.get(link).status_code == (404 if who == "a stranger" else 302)
+    assert client.post(link, {"verb": "decline"}).status_code == (404 if who == "a stranger" else 302)
+    assert RosterLine.objects.get().status == Line.INVITED
+
+
+# --- Size
+
+
+def crowd(agreement: InstitutionalAgreement, count: int) -> None:
+    """Invitations of `count` people, straight into the table: only their number matters here."""
+    now = timezone.now()
+    lines = [
+        RosterLine(agreement=agreement, address=f"many{n}@northfield.example", mailbox=f"many{n}@northfield.example",
+                   status=Line.INVITED, digest=f"{n:064d}", expires_at=now, since=now)
+        for n in range(count)
+    ]  # fmt: skip
+    RosterLine.objects.bulk_create(lines, batch_size=2_000)
+    world.counted()
+
+
+@pytest.mark.parametrize("count", [0, 1, *world.CROWDS])
+def test_the_roster_is_flat(cover, official, count):
+    crowd(cover, count)
+    client = browser(official)
+    for query in ({}, {"q": "many12"}, {"page": "9999"}, {"page": "x"}, {"q": "\x00"}, {"show": "gone"}):
+        queries, seconds = cost(client, cover.get_absolute_url(), **query)
+        assert queries <= 12, (count, query, queries)
+        assert seconds < 0.3, (count, query, seconds)
+
+
+@pytest.mark.parametrize("count", world.CROWDS)
+def test_the_labs_list_is_flat(lyceum, official, count):
+    from portal.people.models import Institution
+
+    lab, mine = browser(lyceum.manager), browser(official)
+    before = cost(lab, page("institutional_lab"))[0]
+    now = timezone.now()
+    places = Institution.objects.bulk_create(
+        [Institution(ror=f"https://ror.org/0m{n:07d}", name=f"Place {n}", search=f"place {n}") for n in range(count)]
+    )
+    InstitutionalAgreement.objects.bulk_create(
+        [
+            InstitutionalAgreement(institution=place, gate=lyceum.gate, official=official, office="dean", seats=5, days=9,
+                                   status=Status.ASKED, capabilities=["query"], asked_at=now)
+            for place in places
+        ],
+        batch_size=2_000,
+    )  # fmt: skip
+    world.counted()
+    for query in ({}, {"show": "waiting"}, {"show": "running"}, {"show": "?"}, {"page": "100"}):
+        queries, seconds = cost(lab, page("institutional_lab"), **query)
+        assert queries <= max(before, 12), query
+        assert seconds < 0.3, query
+    assert cost(mine, page("institutional_mine"))[0] <= 12
+
+
+def test_what_the_public_learns_of_a_join_link_is_no_more_than_the_invitation_says(cover):
+    seats.seated(cover, seats.member("Mara Lindqvist"))
+    shown = text(browser(world.person("Ida Fremd")).get(page("join_institutional", cover.pk)))
+    assert "Mara" not in shown
+    assert "Ingrid Solberg" in shown

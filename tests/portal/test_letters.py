@@ -1,0 +1,124 @@
+"""Every letter of the registry, rendered: whole in text and HTML, one place to go, and nothing private."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import transaction
+
+from portal.mail import registry, sending
+from portal.mail.management.commands import mail_table
+
+TEMPLATES = Path(settings.ROOT) / "templates" / "emails"
+BASE = "https://models.example"
+LETTERS = registry.letters()
+NAMES = {letter.name for letter in LETTERS}
+PARTS = (".subject.txt", ".txt", ".html")
+
+
+class Page(HTMLParser):
+    """What a mail program would see of the HTML: links, the action, whatever is loaded from elsewhere, and the words."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.actions: list[str] = []
+        self.loaded: list[str] = []
+        self.words: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        told = dict(attrs)
+        if tag == "a":
+            self.links.append(told["href"])
+            if told.get("class") == "action":
+                self.actions.append(told["href"])
+        if tag in {"img", "link", "script", "iframe", "form", "video"} or "url(" in (told.get("style") or ""):
+            self.loaded.append(tag)
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+@pytest.fixture(params=LETTERS, ids=lambda letter: letter.name)
+def letter(request):
+    return request.param
+
+
+@pytest.fixture
+def mail(letter):
+    return sending.render(letter.name, {**letter.sample, "base_url": BASE})
+
+
+def test_a_letter_has_a_subject_of_one_line_without_markup(mail):
+    assert 8 <= len(mail.subject) <= 90
+    assert not re.search(r"[\n<>{}]|&\w+;", mail.subject)
+
+
+def test_a_letter_has_a_text_twin_with_the_same_place_to_go(letter, mail):
+    page = Page(str(mail.alternatives[0][0]))
+    assert len(page.actions) == 1, "one call to action"
+    assert re.match(r"https://models\.example/\S*$", page.actions[0]), "an absolute link"
+    assert page.actions[0] in mail.body.split(), "the text has it on a line of its own"
+    assert not re.search(r"[<>{}]|&\w+;", mail.body), "plain text is not escaped"
+
+
+def test_the_words_of_the_text_are_those_of_the_html(mail):
+    said = " ".join(" ".join(Page(str(mail.alternatives[0][0])).words).split())
+    for paragraph in mail.body.split("\n\n-- ")[0].split("\n\n"):
+        words = " ".join(word for word in paragraph.split() if not word.startswith("https://"))
+        assert words.startswith("The page shows") or words in said, words
+
+
+def test_a_letter_shows_its_first_sentence_beside_the_subject(letter, mail):
+    html = str(mail.alternatives[0][0])
+    preheader = re.search(r'<div style="display:none[^>]*>([^<]+)</div>', html)
+    assert preheader
+    assert 30 <= len(preheader[1].strip()) <= 200
+    assert "Dear" not in preheader[1]
+
+
+def test_a_letter_needs_nothing_from_elsewhere_and_reads_in_the_dark(mail):
+    html = str(mail.alternatives[0][0])
+    assert Page(html).loaded == []
+    assert 'name="color-scheme" content="light dark"' in html
+    assert "prefers-color-scheme: dark" in html
+    assert len(html) < 100_000, "Gmail cuts longer ones"
+
+
+def test_a_letter_reads_nothing_that_its_sample_lacks(letter, settings):
+    engine = {**settings.TEMPLATES[0], "OPTIONS": {**settings.TEMPLATES[0]["OPTIONS"], "string_if_invalid": "MISSING"}}
+    settings.TEMPLATES = [engine]
+    mail = sending.render(letter.name, {**letter.sample, "base_url": BASE})
+    assert "MISSING" not in mail.subject + str(mail.body) + str(mail.alternatives[0][0])
+
+
+def test_there_is_no_template_without_a_letter_and_no_letter_without_its_templates():
+    bodies = {path.name.removesuffix(".html") for path in TEMPLATES.glob("*.html")} - {"base"}
+    assert bodies - NAMES == set(), "declare each with registry.declare(Letter(…)) in the letters.py of its app"
+    missing = [name + part for name in NAMES for part in PARTS if not (TEMPLATES / f"{name}{part}").is_file()]
+    assert missing == []
+
+
+@pytest.mark.django_db
+def test_a_mail_that_nobody_declared_is_refused_with_what_to_do():
+    with pytest.raises(LookupError, match=r"Declare it with registry\.declare"), transaction.atomic():
+        sending.send(to="mara@northfield.example", template="whim", context={}, key="x")
+
+
+def test_the_table_of_letters_is_in_the_documentation():
+    assert mail_table.table() in (Path(settings.ROOT) / "docs" / "mail.md").read_text(), "paste: manage.py mail_table"
+
+
+@pytest.mark.django_db
+def test_a_changed_second_factor_is_not_called_an_address():
+    mail = sending.render(
+        "account_changed",
+        {**registry.letter("account_changed").sample, "event": "totp_activated", "base_url": BASE},
+    )
+    assert "second factors" in mail.body
+    assert "addresses" not in mail.body

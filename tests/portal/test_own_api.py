@@ -1,0 +1,102 @@
+"""What is one's own by program: tokens, whose secret is shown once, and how often mail comes. By session alone."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from portal.people.models import User
+from portal.projects.models import Project
+from portal.tokens import actions as tokens
+from portal.tokens.models import AccessToken
+from portal.tokens.scopes import Kind
+from tests.portal.test_access_api import client, post
+
+TOKENS = "/api/v1/me/tokens"
+MAIL = "/api/v1/me/mail"
+JSON = {"content_type": "application/json"}
+
+
+def browser(user: User) -> Client:
+    made = Client()
+    made.force_login(user)
+    return made
+
+
+def test_a_token_is_made_works_and_is_revoked(lyceum):
+    own = browser(lyceum.reviewers[0])
+    made = post(own, TOKENS, label="cluster", kind="review", days=7)
+    assert (made.status_code, made.json()["scopes"]) == (201, ["review"])
+    program = Client(headers={"Authorization": f"Bearer {made.json()['secret']}"})
+    assert program.get("/api/v1/applications").status_code == 200
+    (row,) = own.get(TOKENS).json()["results"]
+    assert (row["kind"], row["label"], "secret" in row) == ("review", "cluster", False)
+    assert post(own, f"{TOKENS}/{row['id']}/revoke").json()["revoked_at"]
+    assert program.get("/api/v1/applications").status_code == 401
+    assert post(own, f"{TOKENS}/{row['id']}/revoke").json()["code"] == "already_revoked"
+
+
+def test_a_secret_is_not_kept_with_the_answer(mara):
+    own, asked = browser(mara), {"label": "cluster", "kind": "download"}
+    first, again = (own.post(TOKENS, asked, **JSON, headers={"Idempotency-Key": "t-1"}).json() for _ in range(2))
+    assert first["secret"].startswith("wb_dl_")
+    assert again == first | {"secret": None}
+    assert AccessToken.objects.filter(user=mara).count() == 1
+
+
+def test_no_token_makes_lists_or_ends_another(mara):
+    token, _ = tokens.issue(by=mara, kind=Kind.QUERY, label="mine")
+    program = client(mara, Kind.DOWNLOAD)
+    assert program.get(TOKENS).json()["code"] == "insufficient_scope"
+    assert post(program, TOKENS, label="more", kind="query").json()["code"] == "insufficient_scope"
+    assert post(program, f"{TOKENS}/{token.pk}/revoke").json()["code"] == "insufficient_scope"
+
+
+def test_a_strangers_token_is_not_there(mara, stranger):
+    token, _ = tokens.issue(by=mara, kind=Kind.QUERY, label="mine")
+    assert browser(stranger).get(TOKENS).json()["count"] == 0
+    assert post(browser(stranger), f"{TOKENS}/{token.pk}/revoke").status_code == 404
+    foreign = str(Project.objects.get(members__user=mara).pk)
+    assert post(browser(stranger), TOKENS, label="a", kind="query", project=foreign).json()["fields"]["project"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"label": "a", "kind": "service"}, 400),
+        ({"label": "a", "kind": "download", "days": 91}, 400),
+        ({"label": " ", "kind": "download"}, 400),
+        ({"label": "a", "kind": "review"}, 403),
+        ({"label": "a", "kind": "query", "project": "00000000-0000-4000-8000-000000000000"}, 400),
+    ],
+)
+def test_no_token_goes_beyond_what_one_may(mara, asked, code):
+    refused = post(browser(mara), TOKENS, **asked)
+    assert refused.status_code == code
+    assert not AccessToken.objects.exists()
+
+
+def test_somebody_chooses_how_often_mail_comes(mara):
+    own = browser(mara)
+    assert own.get(MAIL).json()["paces"] == {"applications": "at_once", "queries": "at_once"}
+    chosen = own.put(MAIL, {"paces": {"applications": "daily"}, "hour": 7, "zone": "Europe/Oslo"}, **JSON).json()
+    assert (chosen["paces"], chosen["hour"], chosen["zone"]) == (
+        {"applications": "daily", "queries": "at_once"},
+        7,
+        "Europe/Oslo",
+    )
+    assert own.get(MAIL).json() == chosen
+
+
+def test_a_choice_that_is_none_is_refused_and_nothing_changes(lyceum, mara):
+    own, right = browser(mara), {"paces": {}, "hour": 7, "zone": "Europe/Oslo"}
+    for wrong in ({"paces": {"review": "off"}}, {"paces": {"applications": "hourly"}}, {"zone": "Mars"}, {"hour": 24}):
+        assert own.put(MAIL, right | wrong, **JSON).status_code == 400
+    assert own.get(MAIL).json()["zone"] == "UTC"
+    reviewing = browser(lyceum.reviewers[0]).put(MAIL, right | {"paces": {"review": "off"}}, **JSON)
+    assert reviewing.json()["paces"]["review"] == "off"
+
+
+def test_mail_is_checked_where_some_came_back_and_only_there(mara):
+    assert post(browser(mara), f"{MAIL}/check").json()["code"] == "reached"
+    assert client(mara, Kind.DOWNLOAD).get(MAIL).json()["code"] == "insufficient_scope"

@@ -1,0 +1,89 @@
+"""A question that is put together once answers as the QuerySet would, for whatever values, in every thread."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+from django.db import connection
+from django.db.models import QuerySet
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from portal.access.models import Grant
+from portal.people.models import Membership, User
+from portal.prepared import Prepared
+from releases import egress
+from tests.portal import world
+
+pytestmark = pytest.mark.django_db
+
+
+def test_it_answers_as_the_rule_does_while_time_goes_by() -> None:
+    w = world.build(quorum=1, grant_days=60)
+    grant = w.granted(world.person("Mara Lindqvist"))
+
+    @Prepared
+    def held(person: UUID, now: datetime) -> QuerySet[Grant]:
+        return Grant.objects.select_related("user").filter(user=person).with_conditions(now).with_not_after(now)
+
+    for days in (-1, 0, 59, 61):
+        now = timezone.now() + timedelta(days=days)
+        fresh = Grant.objects.filter(user=grant.user).with_conditions(now).with_not_after(now).get()
+        with CaptureQueriesContext(connection) as asked:
+            (kept,) = held.all(person=grant.user_id, now=now)
+            assert kept.user.name == "Mara Lindqvist"
+        assert len(asked) == 1, "and who was selected beside it is there"
+        assert (kept, kept.unmet, kept.not_after) == (fresh, fresh.unmet, fresh.not_after)
+    assert held.all(person=world.person("Sam Stranger").pk, now=timezone.now()) == []
+
+
+def test_values_of_one_field_come_as_they_are() -> None:
+    w = world.build()
+
+    @Prepared
+    def roles(lab: UUID) -> QuerySet[Membership, str]:
+        return Membership.objects.filter(lab=lab).order_by("role").values_list("role", flat=True)
+
+    assert roles.all(lab=w.lab.pk) == list(roles._build(lab=w.lab.pk)) != []
+
+
+def test_nothing_is_equal_to_null() -> None:
+    @Prepared
+    def unreachable(since: datetime | None) -> QuerySet[User]:
+        return User.objects.filter(unreachable_since=since)
+
+    assert world.person("Mara Lindqvist").unreachable_since is None
+    assert unreachable.all(since=None) == []
+
+
+def test_a_value_that_is_missing_or_too_many_is_told() -> None:
+    with pytest.raises(TypeError, match="takes grant, gate"):
+        egress._caps.all(grant="x")
+    with pytest.raises(TypeError, match="takes grant, gate"):
+        egress._caps.all(grant="x", gate=1, lab=2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_thread_asks_over_its_own_connection() -> None:
+    mara = world.person("Mara Lindqvist")
+
+    @Prepared
+    def named(name: str) -> QuerySet[User]:
+        return User.objects.filter(name=name)
+
+    seen: list[User | None] = []
+
+    def ask() -> None:
+        with CaptureQueriesContext(connection) as asked:
+            seen.append(named.first(name="Mara Lindqvist"))
+        connection.close()
+        assert len(asked) == 1, "the thread's own connection saw it"
+
+    ask()
+    other = threading.Thread(target=ask)
+    other.start()
+    other.join()
+    assert seen == [mara, mara]

@@ -1,0 +1,212 @@
+"""The picture of curves for its readers: page, JSON, CSV, SVG; what each shows follows from the same points."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from django.test import Client
+
+from portal.outbox.models import Message
+from releases.curve_models import Recording
+from releases.curves import carried
+from releases.curves.actions import import_curves
+from releases.curves.drawing import LEFT, RIGHT
+from releases.logbook_models import Kind, Logbook, Run
+from releases.models import Model
+from tests.portal import world
+from tests.releases.conftest import Publish
+from tests.releases.test_curve_import import lines, restarted
+
+PAGE = "/lyceum/pico-1m/curves"
+
+
+@pytest.fixture
+def book(lyceum: world.World, publish: Publish) -> Logbook:
+    model = publish(lyceum, "pico-1m")
+    made, _ = Logbook.objects.get_or_create(model=model, defaults={"title": "Logbook of pico-1m"})
+    import_curves(logbook=made, run="r", file=lines(restarted()), source="metrics.jsonl", by=lyceum.manager)
+    told = [
+        ("r", 1, Kind.LAUNCH, "Begun"),
+        ("r", 100, Kind.HARDWARE, "A disk died"),
+        ("r.1", 80, Kind.RESTART, "Resumed"),
+        ("r.2", 120, Kind.ROLLBACK, "Rolled back"),
+    ]
+    for order, (run, step, kind, title) in enumerate(told, 1):
+        made.entries.create(
+            run=Run.objects.get(name=run), order=order, step=step, kind=kind, title=title, text=f"{title}, in full."
+        )
+    return made
+
+
+def numbers(path: str) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y in re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", path)]
+
+
+def drawn(text: str, series: str) -> list[str]:
+    return re.findall(rf'<path class="(?:l|dis)[^"]*" data-series="{series}" d="([^"]+)"', text)
+
+
+@pytest.mark.django_db
+def test_anybody_sees_the_figure_without_script(book: Logbook, client: Client) -> None:
+    page = client.get(PAGE).content.decode()
+    assert len(drawn(page, "loss")) == 2, "what was kept, and what was thrown away"
+    for number, title in enumerate(("Begun", "A disk died", "Resumed", "Rolled back"), 1):
+        assert f'aria-label="{number} {title}"' in page
+    assert "80" in page.partition('id="derived"')[2], "goodput of four fifths"
+
+
+@pytest.mark.django_db
+def test_the_figure_and_the_table_under_it_agree(book: Logbook, client: Client) -> None:
+    """Least and greatest of each twentieth, from the table; from the heights in the figure, the same."""
+    page = client.get(PAGE, {"axis": "tokens", "series": "loss"}).content.decode()
+    rows = re.findall(
+        r"<tr><th scope=\"row\">(.*?) – (.*?)</th><td class=\"num\">(.*?)</td></tr>",
+        page.partition('id="behind"')[2].partition("</table>")[0],
+    )
+    assert len(rows) == 20
+    points = [point for path in drawn(page, "loss") for point in numbers(path)]
+    first, last = float(rows[0][0].replace(",", "")), float(rows[-1][1].replace(",", ""))
+    assert (first, last) == (10, 2000)
+    scale = (RIGHT - LEFT) / 20
+    ticks = {
+        float(label): float(at)
+        for at, label in re.findall(r'<text class="end" x="48" y="([\d.]+)" dy="4">([\d.]+)</text>', page)
+    }
+    (low, low_y), (high, high_y) = min(ticks.items()), max(ticks.items())
+    for at, (_from, _to, bounds) in enumerate(rows):
+        least, greatest = (float(each) for each in bounds.split(" – "))
+        heights = [y for x, y in points if LEFT + at * scale - 0.06 <= x <= LEFT + (at + 1) * scale + 0.06]
+        for value, height in ((greatest, min(heights)), (least, max(heights))):
+            read = low * (high / low) ** ((height - low_y) / (high_y - low_y))
+            assert read == pytest.approx(value, rel=0.005), "the scale is logarithmic"
+
+
+@pytest.mark.django_db
+def test_the_answer_for_programs_has_the_same_points(book: Logbook, client: Client) -> None:
+    told = client.get(PAGE + ".json", {"axis": "step", "series": "loss", "from": 90, "to": 130, "width": 300}).json()
+    assert (told["axis"], told["from"], told["to"], told["whole"]) == ("step", 90, 130, [1, 200])
+    (panel,) = told["panels"]
+    assert [(line["run"], line["x"][0], line["x"][-1], line["kept"]) for line in panel["lines"]] == [
+        ("r", 90, 100, 0),
+        ("r.1", 90, 130, 31),
+        ("r.2", 121, 130, 10),
+    ]
+    assert all(y == 5 - x / 100 for line in panel["lines"] for x, y in zip(line["x"], line["y"], strict=True))
+    assert (panel["first"], panel["last"]) == (4.1, 3.7)
+    assert [mark["title"] for mark in told["marks"]] == ["A disk died", "Rolled back"]
+
+
+@pytest.mark.django_db
+def test_every_point_is_in_the_csv(book: Logbook, client: Client) -> None:
+    answer = client.get(PAGE + ".csv", {"series": "loss", "from": 95, "to": 121})
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))  # type: ignore[attr-defined]
+    assert [row["step"] for row in rows if row["run"] == "r"] == [str(step) for step in range(95, 101)]
+    assert {row["kept"] for row in rows if row["run"] == "r"} == {"no"}
+    assert [row["kept"] for row in rows if row["run"] == "r.1"] == ["yes"] * 26 + ["no"]
+    assert rows[0]["time"].endswith("Z")
+
+
+@pytest.mark.django_db
+def test_the_figure_is_a_file_of_its_own(book: Logbook, client: Client) -> None:
+    answer = client.get(PAGE + ".svg", {"series": "loss,lr"})
+    assert answer["Content-Type"] == "image/svg+xml"
+    text = answer.content.decode()
+    __import__("xml.etree.ElementTree").etree.ElementTree.fromstring(text)
+    assert drawn(text, "lr")
+    assert "Rolled back" in text
+
+
+@pytest.mark.django_db
+def test_an_unchanged_picture_is_not_drawn_again(book: Logbook, client: Client, lyceum: world.World) -> None:
+    etag = client.get(PAGE + ".json")["ETag"]
+    assert client.get(PAGE + ".json", HTTP_IF_NONE_MATCH=etag).status_code == 304
+    more = io.BytesIO(json.dumps({"step": 1, "val_loss": 4.0}).encode())
+    import_curves(logbook=book, run="r", file=more, source="more.jsonl", by=lyceum.manager)
+    assert client.get(PAGE + ".json", HTTP_IF_NONE_MATCH=etag).status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_picked_entry_stands_beside_the_figure(book: Logbook, client: Client) -> None:
+    assert "A disk died, in full." in client.get(PAGE, {"pick": 2}).content.decode()
+    assert "A disk died, in full." not in client.get(PAGE, {"pick": 3}).content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"axis": "nonsense"},
+        {"from": "x", "to": "1e999"},
+        {"from": "9", "to": "3"},
+        {"series": "a,b\0"},
+        {"width": "-4"},
+        {"pick": "99999999999"},
+        {"axis": "at", "from": "2023-11-14T22:13"},
+    ],
+)
+def test_an_address_that_makes_no_sense_still_shows_a_picture(
+    book: Logbook, client: Client, query: dict[str, str]
+) -> None:
+    for form in ("", ".json", ".svg", ".csv"):
+        assert client.get(PAGE + form, query).status_code == 200, (form, query)
+
+
+@pytest.mark.django_db
+def test_a_model_without_curves_says_how_they_come(lyceum: world.World, publish: Publish, client: Client) -> None:
+    publish(lyceum, "bare-1m")
+    assert "No curves yet" in client.get("/lyceum/bare-1m/curves").content.decode()
+    assert client.get("/lyceum/bare-1m/curves.json").status_code == 404
+
+
+@pytest.mark.django_db
+def test_nobody_else_sees_the_curves_of_what_is_not_published(
+    book: Logbook, client: Client, lyceum: world.World, harbour: world.World
+) -> None:
+    Model.objects.filter(name="pico-1m").update(main=None, opened_at=None)
+    for person, status in ((None, 404), (harbour.manager, 404), (lyceum.manager, 200)):
+        if person:
+            client.force_login(person)
+        for form in ("", ".json", ".csv", ".svg"):
+            assert client.get(PAGE + form).status_code == status
+    assert "private" in client.get(PAGE + ".json")["Cache-Control"]
+
+
+@pytest.mark.django_db
+def test_the_page_asks_as_many_queries_with_many_entries(
+    book: Logbook, client: Client, django_assert_max_num_queries: object
+) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    client.get(PAGE)
+    with CaptureQueriesContext(connection) as few:
+        client.get(PAGE)
+    run = Run.objects.get(name="r.2")
+    for order in range(5, 60):
+        book.entries.create(run=run, order=order, step=130 + order, kind=Kind.NOTE, title=f"Note {order}")
+    with CaptureQueriesContext(connection) as many:
+        client.get(PAGE)
+    assert len(many) <= len(few)
+
+
+@pytest.mark.django_db
+def test_a_published_revision_brings_its_own_numbers(lyceum: world.World, publish: Publish, client: Client) -> None:
+    model = publish(lyceum, "with-1m", **{"records__metrics.jsonl": lines(restarted()).getvalue()})
+    (message,) = Message.objects.filter(topic="curves.record")
+    carried.published(message.payload)
+    carried.published(message.payload)
+    (recording,) = Recording.objects.all()
+    assert (recording.logbook.model, recording.rows) == (model, 250)
+    assert "/lyceum/with-1m/curves" in client.get("/lyceum/with-1m").content.decode()
+
+
+@pytest.mark.django_db
+def test_a_record_that_cannot_be_read_is_passed_over(lyceum: world.World, publish: Publish, client: Client) -> None:
+    publish(lyceum, "with-1m", **{"records__metrics.jsonl": b"{broken"})
+    carried.published(Message.objects.get(topic="curves.record").payload)
+    assert not Recording.objects.exists()
+    assert "/lyceum/with-1m/curves" not in client.get("/lyceum/with-1m").content.decode()

@@ -1,0 +1,213 @@
+"""The publisher's desk: what was committed is checked by a worker, seen, published and withdrawn, by those who may."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from portal.audit.models import Entry
+from portal.celery import app
+from portal.outbox.models import Message
+from releases import actions, tasks
+from releases.actions import checking
+from releases.lifecycle import State
+from releases.models import Model, Revision
+from releases.storage import store
+from tests.portal import world
+
+
+@pytest.fixture(autouse=True)
+def worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that takes each task at once."""
+    monkeypatch.setattr(app.conf, "task_always_eager", True)
+
+
+def client_of(user: Any) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def desk(revision: Revision) -> str:
+    model = revision.model
+    return reverse("releases:desk", args=[model.lab.slug, model.name, revision.commit])
+
+
+@pytest.fixture
+def draft(lyceum: world.World, publish: Any) -> Revision:
+    """One public revision, and a draft after it: one file changed, one new, one gone."""
+    model: Model = publish(lyceum, "mine")
+    files = dict(actions.files_of(model.main))
+    files["notes.txt"] = actions.NewFile("notes.txt", *_taken(b"notes"), lfs=False)
+    files["config.json"] = actions.NewFile("config.json", *_taken(b"{}"), lfs=False)
+    del files["eval/results.json"]
+    revision, _new = actions.commit(model=model, files=list(files.values()), by=lyceum.manager, message="Second")
+    return revision
+
+
+def _taken(content: bytes) -> tuple[int, str, str]:
+    import io
+
+    from releases import git
+    from releases.storage import store
+
+    sha256, size = store().put(io.BytesIO(content))
+    return size, sha256, git.blob_id(content)
+
+
+def test_a_draft_is_checked_seen_and_published(
+    lyceum: world.World, draft: Revision, django_capture_on_commit_callbacks: Any
+) -> None:
+    manager = client_of(lyceum.manager)
+    page = manager.get(desk(draft)).content.decode()
+    assert "notes.txt" in page
+    assert "eval/results.json" in page
+    assert 'value="publish"' not in page, "not before it was checked"
+    with django_capture_on_commit_callbacks(execute=True):
+        assert manager.post(desk(draft), {"verb": "check"}).status_code == 302
+    draft.refresh_from_db()
+    assert (draft.state, draft.check_wanted_at, draft.check_done) == (State.CHECKED, None, draft.size)
+    assert 'value="publish"' in manager.get(desk(draft)).content.decode()
+    assert manager.post(desk(draft), {"verb": "publish"}).status_code == 302
+    assert Model.objects.get(name="mine").main == draft
+    assert manager.post(desk(draft), {"verb": "publish"}).status_code == 302, "twice is once"
+
+
+def test_while_it_is_being_checked_the_page_says_how_far(lyceum: world.World, draft: Revision) -> None:
+    actions.request_check(revision=draft, by=lyceum.manager)
+    actions.request_check(revision=draft, by=lyceum.manager)
+    assert Message.objects.filter(topic="revision.check").count() == 1, "asked for once"
+    page = client_of(lyceum.manager).get(desk(draft)).content.decode()
+    assert "being checked" in page
+    assert 'value="check"' not in page
+    told = checking.Progress(Revision.objects.get(pk=draft.pk))
+    told.inside(1000)
+    page = client_of(lyceum.manager).get(desk(draft)).content.decode()
+    assert "1,000 B of" in page.replace("\xa0", " "), "in the middle of its first file"
+    told.inside(2000)
+    draft.refresh_from_db()
+    assert draft.check_done == 1000, "not with every piece that is read"
+    told.past(draft.files.get(path="LICENSE"))
+    draft.refresh_from_db()
+    assert draft.check_done == draft.files.get(path="LICENSE").size
+
+
+def test_an_object_that_the_store_lost_is_a_finding_not_a_fault(lyceum: world.World, draft: Revision) -> None:
+    store().delete(draft.files.get(path="notes.txt").sha256)
+    checked = actions.check(revision=draft, by=lyceum.manager)
+    assert checked.findings == ["The store does not hold notes.txt. Store it again."]
+
+
+def test_findings_are_shown_and_nothing_is_published(
+    lyceum: world.World, draft: Revision, django_capture_on_commit_callbacks: Any
+) -> None:
+    change = actions.Change(files=[actions.NewFile("run.pkl", *_taken(b"cos\nsystem\n"), lfs=False)])
+    bad = actions.amend(model=draft.model, branch="main", change=change, by=lyceum.manager, message="Third")
+    manager = client_of(lyceum.manager)
+    with django_capture_on_commit_callbacks(execute=True):
+        manager.post(desk(bad), {"verb": "check"})
+    page = manager.get(desk(bad)).content.decode()
+    assert "run.pkl is not published here" in page
+    assert manager.post(desk(bad), {"verb": "publish"}).status_code == 409
+    bad.refresh_from_db()
+    assert bad.state == State.DRAFT
+
+
+def test_the_page_shows_what_a_refused_file_would_have_run_and_takes_it_for_text(
+    lyceum: world.World, draft: Revision
+) -> None:
+    hostile = b"cos\nsystem\n(S'<script>alert(1)</script>'\ntR."
+    change = actions.Change(files=[actions.NewFile("run.pkl", *_taken(hostile), lfs=False)])
+    bad = actions.amend(model=draft.model, branch="main", change=change, by=lyceum.manager, message="Third")
+    actions.check(revision=bad, by=lyceum.manager)
+    page = client_of(lyceum.manager).get(desk(bad)).content.decode()
+    assert "would have run" in page
+    assert "os.system(&#x27;&lt;script&gt;alert(1)&lt;/script&gt;&#x27;)" in page
+    assert "<script>alert" not in page
+    file = bad.files.get(path="run.pkl")
+    given = client_of(lyceum.manager).get(f"/lyceum/mine/download/{bad.commit}/{file.path}")
+    assert given.status_code in {403, 404}, "not even to the publisher"
+
+
+def test_warnings_are_shown_stop_nobody_and_stay_in_the_trail(lyceum: world.World, draft: Revision) -> None:
+    text = b"---\nlicense: mit\n---\nSee [the paper](paper.pdf)."
+    change = actions.Change(files=[actions.NewFile("README.md", *_taken(text), lfs=False)])
+    odd = actions.amend(model=draft.model, branch="main", change=change, by=lyceum.manager, message="Card")
+    checked = actions.check(revision=odd, by=lyceum.manager)
+    assert checked.state == State.CHECKED
+    page = client_of(lyceum.manager).get(desk(odd)).content.decode()
+    assert "links to files that are not there: paper.pdf" in page
+    assert 'value="publish"' in page
+    actions.publish(revision=checked, by=lyceum.manager)
+    entry = Entry.objects.filter(event="revision.published").latest("id")
+    assert "dead-links" in entry.data["warnings"]
+
+
+def test_a_contradiction_stops_publishing(lyceum: world.World, draft: Revision) -> None:
+    files = actions.files_of(draft)
+    weights = files["model.safetensors"]
+    twin = actions.NewFile("model-2.safetensors", weights.size, weights.sha256, weights.sha1, weights.lfs)
+    change = actions.Change(files=[twin])
+    odd = actions.amend(model=draft.model, branch="main", change=change, by=lyceum.manager, message="Twice")
+    checked = actions.check(revision=odd, by=lyceum.manager)
+    assert (checked.state, len(checked.findings)) == (State.DRAFT, 1)
+    assert "hold the same bytes" in checked.findings[0]
+    assert checked.refused == [], "each file is sound"
+
+
+def test_steps_of_a_ladder_are_held_against_one_another(lyceum: world.World, draft: Revision) -> None:
+    model = draft.model
+    for step in ("step1000", "step2000"):
+        actions.make_branch(
+            model=model, name=step, revision=draft if step == "step2000" else model.main, by=lyceum.manager
+        )
+    checked = actions.check(revision=draft, by=lyceum.manager)
+    assert any("those of another step: step1000" in finding for finding in checked.findings)
+
+
+def test_a_withdrawal_needs_a_reason_and_keeps_what_was_typed(lyceum: world.World, draft: Revision) -> None:
+    public = draft.model.main
+    manager = client_of(lyceum.manager)
+    answer = manager.post(desk(public), {"verb": "withdraw", "reason": "  "})
+    assert (answer.status_code, "Say why." in answer.content.decode()) == (422, True)
+    assert manager.post(desk(public), {"verb": "withdraw", "reason": "The tokenizer is wrong."}).status_code == 302
+    public.refresh_from_db()
+    assert public.state == State.WITHDRAWN
+
+
+def test_to_all_others_the_desk_is_not_there(
+    lyceum: world.World, harbour: world.World, draft: Revision, stranger: Any
+) -> None:
+    for user in (stranger, lyceum.reviewers[0], harbour.manager):
+        client = client_of(user)
+        for revision in (draft, draft.model.main):
+            assert client.get(desk(revision)).status_code == 404
+            assert client.post(desk(revision), {"verb": "publish"}).status_code == 404
+    assert Client().get(desk(draft)).status_code == 302
+    assert "check and publish" not in client_of(stranger).get("/lyceum/mine/revisions").content.decode()
+    assert "check and publish" in client_of(lyceum.manager).get("/lyceum/mine/revisions").content.decode()
+
+
+def test_ten_thousand_changes_are_counted_and_the_page_stays_short(
+    lyceum: world.World, draft: Revision, django_assert_max_num_queries: Any
+) -> None:
+    size, sha256, sha1 = _taken(b"x")
+    many = [actions.NewFile(f"many/{n:05}.txt", size, sha256, sha1, lfs=False) for n in range(10_000)]
+    change = actions.Change(files=many)
+    grown = actions.amend(model=draft.model, branch="main", change=change, by=lyceum.manager, message="Many")
+    world.counted()
+    manager = client_of(lyceum.manager)
+    with django_assert_max_num_queries(25):
+        page = manager.get(desk(grown)).content.decode()
+    assert "10001 in all" in page.replace(",", "").replace("\u202f", "")
+    assert len(page) < 60_000
+
+
+def test_a_task_goes_to_our_broker_from_any_thread() -> None:
+    """In a thread that Celery has not seen, a task without a default app goes to a broker on this machine."""
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lambda: tasks.check_revision.app).result() is app

@@ -1,0 +1,168 @@
+"""Errata: the lab says in public what is wrong, whoever may hold a copy hears of it, and nothing is edited."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.test import Client
+from django.utils import timezone
+
+from portal.access import actions as access
+from portal.access.models import Grant
+from portal.agreements import actions as agreements
+from portal.errors import Invalid, NotAllowed
+from portal.outbox import delivery
+from portal.people.models import User
+from releases import actions
+from releases.models import Model
+from releases.proof_models import Erratum
+from tests.portal import world
+
+WORDS = {"severity": "serious", "title": "The tokenizer lacks a token", "text": "Take revision two instead."}
+
+
+@pytest.fixture
+def model(lyceum: world.World, publish: Any) -> Model:
+    return publish(lyceum, "mine", gate=lyceum.gate)
+
+
+def client_of(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def desk(model: Model) -> str:
+    return f"/{model.full_name}/revisions/{model.main.commit}"
+
+
+def told_by_mail() -> set[str]:
+    mail.outbox.clear()
+    while delivery.deliver_due(slow=True) + delivery.deliver_due():
+        pass
+    return {address for message in mail.outbox if "Erratum" in message.subject for address in message.to}
+
+
+def test_a_manager_raises_one_and_it_is_shown_and_mailed(
+    lyceum: world.World, model: Model, mara: User, stranger: User, client: Client
+) -> None:
+    grant = lyceum.granted(mara)
+    ended = lyceum.granted(stranger)
+    access.revoke_grant(by=lyceum.manager, grant=ended, reason="Passed the weights on.")
+    assert client_of(lyceum.manager).post(desk(model), {"verb": "erratum"} | WORDS).status_code == 302
+    for page in ("/lyceum/mine", "/lyceum/mine/errata", f"/lyceum/mine/tree/{model.main.commit}"):
+        assert WORDS["title"] in client.get(page).content.decode()
+    assert told_by_mail() == {mara.email, lyceum.manager.email}
+    assert grant.user == mara
+    (erratum,) = Erratum.objects.all()
+    assert (erratum.revision, erratum.by, erratum.scrub) == (model.main, lyceum.manager, False)
+
+
+def test_whoever_may_still_have_a_copy_is_written_to_even_if_their_right_rests_or_ended(
+    lyceum: world.World, model: Model, mara: User, stranger: User
+) -> None:
+    ended, deleted = world.person("Ended Early"), world.person("Deleted All")
+    access.suspend_grant(by=lyceum.manager, grant=lyceum.granted(mara), reason="A question is open.")
+    yesterday = timezone.now() - timedelta(days=1)
+    period = {"starts_at": yesterday - timedelta(days=9), "ends_at": yesterday}
+    Grant.objects.filter(pk=lyceum.granted(ended).pk).update(**period)
+    gone = lyceum.granted(deleted)
+    access.close_out(
+        by=deleted,
+        grant=gone,
+        typed_name=deleted.name,
+        deleted_on=timezone.now().date(),
+        statement="All copies are gone.",
+    )
+    lyceum.granted(stranger)
+    agreements.publish_version(by=lyceum.manager, agreement=lyceum.agreement, text="New words.", points=[])
+    assert not Grant.objects.active().exists(), "nobody may download now"
+    actions.add_erratum(model=model, revision=model.main, by=lyceum.manager, **WORDS)
+    assert told_by_mail() == {mara.email, ended.email, stranger.email, lyceum.manager.email}
+
+
+def test_those_who_came_by_an_earlier_gate_hear_of_it_too(
+    lyceum: world.World, harbour: world.World, model: Model, mara: User, stranger: User
+) -> None:
+    lyceum.granted(mara)
+    harbour.granted(stranger)
+    actions.describe_model(model=model, by=lyceum.manager, gate=None)
+    model.refresh_from_db()
+    actions.add_erratum(model=model, revision=None, by=lyceum.manager, **WORDS)
+    assert told_by_mail() == {mara.email, lyceum.manager.email}, "and no holder of another lab's"
+
+
+def test_an_open_models_erratum_is_mailed_to_its_lab_alone(lyceum: world.World, publish: Any, mara: User) -> None:
+    lyceum.granted(mara)
+    model = publish(lyceum, "open")
+    actions.add_erratum(model=model, revision=None, by=lyceum.manager, **WORDS)
+    assert told_by_mail() == {lyceum.manager.email}
+
+
+def test_a_further_one_corrects_it_and_both_stay(lyceum: world.World, model: Model, client: Client) -> None:
+    first = actions.add_erratum(model=model, revision=None, by=lyceum.manager, **WORDS)
+    sent = {"verb": "erratum", "severity": "minor", "title": "It has the token", "text": "We erred.", "whole": "1"}
+    assert client_of(lyceum.manager).post(desk(model), sent | {"corrects": first.pk}).status_code == 302
+    page = client.get("/lyceum/mine").content.decode()
+    assert "It has the token" in page
+    assert WORDS["title"] not in page, "corrected"
+    listed = client.get("/lyceum/mine/errata").content.decode()
+    assert f"Corrected by “{sent['title']}”" in listed
+    assert f"Corrects “{WORDS['title']}”" in listed
+
+
+def test_what_is_missing_is_told_beside_its_field_and_nothing_is_lost(lyceum: world.World, model: Model) -> None:
+    answer = client_of(lyceum.manager).post(desk(model), {"verb": "erratum", "text": "Half written", "whole": "1"})
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert 'id="err_severity"' in page
+    assert 'id="err_title"' in page
+    assert "Half written" in page
+    assert not Erratum.objects.exists()
+
+
+def test_only_the_labs_own_staff_raises_errata_and_only_of_what_was_published(
+    lyceum: world.World, harbour: world.World, model: Model, publish: Any
+) -> None:
+    assert client_of(harbour.manager).post(desk(model), {"verb": "erratum"} | WORDS).status_code == 404
+    assert client_of(lyceum.reviewers[0]).post(desk(model), {"verb": "erratum"} | WORDS).status_code == 404
+    with pytest.raises(NotAllowed):
+        actions.add_erratum(model=model, revision=None, by=harbour.manager, **WORDS)
+    draft = publish(lyceum, "draft", publish=False)
+    with pytest.raises(Invalid, match="published"):
+        actions.add_erratum(model=draft, revision=None, by=lyceum.manager, **WORDS)
+    other = publish(harbour, "theirs")
+    theirs = actions.add_erratum(model=other, revision=None, by=harbour.manager, **WORDS)
+    with pytest.raises(Invalid):
+        actions.add_erratum(model=model, revision=None, by=lyceum.manager, corrects=theirs, **WORDS)
+    assert Erratum.objects.count() == 1
+
+
+def test_an_erratum_of_one_revision_is_not_shown_on_another_and_all_are_listed(
+    lyceum: world.World, model: Model, client: Client
+) -> None:
+    first = model.main
+    files = dict(actions.files_of(first))
+    del files["eval/results.json"]
+    second, _ = actions.commit(model=model, files=list(files.values()), by=lyceum.manager, message="Two")
+    actions.check(revision=second, by=lyceum.manager)
+    actions.publish(revision=Model.objects.get(pk=model.pk).revisions.get(pk=second.pk), by=lyceum.manager)
+    actions.add_erratum(model=model, revision=first, by=lyceum.manager, **WORDS)
+    assert WORDS["title"] not in client.get("/lyceum/mine").content.decode()
+    assert WORDS["title"] in client.get(f"/lyceum/mine/tree/{first.commit}").content.decode()
+    assert WORDS["title"] in client.get("/lyceum/mine/errata").content.decode()
+
+
+def test_the_list_is_paged_and_its_queries_do_not_grow(
+    lyceum: world.World, model: Model, client: Client, django_assert_max_num_queries: Any
+) -> None:
+    assert "No errata" in client.get("/lyceum/mine/errata").content.decode()
+    rows = [Erratum(model=model, revision=model.main, severity="minor", title=f"No. {n}", text="x") for n in range(60)]
+    Erratum.objects.bulk_create(rows)
+    with django_assert_max_num_queries(16):
+        page = client.get("/lyceum/mine/errata").content.decode()
+    assert page.count('id="erratum-') == 50
+    assert client.get("/lyceum/mine/errata?page=2").content.decode().count('id="erratum-') == 10

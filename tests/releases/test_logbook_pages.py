@@ -1,0 +1,250 @@
+"""A logbook as its readers see it, and as its lab's release managers write it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from portal.people.models import User
+from releases import actions as releases_actions
+from releases import chronicles, entries
+from releases.logbook import actions, reference
+from releases.logbook_models import Entry, Logbook
+from releases.models import Model
+from tests.portal import world
+
+PAGE = "/lyceum/heron-1m/logbook"
+CROWDS = [300, pytest.param(10_000, marks=pytest.mark.drill)]
+
+
+@pytest.fixture
+def model(lyceum: world.World, publish: Any) -> Model:
+    family = releases_actions.open_family(lab=lyceum.lab, slug="heron", title="Heron", by=lyceum.manager)
+    made: Model = publish(lyceum, "heron-1m", family=family)
+    return made
+
+
+@pytest.fixture
+def book(lyceum: world.World, model: Model) -> Logbook:
+    return actions.open_logbook(subject=model, by=lyceum.manager)
+
+
+def client_of(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def text_of(client: Client, path: str) -> str:
+    answer = client.get(path)
+    assert answer.status_code == 200, path
+    return answer.content.decode()
+
+
+def filled(book: Logbook, n: int) -> None:
+    kinds = ("launch", "restart", "loss_scale")
+    Entry.objects.bulk_create([
+        Entry(logbook=book, order=i + 1, title=f"Entry {i}", kind=kinds[i % 3], step=i * 10, text="The run **goes** on.")
+        for i in range(n)
+    ])  # fmt: skip
+    world.counted()
+
+
+def test_anybody_reads_it_and_an_empty_one_says_what_would_be_here(model: Model, client: Client) -> None:
+    assert "No logbook is published" in text_of(client, PAGE)
+    assert "No logbook is published" in text_of(client, "/families/lyceum/heron/logbook/")
+
+
+def test_entries_are_found_by_kind_run_severity_step_and_words(
+    lyceum: world.World, book: Logbook, client: Client
+) -> None:
+    for said in (
+        {"title": "Minimum reached", "kind": "loss_scale", "severity": "critical", "run": "12.34", "step": 36_900},
+        {"title": "Restart by hand", "kind": "restart", "run": "12.35", "step": 37_000, "text": "After the *loss scale* fell."},
+        {"title": "Launch", "kind": "launch", "raw_stamp": "11-05, before lunch"},
+    ):  # fmt: skip
+        actions.add_entry(logbook=book, by=lyceum.manager, said=said)
+    for query, found in (
+        ("", {"Minimum reached", "Restart by hand", "Launch"}),
+        ("?kind=loss_scale", {"Minimum reached"}),
+        ("?q=loss+scale", {"Minimum reached", "Restart by hand"}),
+        ("?run=12.35", {"Restart by hand"}),
+        ("?severity=critical", {"Minimum reached"}),
+        ("?from=36950&to=40000", {"Restart by hand"}),
+        ("?q=nothing+such", set()),
+        ("?kind=weather&sort=sideways&from=-1&page=x", {"Minimum reached", "Restart by hand", "Launch"}),
+    ):
+        for page in (PAGE, "/families/lyceum/heron/logbook/"):
+            html = text_of(client, page + query)
+            titles = {"Minimum reached", "Restart by hand", "Launch"}
+            assert {title for title in titles if f">{title}</a>" in html} == found, (page, query)
+    assert "as written: 11-05, before lunch" in text_of(client, f"{PAGE}/3")
+
+
+def test_each_entry_has_its_own_page_and_its_neighbours(lyceum: world.World, book: Logbook, client: Client) -> None:
+    filled(book, 3)
+    html = text_of(client, f"{PAGE}/2")
+    assert f'rel="prev" href="{PAGE}/1"' in html
+    assert f'rel="next" href="{PAGE}/3"' in html
+    assert "<strong>goes</strong>" in html
+    assert client.get(f"{PAGE}/4").status_code == 404
+    assert "Correct by an erratum" not in html
+    assert "Annotate" in text_of(client_of(lyceum.manager), f"{PAGE}/2")
+    assert "Annotate" not in text_of(client_of(lyceum.reviewers[0]), f"{PAGE}/2")
+
+
+@pytest.mark.parametrize("n", CROWDS)
+def test_the_page_asks_as_often_for_many_entries_as_for_one(book: Logbook, client: Client, n: int) -> None:
+    filled(book, 1)
+    with CaptureQueriesContext(
+        connection,
+    ) as one:
+        text_of(client, PAGE)
+    Entry.objects.all().delete()
+    filled(book, n)
+    with CaptureQueriesContext(connection) as many:
+        html = text_of(client, f"{PAGE}?page=2")
+    assert len(many) <= len(one) + 1
+    assert html.count("<article") == 50
+
+
+def test_what_the_text_carries_cannot_harm_its_reader(lyceum: world.World, book: Logbook, client: Client) -> None:
+    text = "<script>alert(1)</script>\n\n![plot](https://elsewhere.example/x.png) [x](javascript:alert(1))"
+    said = {
+        "title": "<b>bold</b>",
+        "text": text,
+        "source": "https://example.org/a <img src=x>",
+        "after": {"<i>": "<u>"},
+    }
+    actions.add_entry(logbook=book, by=lyceum.manager, said=said)
+    html = text_of(client, PAGE)
+    for bad in ("<script>alert", "<b>bold", "<img", 'href="javascript', "<u>", "elsewhere.example"):
+        assert bad not in html, bad
+    assert "<em>plot</em>" in html
+
+
+def test_a_draft_models_logbook_is_its_labs_alone(
+    lyceum: world.World, harbour: world.World, publish: Any, client: Client
+) -> None:
+    publish(lyceum, "secret", publish=False)
+    draft = actions.open_logbook(subject=Model.objects.get(name="secret"), by=lyceum.manager)
+    actions.add_entry(logbook=draft, by=lyceum.manager, said={"title": "Launch"})
+    pages = ("logbook", "logbook/1", "logbook.json", "logbook.atom", "logbook/edit", "logbook/1/edit")
+    for page in pages:
+        assert client.get(f"/lyceum/secret/{page}").status_code in {302, 404}
+        assert client_of(harbour.manager).get(f"/lyceum/secret/{page}").status_code == 404
+        assert client_of(lyceum.manager).get(f"/lyceum/secret/{page}").status_code == 200
+
+
+def test_exports_and_feed_hold_what_the_page_shows(lyceum: world.World, book: Logbook, client: Client) -> None:
+    said = {"title": "=1+1", "kind": "launch", "raw_stamp": "2022-01-06 12:46 PST", "run": "1", "after": {"lr": 0.1}}
+    first = actions.add_entry(logbook=book, by=lyceum.manager, said=said)
+    actions.add_entry(logbook=book, by=lyceum.manager, said={"title": "Not so", "kind": "bug"}, supersedes=first)
+
+    def got(shape: str, query: str = "") -> str:
+        answer = client.get(f"{PAGE}.{shape}{query}")
+        return b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
+
+    told = json.loads(got("json"))
+    assert [row["id"] for row in told["entries"]] == ["entry-1", "entry-2"]
+    assert told["entries"][1]["supersedes"] == "entry-1"
+    assert told["runs"] == [{"name": "1", "kind": "start"}]
+    assert [row["id"] for row in json.loads(got("json", "?kind=bug"))["entries"]] == ["entry-2"]
+    assert "'=1+1" in got("csv")
+    assert "### 2022-01-06 12:46 PST 1 =1+1" in got("md")
+    feed = ElementTree.fromstring(client.get(f"{PAGE}.atom").content)
+    assert [e.findtext("{*}title") for e in feed.findall("{*}entry")] == ["Not so", "=1+1"]
+
+
+def test_what_is_exported_as_json_can_be_imported_whole(
+    lyceum: world.World, book: Logbook, publish: Any, client: Client
+) -> None:
+    rows = [
+        {"id": "a", "ts_raw": "about noon", "type": "kill", "text": "Killed.", "run": "r", "segment": 0},
+        {"id": "b", "ts_utc": "2026-01-01T00:00:00Z", "type": "resume", "text": "On.", "run": "r", "segment": 1, "after": {"step": 5}},
+        {"id": "c", "text": "Same host.", "annotates": "a"},
+    ]  # fmt: skip
+    parsed = chronicles.read(json.dumps(rows), name="x.json")
+    actions.import_entries(logbook=book, parsed=parsed, name="x.json", by=lyceum.manager)
+    told = b"".join(client.get(f"{PAGE}.json").streaming_content).decode()  # type: ignore[attr-defined]
+    data = json.loads(told)
+    back = chronicles.read(json.dumps({"runs": data["runs"], "entries": data["entries"]}), name="y.json")
+    assert not back.problems
+    assert [draft.digest for draft in back.entries] == [draft.digest for draft in parsed.entries]
+    again = actions.import_entries(logbook=book, parsed=back, name="y.json", by=lyceum.manager)
+    assert (again.added, again.known) == (0, 3)
+
+
+def test_a_manager_reads_a_file_first_then_imports_it_and_writes_beside_it(lyceum: world.World, book: Logbook) -> None:
+    client = client_of(lyceum.manager)
+    file = b"### 2022-03-11\n\nLaunch\n\n### 2022-04-12 First spike\n\nSee.\n"
+
+    def upload(verb: str, data: bytes) -> Any:
+        return client.post(f"{PAGE}/edit", {"verb": verb, "file": SimpleUploadedFile("chronicles.md", data)})
+
+    seen = upload("check", file)
+    assert seen.status_code == 200
+    assert "2 entries were read." in seen.content.decode()
+    assert "### 2022-04-12 First spike" in seen.content.decode()  # the text stays, to be imported as it is
+    assert not book.entries.exists()
+    assert upload("import", file).status_code == 302
+    assert list(book.entries.values_list("kind", flat=True)) == ["launch", "divergence"]
+    wrong = client.post(f"{PAGE}/edit", {"verb": "import", "name": "x.jsonl", "text": '{"text": "Fine."}\n{"text": 5}'})
+    assert wrong.status_code == 422
+    assert "Line 2: text must be a text." in wrong.content.decode()
+    assert book.entries.count() == 2
+    for bad in (b"", b"\xff\xfe"):
+        assert upload("import", bad).status_code == 422
+    added = client.post(f"{PAGE}/edit", {"verb": "add", "title": "Cut", "kind": "hyperparameter", "severity": "info", "before": "lr = 0.1", "after": "lr = 0.01\nby = hand"})  # fmt: skip
+    assert added.status_code == 302
+    assert book.entries.get(title="Cut").after == {"lr": 0.01, "by": "hand"}
+    kept = client.post(f"{PAGE}/edit", {"verb": "add", "title": "Kept words", "kind": "note", "severity": "info", "before": "nonsense"})  # fmt: skip
+    assert kept.status_code == 422
+    assert 'value="Kept words"' in kept.content.decode()
+
+
+def test_entries_are_edited_annotated_and_once_frozen_corrected(lyceum: world.World, book: Logbook) -> None:
+    client = client_of(lyceum.manager)
+    first = actions.add_entry(logbook=book, by=lyceum.manager, said={"title": "Launch"})
+    form = {"title": "Launch of run 1", "kind": "launch", "severity": "info"}
+    assert client.post(f"{PAGE}/1/edit", form | {"verb": "edit"}).status_code == 302
+    assert client.post(f"{PAGE}/1/edit", form | {"verb": "annotate", "title": "On one host"}).status_code == 302
+    assert client.post(f"{PAGE}/1/edit", form | {"verb": "edit", "title": ""}).status_code == 422
+    assert client.post(f"{PAGE}/edit", {"verb": "freeze"}).status_code == 302
+    assert "This logbook is frozen" in text_of(client, f"{PAGE}/edit")
+    assert client.post(f"{PAGE}/1/edit", form | {"verb": "edit", "title": "Other"}).status_code == 302
+    assert list(book.entries.values_list("title", "erratum", "supersedes", "annotates")) == [
+        ("Launch of run 1", False, None, None),
+        ("On one host", False, None, first.pk),
+        ("Other", True, first.pk, None),
+    ]
+    assert client.post(f"{PAGE}/1/edit", form | {"verb": "correct"}).status_code == 409
+    assert "Corrected by entry 3" in text_of(client, PAGE)
+
+
+def test_only_its_release_managers_reach_the_editor(
+    lyceum: world.World, harbour: world.World, book: Logbook, mara: User, client: Client
+) -> None:
+    actions.add_entry(logbook=book, by=lyceum.manager, said={"title": "Launch"})
+    for page in (f"{PAGE}/edit", f"{PAGE}/1/edit", "/families/lyceum/heron/logbook/edit/"):
+        assert client.get(page).status_code == 302
+        for person in (mara, harbour.manager, lyceum.reviewers[0]):
+            assert client_of(person).get(page).status_code == 404
+            assert client_of(person).post(page, {"verb": "freeze"}).status_code == 404
+
+
+def test_the_reference_family_shows_its_logbook_and_the_counts_that_disagree(client: Client, db: None) -> None:
+    reference.seed(entries.seed("opt", by=None), "opt")
+    html = text_of(client, "/families/meta/opt/")
+    for said in ("30 entries", "About 90 restarts", "More than 40 restarts", "At least 35 manual restarts", "looser than the sources"):  # fmt: skip
+        assert said in html, said
+    html = text_of(client, "/families/meta/opt/logbook/?q=loss+scale")
+    assert "reaches its minimum" in html
+    assert "The provider&#x27;s staff delete the whole cluster" not in html
