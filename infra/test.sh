@@ -9,10 +9,10 @@ part() {
     "$bin/pytest" -o cache_dir="$cache" -n 2 --dist loadgroup -m "$1" && return
     status=$?
     [ "$status" = 1 ] || exit "$status"
-    failed=$("$bin/python" -c 'import json, sys; print("\n".join(json.load(open(sys.argv[1]))))' "$cache/v/cache/lastfailed") || exit 1
+    failed=$("$bin/python" -m infra.failures "$cache/v/cache/lastfailed") || exit 1
     [ "$(printf '%s\n' "$failed" | wc -l)" -le 5 ] || exit 1
     printf '\nAsked once more, alone:\n%s\n' "$failed"
-    "$bin/pytest" -o cache_dir="$cache" -n 0 --last-failed --last-failed-no-failures none -m "$1" || exit 1
+    printf '%s\n' "$failed" | xargs -d '\n' "$bin/pytest" -o cache_dir="$cache" -n 0 || exit 1
     shaky="$shaky
 $failed"
 }

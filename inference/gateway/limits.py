@@ -9,8 +9,8 @@ the same step; it finds the lease or does nothing, so it is safe to repeat. `rea
 free places to whoever is next, of whatever gateway, and tells each gateway how its own stand.
 
 **GCRA.** One number per scope and quantity: the time at which the bucket would be full again. A limit L per minute is
-a burst b and a refill of L - b, so that no minute, wherever it begins, sees more than L. One gap is known: a settlement
-that comes after its reservation has drained gives back what a later one owes, and lets so much more through.
+a burst b and a refill of L - b, so that no minute, wherever it begins, sees more than L. A reservation drains while its
+request lasts; settlement gives back what is left of it, since what has drained made room for others already.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ for i = 1, count do
   local rl, rstep, rburst = tonumber(ARGV[b + 1]), tonumber(ARGV[b + 2]), tonumber(ARGV[b + 3])
   local tl, tstep, tburst = tonumber(ARGV[b + 4]), tonumber(ARGV[b + 5]), tonumber(ARGV[b + 6])
   local slots, daily, whole, period = tonumber(ARGV[b + 7]), tonumber(ARGV[b + 8]), tonumber(ARGV[b + 9]), ARGV[b + 10]
-  local v = redis.call('HMGET', key, 'r', 't', 'd', 'dn', 'p', 'pn', 'c')
-  local write = {}
+  local v = redis.call('HMGET', key, 'r', 't', 'd', 'dn', 'p', 'pn', 'c', 'b')
+  local write, full, back = {}, 0, 0
   if rl then
     local tat = math.max(tonumber(v[1]) or 0, now)
     local after = tat + requests * rstep
@@ -69,6 +69,7 @@ for i = 1, count do
       after = tat
     end
     show('t', i, tl, math.max(0, math.floor((tburst - (after - now)) / tstep + 1e-6)), math.ceil(after - now))
+    full, back = after, tonumber(v[8]) or 0
     write[#write + 1] = 't'
     write[#write + 1] = after
   end
@@ -100,7 +101,7 @@ for i = 1, count do
     end
   end
   writes[i] = write
-  held[i] = {key, tl and tstep or 0, today, span, slots and not waits and 1 or 0}
+  held[i] = {key, tl and tstep or 0, today, span, slots and not waits and 1 or 0, full, back}
 end
 
 local r, t = shown.r, shown.t

@@ -28,6 +28,21 @@ local function barred(now)
     {tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])}, tonumber(ARGV[5]))
 end
 
+-- Put `change` ms of tokens used in place of those reserved, at the bucket that would be full at `at`.
+-- What was reserved drains while the request lasts, and what has drained is not given back: by then the bucket owes for
+-- later requests, and to give it back would let more than a minute's limit through. `full` is when the bucket would have
+-- been full as of this request's admission, `back` how many ms it had given back till then; each ms that it gave back
+-- since is taken for an earlier request's, which drew `full` nearer.
+local function refill(key, at, given, now, change, full, back)
+  at, given = tonumber(at) or now, tonumber(given) or 0
+  if change > 0 then
+    redis.call('HSET', key, 't', math.max(now, at) + change)
+    return
+  end
+  local left = math.min(-change, full - (given - back) - now)
+  if left > 0 then redis.call('HSET', key, 't', at - left, 'b', given + left) end
+end
+
 -- Settle one request, once: exact usage into every counter, the concurrency slot back, one entry for the ledger.
 -- Whoever comes second finds no lease and does nothing. `final` overrides what the heartbeats had noted. Who still waits
 -- for a place has used nothing, and leaves the queue.
@@ -45,11 +60,9 @@ local function settle(lease_key, leases_key, stream_key, rid, now, final)
   local used = tonumber(lease.prompt_tokens) + tonumber(lease.completion_tokens)
   local delta = used - reserved
   for _, scope in ipairs(cmsgpack.unpack(lease.scopes)) do
-    local key, step, day, period, slot = unpack(scope)
-    local counter = redis.call('HMGET', key, 't', 'd', 'p', 'c')
-    if step > 0 then
-      redis.call('HSET', key, 't', math.max(now, (tonumber(counter[1]) or now) + delta * step))
-    end
+    local key, step, day, period, slot, full, back = unpack(scope)
+    local counter = redis.call('HMGET', key, 't', 'd', 'p', 'c', 'b')
+    if step > 0 then refill(key, counter[1], counter[5], now, delta * step, full, back) end
     if day ~= '' and counter[2] == day then redis.call('HINCRBY', key, 'dn', delta) end
     if period ~= '' and counter[3] == period then redis.call('HINCRBY', key, 'pn', delta) end
     if slot == 1 and (tonumber(counter[4]) or 0) > 0 then redis.call('HINCRBY', key, 'c', -1) end

@@ -106,7 +106,12 @@ def test_burst_and_refill_make_the_limit(limit: int, largest: int) -> None:
 
 
 steps = st.lists(
-    st.tuples(st.sampled_from([0, 1, 7, 250, 1_000, 6_000, 20_000]), st.integers(1, 130), st.floats(0, 1)),
+    st.tuples(
+        st.sampled_from([0, 1, 7, 250, 1_000, 6_000, 20_000]),
+        st.integers(1, 130),
+        st.floats(0, 1),
+        st.integers(0, 5),
+    ),
     min_size=5,
     max_size=60,
 )
@@ -115,14 +120,20 @@ steps = st.lists(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps, requests=st.integers(1, 40), tokens=st.integers(1, 2_000))
 def test_no_minute_sees_more_than_its_limit(
-    redis_url: str, steps: list[tuple[int, int, float]], requests: int, tokens: int
+    redis_url: str, steps: list[tuple[int, int, float, int]], requests: int, tokens: int
 ) -> None:
-    """Wherever the minute begins; and a refusal tells a wait after which the same request passes."""
+    """Wherever the minute begins, and however long requests last and in whatever order they end; and a refusal tells a
+    wait after which the same request passes."""
     with opened(redis_url) as bench:
         right = bench.right(user=Limits(requests_per_minute=requests), project=Limits(tokens_per_minute=tokens))
         admitted: list[tuple[int, int]] = []
-        for pause, wanted, share in steps:
+        running: list[tuple[int, str, int]] = []
+        for step, (pause, wanted, share, lasting) in enumerate(steps):
             bench.pass_time(pause)
+            for end, name, used in running[:]:
+                if end <= step:
+                    bench.settle(name, used)
+                    running.remove((end, name, used))
             before = bench.store.counters()
             answer = bench.admit(right, wanted)
             if isinstance(answer, Refused):
@@ -134,12 +145,48 @@ def test_no_minute_sees_more_than_its_limit(
                 answer = bench.admit(right, wanted)
                 assert isinstance(answer, Admitted), "the wait that was told is enough"
             used = round(wanted * share)
-            bench.settle(bench.last, used)
+            running.append((step + lasting, bench.last, used))
             admitted.append((bench.now, used))
         for begin, _ in admitted:
             inside = [used for at, used in admitted if begin <= at <= begin + 60_000]
             assert len(inside) <= requests
             assert sum(inside) <= tokens
+
+
+def emptied(bench: Bench, right: Right) -> int:
+    """How many tokens the bucket gives now, one after the other."""
+    return sum(isinstance(bench.admit(right, 1), Admitted) for _ in range(200))
+
+
+def test_a_settlement_gives_back_what_was_not_used(bench: Bench) -> None:
+    right = bench.right(project=Limits(tokens_per_minute=600))
+    bench.admit(right, 100, "short")
+    assert emptied(bench, right) == 0
+    bench.settle("short", 40)
+    assert emptied(bench, right) == 60
+
+
+def test_what_drained_while_a_request_lasted_is_not_given_back_again(bench: Bench) -> None:
+    """100 tokens drain in 12 s; the next request's are not the first one's to give back."""
+    right = bench.right(project=Limits(tokens_per_minute=600))
+    bench.admit(right, 100, "long")
+    bench.pass_time(12_000)
+    bench.admit(right, 100, "next")
+    bench.settle("long", 0)
+    assert emptied(bench, right) == 0
+    bench.settle("next", 40)
+    assert emptied(bench, right) == 60
+
+
+def test_half_drained_gives_back_the_other_half(bench: Bench) -> None:
+    right = bench.right(project=Limits(tokens_per_minute=600))
+    bench.admit(right, 100, "long")
+    bench.pass_time(6_000)
+    bench.admit(right, 50, "next")
+    bench.settle("long", 0)
+    assert emptied(bench, right) == 50
+    bench.settle("next", 0)
+    assert emptied(bench, right) == 50
 
 
 def test_all_scopes_or_none(bench: Bench) -> None:
