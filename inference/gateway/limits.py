@@ -15,14 +15,14 @@ request lasts; settlement gives back what is left of it, since what has drained 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from inference import contract
 from inference.contract import Route
 from inference.gateway.rights import Right, counter_key, queue_key
-from inference.gateway.wire import Argument, Reply, Script, Wire
+from inference.gateway.wire import Argument, Reply, Script, Wire, packed
 
 _FOLDER: Final = Path(__file__).parent / "scripts"
 _COMMON: Final = "".join((_FOLDER / f"{name}.lua").read_text(encoding="utf-8") for name in ("queue", "common"))
@@ -143,8 +143,8 @@ class Limiter:
     """The scripts, bound to a connection. Raises wire.Unreachable and wire.Answered."""
 
     def __init__(self, wire: Wire, *, lease_ms: int, queue_length: int = 512) -> None:
-        self._wire = wire
-        self._lease_ms, self._queue_length = lease_ms, queue_length
+        self._wire, self._lease_ms = wire, lease_ms
+        self._terms = packed(lease_ms, queue_length, _LEASE_PREFIX)
 
     async def admit(
         self,
@@ -164,12 +164,10 @@ class Limiter:
         `rank`: the class in which it waits where the pool is full, counted from 1; 0: it does not wait.
         """
         script, record, last = (ADMIT_ONCE, claim[:1], claim[1:]) if claim else (ADMIT, (), ())
-        reply = await self._wire.run(
-            script, (contract.lease_key(request_id), right.keys, *record),
-            request_id, requests, tokens, self._lease_ms, right.terms, rank, self._queue_length,
-            right.identity.principal.project_id, _LEASE_PREFIX, right.arguments,
-            "endpoint", endpoint, "stream", int(stream), "parameters", parameters, *last,
-        )  # fmt: skip
+        asked = (request_id, requests, tokens, rank, endpoint, int(stream), parameters)
+        own = packed(contract.lease_key(request_id), *record, *asked, *last)
+        keys = right.keys.number + 1 + len(record)
+        reply = await self._wire.run(script, keys, right.keys, own, self._terms, right.terms)
         if reply[0] > 0:
             return Admitted(reply[1], Rates(*reply[2:8]), waits=reply[0] == 2)
         if reply[0] == -1:
@@ -183,13 +181,14 @@ class Limiter:
         """Give the pool's free places away; returns ms between two places (-1: unknown) and how each request stands:
         its place in the queue, 0 when it may go, -1 when its reservation is gone."""
         keys = (counter_key("pool", route.pool), queue_key(route.pool), contract.LEASES)
-        gap, *places = await self._wire.run(TURN, keys, _LEASE_PREFIX, route.limits.concurrency or 0, *request_ids)
+        told = packed(*keys, _LEASE_PREFIX, route.limits.concurrency or 0, *request_ids)
+        gap, *places = await self._wire.run(TURN, len(keys), told)
         return gap, places
 
     async def look(self, route: Route, project_id: str) -> Standing:
         """How the pool's queue stands, and where this project's requests are in it."""
         keys = (counter_key("pool", route.pool), queue_key(route.pool))
-        running, *waiting, gap = (reply := await self._wire.run(LOOK, keys, project_id))[:5]
+        running, *waiting, gap = (reply := await self._wire.run(LOOK, len(keys), packed(*keys, project_id)))[:5]
         own = [
             (reply[i].decode(), contract.CLASSES[reply[i + 1] - 1], reply[i + 2], reply[i + 3])
             for i in range(5, len(reply), 4)
@@ -201,12 +200,12 @@ class Limiter:
 
         A row's `answer` is kept in the same step, for a worker that may be dead by now, unless it is too large.
         """
-        keys = [contract.lease_key(request_id), contract.LEASES, contract.USAGE_STREAM]
-        arguments: list[Argument] = [request_id, *outcome]
+        keys: tuple[str, ...] = (contract.lease_key(request_id), contract.LEASES, contract.USAGE_STREAM)
+        kept: tuple[Argument, ...] = ()
         if 0 < len(answer) <= KEPT_BYTES:
-            keys.append(contract.answer_key(request_id))
-            arguments += (answer, contract.ANSWER_TTL_MS)
-        reply = await self._wire.run(SETTLE, keys, *arguments)
+            keys += (contract.answer_key(request_id),)
+            kept = (answer, contract.ANSWER_TTL_MS)
+        reply = await self._wire.run(SETTLE, len(keys), packed(*keys, request_id, *outcome, *kept))
         return int(reply[1]) if reply[0] else None
 
     async def kept(self, request_id: str) -> bytes | None:
@@ -221,17 +220,17 @@ class Limiter:
         for request_id, right, outcome in pulses:
             keys += (contract.lease_key(request_id), *right.guards)
             arguments += (request_id, *right.generations, right.not_after, *outcome[1:6])
-        reply = await self._wire.run(HEARTBEAT, keys, *arguments)
+        reply = await self._wire.run(HEARTBEAT, len(keys), packed(*keys, *arguments))
         return {pulses[number - 1].request_id: why.decode() for number, why in reply}
 
-    async def alive(self, guards: Iterable[str], generations: tuple[int, int, int], not_after: int) -> Lapsed | None:
+    async def alive(self, guards: Sequence[str], generations: tuple[int, int, int], not_after: int) -> Lapsed | None:
         """Whether the rights behind these guards hold, without taking anything."""
-        why = await self._wire.run(ALIVE, tuple(guards), *generations, not_after)
+        why = await self._wire.run(ALIVE, len(guards), packed(*guards, *generations, not_after))
         return Lapsed(why.decode()) if why else None
 
     async def reap(self, *, most: int = 100) -> int:
         """Settle expired leases as `lost`; returns how many."""
-        return int(await self._wire.run(REAP, _REAPED_KEYS, _LEASE_PREFIX, most))
+        return int(await self._wire.run(REAP, len(_REAPED_KEYS), packed(*_REAPED_KEYS, _LEASE_PREFIX, most)))
 
 
 def reap(store: Store, *, most: int = 100) -> int:

@@ -85,8 +85,8 @@ class Identity:
 class Right:
     """Token × model × route. `guards` are the keys whose values can end it.
 
-    `keys`, `terms` and `arguments` are parts of the call of admit.lua, in its order: the keys behind that of the lease,
-    what must hold, and the limits of each scope with the lease's constant fields.
+    `keys` and `terms` are parts of the call of admit.lua, in its order: the keys before that of the lease; and what must
+    hold, the limits of each scope and the lease's constant fields.
     """
 
     identity: Identity
@@ -97,7 +97,6 @@ class Right:
     not_after: int
     keys: Packed
     terms: Packed
-    arguments: Packed
     headers: Headers
     """On every answer: what exactly answers."""
     content_key: str = ""
@@ -118,6 +117,7 @@ def right_for(identity: Identity, route: Route, *, largest: int) -> Right | None
     pool = 1 if scopes and scopes[-1].kind == "pool" else 0
     keys = (*guards, contract.principal_key(identity.digest), *(scope.key for scope in scopes), queue_key(route.pool))
     limits = [argument for scope in scopes for argument in scope_arguments(scope.limits, largest)]
+    terms = (principal.project_id, not_after, *generations, identity.proof, len(scopes), pool)
     right = Right(
         identity=identity,
         route=route,
@@ -125,9 +125,8 @@ def right_for(identity: Identity, route: Route, *, largest: int) -> Right | None
         guards=guards,
         generations=generations,
         not_after=not_after,
-        keys=packed((contract.LEASES, *keys)),
-        terms=packed((not_after, *generations, identity.proof, len(scopes), pool)),
-        arguments=packed((*limits, *_facts(principal, route))),
+        keys=packed(contract.LEASES, *keys),
+        terms=packed(*terms, *limits, *_facts(principal, route)),
         headers=_headers(route),
         content_key=access.content_key,
     )

@@ -1,24 +1,24 @@
 -- Admit one request over all its scopes, let it wait for a place, or refuse it and write nothing.
--- KEYS: lease, leases, tombstone, generations of user, project, gate, principal, then one counter hash per scope, and the
---   base of the pool's queue.
--- ARGV: 1 request id, 2 requests, 3 tokens, 4 lease ms, 5 not_after, 6-8 generations, 9 SHA-1 of the principal's text
---   (or empty), 10 number of scopes, 11 the last scope is the pool (1 or 0), 12 class in its queue
---   (0: does not wait), 13 most that may wait, 14 project, 15 prefix of leases, then 10 per scope: requests per minute,
---   ms per request, burst ms, tokens per minute, ms per token, burst ms, concurrency, tokens per day, tokens per
---   period, period; then fields of the lease in pairs.
+-- KEYS: leases, tombstone, generations of user, project, gate, principal, then one counter hash per scope, the base of the
+--   pool's queue, and the lease.
+-- ARGV: of the request: 1 id, 2 requests, 3 tokens, 4 class in the pool's queue (0: does not wait), 5 endpoint, 6 stream
+--   (1 or 0), 7 parameters; of the gateway: 8 lease ms, 9 most that may wait, 10 prefix of leases; of the right: 11 project,
+--   12 not_after, 13-15 generations, 16 SHA-1 of the principal's text (or empty), 17 number of scopes, 18 the last scope is
+--   the pool (1 or 0), then 10 per scope: requests per minute, ms per request, burst ms, tokens per minute, ms per token,
+--   burst ms, concurrency, tokens per day, tokens per period, period; then fields of the lease in pairs.
 --   An empty string means: this scope does not limit that.
 -- Who waits holds every reservation but the place itself: what is its own was found in order once and for all.
 -- Returns {1 or, where it waits, 2, now, limit, remaining, reset ms of requests, the same of tokens}
 --      or {0, scope, kind, wait ms, room in tokens, the same six} or {-1, lapse}.
 local SLACK = 0.0005 -- ms; doubles near 2e12 are that coarse
 local now = clock()
-local rid, requests, tokens = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-if string.sub(rid, 1, 6) == 'batch-' and redis.call('EXISTS', KEYS[1], 'wb:answer:' .. rid) > 0 then return {-1, 'busy'} end
+local rid, requests, tokens, class = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local count, pool = tonumber(ARGV[17]), ARGV[18] == '1'
+local leases, queue, lease = KEYS[1], KEYS[7 + count], KEYS[8 + count]
+if string.sub(rid, 1, 6) == 'batch-' and redis.call('EXISTS', lease, 'wb:answer:' .. rid) > 0 then return {-1, 'busy'} end
 local lapsed = barred(now)
 if lapsed then return {-1, lapsed} end
 
-local count, pool = tonumber(ARGV[10]), ARGV[11] == '1'
-local class, queue = tonumber(ARGV[12]), KEYS[8 + count]
 local waits = false
 local day = math.floor(now / 86400000)
 local refused_scope, refused_kind, refused_wait = 0, '', -1
@@ -38,7 +38,7 @@ local function show(kind, scope, limit, remaining, reset)
 end
 
 for i = 1, count do
-  local b, key = 15 + (i - 1) * 10, KEYS[7 + i]
+  local b, key = 18 + (i - 1) * 10, KEYS[6 + i]
   local rl, rstep, rburst = tonumber(ARGV[b + 1]), tonumber(ARGV[b + 2]), tonumber(ARGV[b + 3])
   local tl, tstep, tburst = tonumber(ARGV[b + 4]), tonumber(ARGV[b + 5]), tonumber(ARGV[b + 6])
   local slots, daily, whole, period = tonumber(ARGV[b + 7]), tonumber(ARGV[b + 8]), tonumber(ARGV[b + 9]), ARGV[b + 10]
@@ -105,7 +105,7 @@ for i = 1, count do
 end
 
 local r, t = shown.r, shown.t
-if waits and refused_scope == 0 and not join(queue, class, rid, ARGV[14], tokens, now, tonumber(ARGV[13])) then
+if waits and refused_scope == 0 and not join(queue, class, rid, ARGV[11], tokens, now, tonumber(ARGV[9])) then
   refuse(count, 'queue', 1000)
 end
 if refused_scope > 0 then
@@ -114,21 +114,22 @@ if refused_scope > 0 then
 end
 
 for i = 1, count do
-  local key = KEYS[7 + i]
+  local key = KEYS[6 + i]
   if #writes[i] > 0 then
     redis.call('HSET', key, unpack(writes[i]))
     if held[i][4] == '' then redis.call('PEXPIRE', key, 172800000) else redis.call('PERSIST', key) end
   end
 end
 local fields = {}
-for i = 16 + count * 10, #ARGV do fields[#fields + 1] = ARGV[i] end
-redis.call('HSET', KEYS[1], 'scopes', cmsgpack.pack(held), 'reserved_tokens', ARGV[3], 'started_at', now,
+for i = 19 + count * 10, #ARGV do fields[#fields + 1] = ARGV[i] end
+redis.call('HSET', lease, 'scopes', cmsgpack.pack(held), 'reserved_tokens', ARGV[3], 'started_at', now,
+  'endpoint', ARGV[5], 'stream', ARGV[6], 'parameters', ARGV[7],
   'status', 'lost', 'prompt_tokens', 0, 'completion_tokens', 0, 'cached_tokens', 0, 'first_byte_at', 0,
   'backend', '', 'fingerprint', '', unpack(fields))
-redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), rid)
+redis.call('ZADD', leases, now + tonumber(ARGV[8]), rid)
 if waits then
-  redis.call('HSET', KEYS[1], 'queue', queue)
-  serve(queue, KEYS[7 + count], KEYS[2], ARGV[15], tonumber(ARGV[15 + (count - 1) * 10 + 7]), now)
-  waits = redis.call('HEXISTS', KEYS[1], 'queue') == 1
+  redis.call('HSET', lease, 'queue', queue)
+  serve(queue, KEYS[6 + count], leases, ARGV[10], tonumber(ARGV[18 + (count - 1) * 10 + 7]), now)
+  waits = redis.call('HEXISTS', lease, 'queue') == 1
 end
 return {waits and 2 or 1, now, r[1], r[2], r[3], t[1], t[2], t[3]}

@@ -20,12 +20,12 @@ end
 -- Why what an admission presumes does not hold: 'changed' (the principal is another now), or a lapse; false while it does.
 -- KEYS and ARGV as admit.lua names them.
 local function barred(now)
-  if ARGV[9] ~= '' then
-    local text = redis.call('GET', KEYS[7])
-    if not text or redis.sha1hex(text) ~= ARGV[9] then return 'changed' end
+  if ARGV[16] ~= '' then
+    local text = redis.call('GET', KEYS[6])
+    if not text or redis.sha1hex(text) ~= ARGV[16] then return 'changed' end
   end
-  return lapse(now, {KEYS[3], KEYS[4], KEYS[5], KEYS[6]},
-    {tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])}, tonumber(ARGV[5]))
+  return lapse(now, {KEYS[2], KEYS[3], KEYS[4], KEYS[5]},
+    {tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])}, tonumber(ARGV[12]))
 end
 
 -- Put `change` ms of tokens used in place of those reserved, at the bucket that would be full at `at`.

@@ -1,7 +1,8 @@
 -- Admit a request with an idempotency key, once. Before it stands admit.lua, whole, as the function `admission`.
--- KEYS: those of admit, then the key's record.  ARGV: those of admit, then the digest of the request, ms to keep the record.
+-- KEYS: those of admit, then the key's record.  ARGV: those of admit's of the request, then the digest of the request and ms
+--   to keep the record, then the rest of admit's.
 -- Returns what admit returns, or {-2, 'other' | 'running' | 'finished', id of the request that has the key}.
-local kept, asked, record = table.remove(ARGV), table.remove(ARGV), table.remove(KEYS)
+local asked, kept, record = table.remove(ARGV, 8), table.remove(ARGV, 8), table.remove(KEYS)
 local seen = redis.call('HMGET', record, 'asked', 'request', 'lease')
 if seen[1] then
   local lapsed = barred(clock())
@@ -11,8 +12,8 @@ if seen[1] then
 end
 local answer = admission()
 if answer[1] > 0 then
-  redis.call('HSET', record, 'asked', asked, 'request', ARGV[1], 'lease', KEYS[1])
+  redis.call('HSET', record, 'asked', asked, 'request', ARGV[1], 'lease', KEYS[#KEYS])
   redis.call('PEXPIRE', record, kept)
-  redis.call('HSET', KEYS[1], 'once', record)
+  redis.call('HSET', KEYS[#KEYS], 'once', record)
 end
 return answer
