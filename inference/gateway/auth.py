@@ -67,10 +67,11 @@ class Authenticator:
     async def presume(self, authorization: bytes | None) -> Identity:
         """Who calls, if Redis still holds the principal that it gave last time: admission proves it in its own trip.
 
-        Otherwise the same as identify().
+        Otherwise the same as identify(). A token that is known was found well-formed when it came first.
         """
-        digest = hashlib.sha256(token_of(authorization)).hexdigest()
-        return self._parsed.get(digest) or await self.fetch(digest)
+        scheme, _, token = (authorization or b"").partition(b" ")
+        known = self._parsed.get(hashlib.sha256(token).hexdigest()) if scheme.lower() == b"bearer" else None
+        return known or await self.identify(authorization)
 
     async def fetch(self, digest: str) -> Identity:
         """Who stands behind the digest: Redis, then the control plane."""
