@@ -9,18 +9,30 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+import orjson
+
 from inference.contract import Principal, Route
-from inference.gateway.asgi import Headers, Receive, Scope, Send, send_body, send_json
+from inference.gateway.asgi import Headers, Receive, Scope, Send
 from inference.gateway.errors import Refusal, bad_request, body_too_large
 
 Push = Callable[[bytes], bool]
 """Writes a part of a stream at once, or says False: the client is slow, or gone, and `send` must be awaited."""
 PUSH: Final = "weighbridge.push"
 """The ASGI extension under which inference.gateway.server offers it."""
+Begin = Callable[[int, Headers, bytes | None], bool]
+"""Writes a whole answer at once, or without a body the head of a stream; or says False: `send` must be awaited."""
+BEGIN: Final = "weighbridge.begin"
+"""Its extension."""
+_JSON: Final = (b"content-type", b"application/json")
+_STREAM: Final = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
 
 
-def _never(_data: bytes) -> bool:
-    """What a server without the extension can do at once."""
+def _never(*_: object) -> bool:
+    """What a server without the extensions can do at once."""
     return False
 
 
@@ -46,7 +58,7 @@ def new_request_id() -> str:
 class Call:
     """Scope, receive and send of one request."""
 
-    __slots__ = ("asked", "authorization", "headers", "method", "path", "principal", "push", "receive", "request_id",
+    __slots__ = ("asked", "authorization", "begin", "headers", "method", "path", "principal", "push", "receive", "request_id",
                  "route", "scope", "send", "started")  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,7 +73,9 @@ class Call:
         self.route: Route | None = None
         self.principal: Principal | None = None
         self.asked = ""
-        self.push: Push = (scope.get("extensions") or {}).get(PUSH, _never)
+        offered = scope.get("extensions") or {}
+        self.push: Push = offered.get(PUSH, _never)
+        self.begin: Begin = offered.get(BEGIN, _never)
 
     def rename(self, request_id: str) -> None:
         """Take another request id, before anything is done under the first."""
@@ -114,28 +128,31 @@ class Call:
 
     async def answer(self, value: object, *, status: int = 200) -> None:
         """A JSON answer of our own."""
-        self.started = True
-        await send_json(self.send, status, self.headers, value)
+        await self._whole(status, self.headers, orjson.dumps(value))
 
     async def pass_on(self, body: bytes) -> None:
         """The engine's JSON answer, as it is."""
-        self.started = True
-        await send_body(self.send, 200, self.headers, body, b"application/json")
+        await self._whole(200, self.headers, body)
 
     async def refuse(self, refusal: Refusal) -> None:
         """An error answer; nothing when an answer has begun."""
-        if self.started:
-            return
-        self.started = True
-        await send_json(self.send, refusal.status, [*self.headers, *refusal.headers], refusal.body())
+        if not self.started:
+            await self._whole(refusal.status, [*self.headers, *refusal.headers], orjson.dumps(refusal.body()))
 
     async def begin_stream(self) -> None:
         """Status line and headers of an event stream."""
         self.started = True
-        kind = (b"content-type", b"text/event-stream; charset=utf-8")
-        whole = [kind, (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"), *self.headers]
-        await self.send({"type": "http.response.start", "status": 200, "headers": whole})
+        headers = [*_STREAM, *self.headers]
+        if not self.begin(200, headers, None):
+            await self.send({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def events(self, data: bytes, *, last: bool) -> None:
         """Part of an event stream."""
         await self.send({"type": "http.response.body", "body": data, "more_body": not last})
+
+    async def _whole(self, status: int, headers: Headers, body: bytes) -> None:
+        self.started = True
+        headers = [_JSON, (b"content-length", b"%d" % len(body)), *headers]
+        if not self.begin(status, headers, body):
+            await self.send({"type": "http.response.start", "status": status, "headers": headers})
+            await self.send({"type": "http.response.body", "body": body, "more_body": False})

@@ -15,7 +15,7 @@ import orjson
 
 from inference import contract
 from inference.contract import Content
-from inference.gateway.asgi import Message
+from inference.gateway.asgi import Headers, Message
 from inference.gateway.call import Call
 from inference.gateway.introspection import Introspector
 from inference.gateway.metrics import Metrics
@@ -31,14 +31,14 @@ _WAITING_BYTES: Final = 64 * 1024 * 1024
 class Copy:
     """What one call is asked and answers, up to a bound; made before the answer begins."""
 
-    __slots__ = ("_answered", "_asked", "_push", "_send", "_size")
+    __slots__ = ("_answered", "_asked", "_begin", "_push", "_send", "_size")
 
     def __init__(self, call: Call, asked: bytes) -> None:
         self._asked = asked
         self._answered: list[bytes] = []
         self._size = 0
-        self._send, self._push = call.send, call.push
-        call.send, call.push = self._copied_send, self._copied_push
+        self._send, self._push, self._begin = call.send, call.push, call.begin
+        call.send, call.push, call.begin = self._copied_send, self._copied_push, self._copied_begin
 
     def sealed(self, request_id: str, right: Right, key: str) -> Content:
         """All of it, sealed with this key for this request."""
@@ -64,6 +64,12 @@ class Copy:
         if pushed:
             self._take(data)
         return pushed
+
+    def _copied_begin(self, status: int, headers: Headers, body: bytes | None) -> bool:
+        begun = self._begin(status, headers, body)
+        if begun and body:
+            self._take(body)
+        return begun
 
     def _take(self, data: bytes) -> None:
         if self._size <= _HALF:

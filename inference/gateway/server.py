@@ -1,8 +1,9 @@
 """uvicorn as this project runs it: `python -m inference.gateway.server APP --port 8001`, or `--uds PATH`, or `--fd N`.
 
 uvicorn writes an answer's head and its body separately, two calls of the kernel; here the head waits for the first
-part of the body, which takes a tenth off the processor time of a short answer (docs/performance.md). Two extensions of
-ASGI: parts of a stream can be written without a coroutine (`call.PUSH`), and files by the kernel (`sendfile.SENDFILE`).
+part of the body, which takes a tenth off the processor time of a short answer (docs/performance.md). Three extensions of
+ASGI: an answer can be begun (`call.BEGIN`) and parts of a stream be written (`call.PUSH`) without a coroutine and without
+a look at each header for itself, and files be sent by the kernel (`sendfile.SENDFILE`).
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from inference.gateway.call import PUSH
+from inference.gateway.asgi import Headers
+from inference.gateway.call import BEGIN, PUSH
 from inference.gateway.sendfile import SENDFILE, pour
+
+_PLAIN: Final = bytes(set(range(256)) - set(range(32)) - {127} | {9})
+"""What may stand in a header: everything but control characters."""
 
 
 class HeldHead:
@@ -42,6 +47,30 @@ class HeldHead:
             self._transport.write(head + data)
         else:
             self._transport.write(data)
+
+    def begin(self, status: int, headers: Headers, body: bytes | None) -> bool:
+        """Write a whole answer now, or without a body hold the head of a stream. Names of headers are taken as they are.
+
+        False, and nothing is written, for a client that is slow, gone or wants no more than this answer or its head, and
+        where a header holds what none may hold: uvicorn knows what to do.
+        """
+        cycle = self._cycle
+        if cycle.response_started or cycle.flow.write_paused or cycle.disconnected:
+            return False
+        lines = [b": ".join(header) for header in (*cycle.default_headers, *headers)]
+        if not cycle.keep_alive or cycle.scope["method"] == "HEAD" or b"".join(lines).translate(None, _PLAIN):
+            return False
+        cycle.response_started, cycle.waiting_for_100_continue = True, False
+        if body is None:
+            cycle.chunked_encoding = True
+            self._head = b"\r\n".join([STATUS_LINE[status][:-2], *lines, b"transfer-encoding: chunked", b"", b""])
+            return True
+        self._head = b""
+        self._transport.write(b"\r\n".join([STATUS_LINE[status][:-2], *lines, b"", body]))
+        cycle.response_complete = True
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def push(self, part: bytes) -> bool:
         """Write a part of a chunked answer now. False, and nothing is written, when the client is slow or gone."""
@@ -97,7 +126,7 @@ class OneWrite(HttpToolsProtocol):
             ended()
 
         cycle.transport, cycle.on_response = cast("asyncio.Transport", held), end
-        offered |= {PUSH: held.push, SENDFILE: held.sendfile}
+        offered |= {BEGIN: held.begin, PUSH: held.push, SENDFILE: held.sendfile}
         super()._start_asgi_task(cycle, app)
 
 

@@ -11,18 +11,37 @@ from collections.abc import Iterator
 import pytest
 import uvicorn
 
-from inference.gateway.call import PUSH
+from inference.gateway.call import BEGIN, PUSH
 from inference.gateway.server import config
 
 PUSHED: list[object] = []
 """What pushing answered, last time."""
+BEGUN: list[bool] = []
+"""What beginning a whole answer twice answered, last time."""
 FLOOD = 50_000
 MANY = 200
 
 
+BEGINNINGS = {"/begin": b"begun", "/forged": b"a\r\nset-cookie: b", "/pour": b"stream"}
+"""Paths of answers that are begun at once, and a header of each."""
+
+
+async def begins(scope, send):
+    whole = None if scope["path"] == "/pour" else b"whole"
+    headers = [(b"x-kind", BEGINNINGS[scope["path"]]), *([(b"content-length", b"5")] if whole else [])]
+    begin, push = scope["extensions"][BEGIN], scope["extensions"][PUSH]
+    BEGUN[:] = [begin(200, headers, whole) for _ in ("first", "again")]
+    if whole is None:
+        assert push(b"part")
+    elif not BEGUN[0]:
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+    if not BEGUN[0] or whole is None:
+        await send({"type": "http.response.body", "body": whole or b""})
+
+
 async def app(scope, receive, send):
-    """/whole, /empty, /stream, /broken (after the head), /late (asks for the body), /crash (before the head), and
-    /push, /flood (parts written at once)."""
+    """/whole, /empty, /stream, /broken (after the head), /late (asks for the body), /crash (before the head), those of
+    BEGINNINGS, and /push, /flood (parts written at once)."""
     path = scope["path"]
     start = {"type": "http.response.start", "status": 200}
     if path == "/crash":
@@ -35,6 +54,9 @@ async def app(scope, receive, send):
         for part in (b"one", b"two"):
             await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return
+    if path in BEGINNINGS:
+        await begins(scope, send)
         return
     push = scope["extensions"][PUSH]
     if path == "/push":
@@ -87,6 +109,47 @@ def ask(method: str, path: str, *, close: bool = True) -> bytes:
     return f"{method} {path} HTTP/1.1\r\nhost: t\r\n".encode() + end + b"\r\n"
 
 
+def read_until(port: int, request: bytes, end: bytes) -> bytes:
+    """What comes back on a connection that stays open."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+        line.sendall(request)
+        answer = b""
+        while not answer.endswith(end):
+            answer += line.recv(65536)
+    return answer
+
+
+def test_an_answer_that_is_begun_whole_is_the_same_as_one_that_is_sent(port: int) -> None:
+    begun = read_until(port, ask("GET", "/begin", close=False) + ask("GET", "/stream", close=False), b"0\r\n\r\n")
+    begun = begun[: begun.index(b"whole") + 5]
+    assert BEGUN == [True, False], "and it cannot begin twice"
+    sent = talk(port, ask("GET", "/begin"))
+    assert BEGUN[0] is False
+    lines = [{line for line in one.split(b"\r\n") if not line.startswith(b"date: ")} for one in (begun, sent)]
+    assert lines[0] | {b"connection: close"} == lines[1]
+
+
+def test_a_stream_that_is_begun_at_once_is_a_stream(port: int) -> None:
+    head, _, body = read_until(port, ask("GET", "/pour", close=False), b"0\r\n\r\n").partition(b"\r\n\r\n")
+    assert b"\r\nx-kind: stream\r\n" in head
+    assert body == b"4\r\npart\r\n0\r\n\r\n"
+    assert BEGUN == [True, False]
+
+
+@pytest.mark.parametrize(("method", "close"), [("HEAD", False), ("HEAD", True), ("GET", True)])
+def test_who_wants_a_head_alone_or_no_more_answers_is_not_begun_at(port: int, method: str, *, close: bool) -> None:
+    answer = talk(port, ask(method, "/begin", close=close), *([] if close else [ask("GET", "/empty")]))
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"whole") is (method == "GET")
+    assert BEGUN[0] is False
+
+
+def test_no_header_begins_another_line(port: int) -> None:
+    answer = talk(port, ask("GET", "/forged", close=False))
+    assert answer == b"", "nothing of it is sent"
+    assert BEGUN == [False, False]
+
+
 def test_an_answer_comes_whole(port: int) -> None:
     head, _, body = talk(port, ask("GET", "/whole")).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -130,7 +193,7 @@ def test_a_client_that_does_not_read_is_not_pushed_at(port: int) -> None:
 
 def test_an_answer_leaves_nothing_for_the_collector(port: int) -> None:
     """Circles of references are freed too, in time; to find them took a sixth of the gateway's processor time."""
-    asked = [ask("GET", "/stream", close=False)] * MANY
+    asked = [ask("GET", path, close=False) for path in ("/stream", "/begin", "/pour")] * (MANY // 3)
     gc.collect()
     gc.disable()
     try:
