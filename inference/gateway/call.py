@@ -23,6 +23,10 @@ Begin = Callable[[int, Headers, bytes | None], bool]
 """Writes a whole answer at once, or without a body the head of a stream; or says False: `send` must be awaited."""
 BEGIN: Final = "weighbridge.begin"
 """Its extension."""
+WhenGone = Callable[[Callable[[], None] | None], object]
+"""Names what is called when the client leaves before its answer is whole, at once where it has left; None: nothing any more."""
+WHEN_GONE: Final = "weighbridge.when_gone"
+"""Its extension. A server without it leaves it unnoticed that a client has left."""
 _JSON: Final = (b"content-type", b"application/json")
 _STREAM: Final = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -59,7 +63,7 @@ class Call:
     """Scope, receive and send of one request."""
 
     __slots__ = ("asked", "authorization", "begin", "headers", "method", "path", "principal", "push", "receive", "request_id",
-                 "route", "scope", "send", "started")  # fmt: skip
+                 "route", "scope", "send", "started", "when_gone")  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self.receive, self.send = scope, receive, send
@@ -76,6 +80,7 @@ class Call:
         offered = scope.get("extensions") or {}
         self.push: Push = offered.get(PUSH, _never)
         self.begin: Begin = offered.get(BEGIN, _never)
+        self.when_gone: WhenGone = offered.get(WHEN_GONE, _never)
 
     def rename(self, request_id: str) -> None:
         """Take another request id, before anything is done under the first."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from functools import partial
 from typing import Final
 
 from inference.gateway import answers, errors
@@ -30,8 +31,6 @@ from inference.gateway.wire import Answered, Unreachable
 
 log = logging.getLogger("weighbridge.gateway")
 
-_WATCH_AFTER: Final = 0.02
-"""Most short answers are over before it is worth a task to watch for a client that leaves."""
 _FAREWELL_SECONDS: Final = 2.0
 
 
@@ -58,7 +57,7 @@ class Proxy:
         """Serve the flight. Raises a refusal when the engine gave no answer; the flight is settled in every case."""
         flight.task = asyncio.current_task()
         self._flights.add(flight)
-        watch = _Watch(flight, call, self._loop)
+        call.when_gone(partial(flight.cut, GONE))
         try:
             if flight.waits:
                 waited = await self._queue.wait(flight)
@@ -75,7 +74,7 @@ class Proxy:
             await self._settle(flight, "refused" if refusal.status < 500 else "upstream_error")
             raise
         finally:
-            watch.stop()
+            call.when_gone(None)
             self._flights.remove(flight)
             if flight.backend:
                 self._pool.give(flight.backend, flight.aboard)
@@ -201,31 +200,6 @@ class Proxy:
             self._metrics.count("over_reservation")
             log.error("%s used %d tokens more than it had reserved.", flight.request_id, over)
         return over is not None
-
-
-class _Watch:
-    """Notices that the client has left, and cuts the flight."""
-
-    __slots__ = ("_call", "_flight", "_task", "_timer")
-
-    def __init__(self, flight: Flight, call: Call, loop: asyncio.AbstractEventLoop) -> None:
-        self._flight, self._call = flight, call
-        self._task: asyncio.Task[None] | None = None
-        self._timer = loop.call_later(_WATCH_AFTER, self._begin)
-
-    def _begin(self) -> None:
-        self._task = asyncio.ensure_future(self._wait())
-
-    async def _wait(self) -> None:
-        while (await self._call.receive())["type"] != "http.disconnect":
-            pass
-        self._flight.cut(GONE)
-
-    def stop(self) -> None:
-        self._timer.cancel()
-        if self._task:
-            self._task.cancel()
-            self._task = None  # its cancellation refers to this watch
 
 
 def _farewell(flight: Flight) -> Refusal:

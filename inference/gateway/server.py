@@ -1,9 +1,10 @@
 """uvicorn as this project runs it: `python -m inference.gateway.server APP --port 8001`, or `--uds PATH`, or `--fd N`.
 
 uvicorn writes an answer's head and its body separately, two calls of the kernel; here the head waits for the first
-part of the body, which takes a tenth off the processor time of a short answer (docs/performance.md). Three extensions of
+part of the body, which takes a tenth off the processor time of a short answer (docs/performance.md). Four extensions of
 ASGI: an answer can be begun (`call.BEGIN`) and parts of a stream be written (`call.PUSH`) without a coroutine and without
-a look at each header for itself, and files be sent by the kernel (`sendfile.SENDFILE`).
+a look at each header for itself, no task need wait for a client to leave (`call.WHEN_GONE`), and files are sent by the
+kernel (`sendfile.SENDFILE`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from inference.gateway.asgi import Headers
-from inference.gateway.call import BEGIN, PUSH
+from inference.gateway.call import BEGIN, PUSH, WHEN_GONE
 from inference.gateway.sendfile import SENDFILE, pour
 
 _PLAIN: Final = bytes(set(range(256)) - set(range(32)) - {127} | {9})
@@ -29,11 +30,12 @@ _PLAIN: Final = bytes(set(range(256)) - set(range(32)) - {127} | {9})
 class HeldHead:
     """The transport of one answer, which holds the head back until something follows it."""
 
-    __slots__ = ("_cycle", "_head", "_transport")
+    __slots__ = ("_cycle", "_gone", "_head", "_transport")
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
         self._cycle, self._transport = cycle, cycle.transport
         self._head: bytes | None = None
+        self._gone: Callable[[], None] | None = None
 
     def write(self, data: bytes) -> None:
         """Hold the first write of the answer; `100 Continue` comes before an answer begins, and passes."""
@@ -71,6 +73,18 @@ class HeldHead:
         cycle.message_event.set()
         cycle.on_response()
         return True
+
+    def when_gone(self, then: Callable[[], None] | None) -> None:
+        """Call it once when the client leaves, now if it has; None: nobody wants to know any more."""
+        self._gone = then
+        if self._cycle.disconnected:
+            self.lost()
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        gone, self._gone = self._gone, None
+        if gone is not None:
+            gone()
 
     def push(self, part: bytes) -> bool:
         """Write a part of a chunked answer now. False, and nothing is written, when the client is slow or gone."""
@@ -114,8 +128,17 @@ class HeldHead:
 class OneWrite(HttpToolsProtocol):
     """uvicorn's protocol over httptools, with each answer's transport in a HeldHead."""
 
+    _held: HeldHead | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the answer that is under way."""
+        super().connection_lost(exc)
+        if self._held is not None:
+            self._held.lost()
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Callable[..., Awaitable[None]]) -> None:
-        held, ended = HeldHead(cycle), cycle.on_response
+        self._held = held = HeldHead(cycle)
+        ended = cycle.on_response
         offered = cast("dict[str, Any]", cycle.scope).setdefault("extensions", {})
 
         def end() -> None:
@@ -126,7 +149,7 @@ class OneWrite(HttpToolsProtocol):
             ended()
 
         cycle.transport, cycle.on_response = cast("asyncio.Transport", held), end
-        offered |= {BEGIN: held.begin, PUSH: held.push, SENDFILE: held.sendfile}
+        offered |= {BEGIN: held.begin, PUSH: held.push, WHEN_GONE: held.when_gone, SENDFILE: held.sendfile}
         super()._start_asgi_task(cycle, app)
 
 
