@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
-ENDPOINTS: Final = ("/v1/chat/completions", "/v1/completions")
+ENDPOINTS: Final = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
 LINE_BYTES: Final = 4 * 1024 * 1024 + 4096
 """The gateway's bound of a body of token ids, and room for what is around it."""
 CUSTOM_ID: Final = 256
@@ -130,9 +130,11 @@ def _count(found: Survey, one: Row, seen: set[str]) -> None:
 
 
 def estimate(body: dict[str, Any]) -> int:
-    """Tokens that a row may use, without asking an engine: an estimate, for the cap alone."""
-    prompt = body.get("messages") or body.get("prompt") or ""
+    """Tokens that a row may use, without asking an engine: an estimate, for the cap alone. An input becomes vectors, no text."""
+    prompt = body.get("messages") or body.get("prompt") or body.get("input") or ""
     written = len(orjson.dumps(prompt)) // 3
+    if "input" in body:
+        return written
     most = next((n for name in ("max_completion_tokens", "max_tokens") if type(n := body.get(name)) is int), None)
     choices = body["n"] if type(body.get("n")) is int else 1
     return written + min(max(DEFAULT_MAX_TOKENS if most is None else most, 1), 2**20) * min(max(choices, 1), 128)

@@ -38,6 +38,13 @@ def test_a_sound_file_is_counted():
     assert (found.problems, found.model, found.rows, found.tokens) == ([], "m", 5, 5 * (32 // 3 + 9))
 
 
+def test_an_input_for_vectors_counts_for_itself_alone():
+    asked = {"model": "m", "input": ["x" * 28, "y" * 28]}
+    content = line(url="/v1/embeddings", body=asked)
+    found = rows.survey(io.BytesIO(content), endpoint="/v1/embeddings", most=10)
+    assert (found.problems, found.rows, found.tokens) == ([], 1, 63 // 3)
+
+
 @pytest.mark.parametrize(
     ("content", "code"),
     [
