@@ -77,6 +77,7 @@ class HeldHead:
     def when_gone(self, then: Callable[[], None] | None) -> None:
         """Call it once when the client leaves, now if it has; None: nobody wants to know any more."""
         self._gone = then
+        self._cycle.flow.resume_reading()  # uvicorn stops in a long body, and who does not read does not see the end
         if self._cycle.disconnected:
             self.lost()
 

@@ -94,17 +94,19 @@ def test_the_abort_reaches_the_engine_at_once(gateway: rig.Gateway, store: rig.S
     assert sorted(waits)[3] < 0.25, waits  # the bench measures it; a test shares its machine
 
 
+@pytest.mark.parametrize(("more", "tokens"), [("", 2), (" " + "x" * 300_000, 3)], ids=["short", "long"])
 def test_a_client_that_does_not_wait_for_json_stops_the_engine(
-    gateway: rig.Gateway, store: rig.Store, engine: rig.Engine
+    gateway: rig.Gateway, store: rig.Store, engine: rig.Engine, more: str, tokens: int
 ) -> None:
+    """Also behind a long body, in the middle of which the server stops reading."""
     token = store.grant(rig.principal(Limits(concurrency=1)))
     connection = socket.create_connection(("127.0.0.1", gateway.port), 10)
-    connection.sendall(raw_request(token, "a #ttft=9000", 50, stream=False))
+    connection.sendall(raw_request(token, f"a #ttft=9000{more}", 50, stream=False))
     rig.wait_for(lambda: store.outstanding(engine))
     connection.close()
     rig.wait_for(lambda: engine.truth()["aborted"] == 1, 2)
     (event,) = rig.wait_for(store.ledger)
-    assert (event.status, event.prompt_tokens, event.completion_tokens) == ("client_abort", 2, 0)
+    assert (event.status, event.prompt_tokens, event.completion_tokens) == ("client_abort", tokens, 0)
     assert store.held() == []
     rig.wait_for(lambda: store.outstanding(engine) == 0, message="the engine looks crowded for ever")
 
