@@ -286,3 +286,25 @@ def test_a_manager_lists_signals_by_program_and_dismisses_none_without_a_note(be
     path = f"/api/v1/signals/{signal.pk}"
     bare = desk.post(path, {"verb": "dismiss"}, content_type="application/json")
     assert (bare.status_code, list(bare.json()["fields"])) == (400, ["note"])
+
+
+def test_a_manager_answers_a_signal_by_program_and_it_is_told_as_it_is_now(bench, signal):
+    secret = tokens.issue(by=bench.world.manager, kind=Kind.SERVICE, label="desk", scopes={Scope.MANAGE})[1]
+    desk = Client(headers={"Authorization": f"Bearer {secret}"})
+    path, note = f"/api/v1/signals/{signal.pk}", "The nightly benchmark; agreed with its lead."
+
+    def answer(key: str, **said: str):
+        return desk.post(path, said, content_type="application/json", headers={"Idempotency-Key": key})
+
+    first = answer("one", verb="dismiss", note=note)
+    assert (first.status_code, first.json()["state"], first.json()["note"]) == (200, "dismissed", note)
+    assert first.json()["decided_at"]
+    assert answer("one", verb="dismiss", note=note).json() == first.json(), "one key, one answer"
+    assert desk.get(path).json() == first.json()
+    assert desk.get("/api/v1/signals").json()["results"] == [], "open ones are listed, if nothing else is asked"
+    assert [one["id"] for one in desk.get("/api/v1/signals?state=dismissed").json()["results"]] == [str(signal.pk)]
+    assert answer("two", verb="reopen").json()["state"] == "open"
+    told = Entry.objects.filter(event="signal.answered").order_by("id")
+    assert [(one.data["verb"], one.actor_id) for one in told] == [
+        ("dismiss", str(bench.world.manager.pk)), ("reopen", str(bench.world.manager.pk)),
+    ]  # fmt: skip
