@@ -48,8 +48,9 @@ class AskForm(forms.Form):
         help_text=gettext_lazy("Their ids, one a line: of one project, at most 100. Of a signal, leave it empty for its whole day."),
     )  # fmt: skip
     reason = forms.CharField(
-        label=gettext_lazy("Reason"), required=False, widget=forms.Textarea(attrs={"rows": 4}),
+        label=gettext_lazy("Reason"), widget=forms.Textarea(attrs={"rows": 4}),
         help_text=gettext_lazy("Why their content must be read. Another manager decides on it."),
+        error_messages={"required": gettext_lazy("Say why their content must be read. Whoever allows it decides on this.")},
     )  # fmt: skip
 
     def take(self, problems: dict[str, list[str]]) -> None:
