@@ -55,13 +55,19 @@ def served(transactional_db: None, store: redis.Redis, settings: Any, home: Path
         engine.stop()
 
 
-def asked(base: str, secret: str, *, stream: bool = False) -> tuple[str, Any]:
-    body = {"model": bench.GATED, "prompt": f"{PROMPT} #text={ANSWER}", "max_tokens": 3, "stream": stream}
+def posted(base: str, secret: str, path: str, **body: object) -> tuple[str, Any]:
+    """Body and headers of the answer."""
     headers = {"content-type": "application/json", "authorization": f"Bearer {secret}"}
-    request = urllib.request.Request(f"{base}/v1/completions", json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        assert ANSWER in answer.read().decode()
-        return answer.headers["x-request-id"], answer.headers
+    whole = json.dumps({"model": bench.GATED, **body}).encode()
+    with urllib.request.urlopen(urllib.request.Request(base + path, whole, headers), timeout=20) as answer:
+        return answer.read().decode(), answer.headers
+
+
+def asked(base: str, secret: str, *, stream: bool = False) -> tuple[str, Any]:
+    prompt = f"{PROMPT} #text={ANSWER}"
+    answer, headers = posted(base, secret, "/v1/completions", prompt=prompt, max_tokens=3, stream=stream)
+    assert ANSWER in answer
+    return headers["x-request-id"], headers
 
 
 def everything() -> str:
@@ -110,6 +116,20 @@ def test_a_query_is_kept_sealed_only_where_the_signed_version_says_so_and_two_pe
     holder.force_login(made.researcher)
     told = holder.get(reverse("access:my_grant", args=[made.grant.pk])).content.decode()
     assert first in told
+
+
+def test_what_a_tokenizer_is_asked_is_not_kept_and_what_becomes_vectors_is(served):
+    made, base = served
+    made.gated_model.pools.update(embeds=True)
+    sign_with_logging(made)
+    routes.push()
+    delivery.deliver_due()
+    for path, body in (("/tokenize", {"prompt": PROMPT}), ("/detokenize", {"tokens": [1, 2]})):
+        assert "weighbridge-content" not in posted(base, made.secret, path, **body)[1]
+    _, headers = posted(base, made.secret, "/v1/embeddings", input=PROMPT)
+    assert headers["weighbridge-content"] == "logged"
+    rig.wait_for(KeptContent.objects.exists)
+    assert [kept.pk for kept in KeptContent.objects.all()] == [headers["x-request-id"]], "they are handed over in order"
 
 
 def test_models_say_whether_content_is_logged(served):
