@@ -210,7 +210,7 @@ def test_inputs_become_vectors_and_each_row_is_billed_by_its_input_alone(bench, 
         f"{client.base_url.copy_with(path='/api/v1/receipts/')}{rows[0].request_id}",
         headers={"Authorization": f"Bearer {bench.secret}"},
     ).json()
-    assert receipt["receipt"]["endpoint"] == "embeddings"
+    assert receipt["document"]["endpoint"] == "embeddings"
 
 
 def test_rows_of_vectors_that_a_model_cannot_make_are_answered_with_the_reason_and_cost_nothing(bench, client, store):
