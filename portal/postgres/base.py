@@ -33,6 +33,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _is_quiet(self) -> bool:
         """Nothing waits to be read: neither the server's last words nor the end."""
+        if self.connection.closed:
+            return False
         heard = select.poll()
         heard.register(self.connection.fileno(), select.POLLIN)
-        return not self.connection.closed and not heard.poll(0)
+        return not heard.poll(0)
