@@ -115,7 +115,7 @@ def database(url: str) -> dict[str, Any]:
         )
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "portal.postgres",
         "NAME": unquote(parts.path.lstrip("/")) or "weighbridge",
         "USER": unquote(parts.username or query.pop("user", "postgres")),
         "PASSWORD": unquote(parts.password or ""),

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.expressions import BaseExpression
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -29,10 +32,10 @@ from portal.access.workflow import OPEN, Status
 from portal.errors import Reason
 from portal.people.models import Membership, User
 from portal.prepared import Prepared
-from portal.switches.models import Switch, is_on
+from portal.switches.models import Switch, closed, is_on
 from releases import instead
 from releases.lifecycle import STAFF, State
-from releases.stop_models import stop_over
+from releases.stop_models import Stop, stop_over
 
 if TYPE_CHECKING:
     from releases.models import Model, Revision
@@ -62,10 +65,42 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """What the conditions ask beside the rows that they are asked about, where it came with those in one question.
+
+    The roles of the person in the model's lab; whether downloads are paused; whether a stop is in force.
+    """
+
+    roles: frozenset[str]
+    paused: bool
+    stopped: bool
+
+    @staticmethod
+    def beside_file(person: Any, now: Any) -> dict[str, BaseExpression]:  # noqa: ANN401 values, or what stands for them
+        """The annotations of a QuerySet of files from which of_file() reads."""
+        model = "revision__model"
+        stops = Stop.objects.over(
+            model=OuterRef(model), family=OuterRef(f"{model}__family"), lab=OuterRef(f"{model}__lab"),
+            revision=OuterRef("revision"),
+        )  # fmt: skip
+        return {
+            "fact_roles": ArraySubquery(_roles_in(person, OuterRef(f"{model}__lab"), now)),
+            "fact_paused": Exists(closed(SWITCHES[DOWNLOAD])),
+            "fact_stopped": Exists(stops),
+        }
+
+    @classmethod
+    def of_file(cls, file: Any) -> Facts:  # noqa: ANN401 a File with annotations
+        """What came with the file."""
+        return cls(frozenset(file.fact_roles), file.fact_paused, file.fact_stopped)
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """May `person` use `capability` on `model`?
 
-    `scopes` are the token's, or None in a browser session. `revision` None means what `main` names.
+    `scopes` are the token's, or None in a browser session. `revision` None means what `main` names. `facts` are those of
+    this person, `revision` and `now`; what they do not tell is asked.
     """
 
     person: User | None
@@ -74,6 +109,7 @@ class Question:
     revision: Revision | None
     capability: str
     now: datetime
+    facts: Facts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +133,16 @@ class Weighed:
 def weigh(asked: Question) -> Weighed:
     """Every condition of the question, judged. At most six queries, however much there is."""
     if asked.capability == VIEW and _public(asked):
-        return Weighed((Condition("visible", met=True),))
-    roles = roles_of(asked.person, asked.model, asked.now)
+        return Weighed((_met("visible"),))
+    roles = asked.facts.roles if asked.facts else roles_of(asked.person, asked.model, asked.now)
     if asked.capability == VIEW:
         hidden = Reason("not_published", _("There is no model %(name)s.") % {"name": asked.model.full_name})
         return Weighed((_judged("visible", None if roles else hidden),))
     listed = {c.name: c for c in _always(asked, roles)}
     if asked.model.gate is None:
-        return Weighed((*listed.values(), Condition("open", met=True)))
+        return Weighed((*listed.values(), _met("open")))
     if asked.capability == DOWNLOAD and roles & STAFF:
-        return Weighed((*listed.values(), Condition("staff", met=True)))
+        return Weighed((*listed.values(), _met("staff")))
     if asked.person is None:
         later = (name for name in BEHIND_GATE if name not in OF_INSTITUTION)
         return Weighed((*listed.values(), *(Condition(name, met=None) for name in later)))
@@ -114,7 +150,7 @@ def weigh(asked: Question) -> Weighed:
     for condition in behind:
         name = SAME.get(condition.name, condition.name)
         if name not in listed or listed[name].met:
-            listed[name] = Condition(name, condition.met, condition.reason)
+            listed[name] = condition if name == condition.name else Condition(name, condition.met, condition.reason)
     return Weighed(tuple(listed.values()), grant)
 
 
@@ -127,6 +163,10 @@ def roles_of(person: User | None, model: Model, now: datetime) -> frozenset[str]
 
 @Prepared
 def _roles(person: UUID, lab: UUID, now: datetime) -> QuerySet[Membership, str]:
+    return _roles_in(person, lab, now)
+
+
+def _roles_in(person: Any, lab: Any, now: Any) -> QuerySet[Membership, str]:  # noqa: ANN401 values, or what stands for them
     return Membership.objects.active(now).filter(user=person, lab=lab).values_list("role", flat=True)
 
 
@@ -141,7 +181,12 @@ def sign_url(grant: Grant) -> str:
 
 
 def _judged(name: str, missing: Reason | None) -> Condition:
-    return Condition(name, met=missing is None, reason=missing)
+    return Condition(name, met=False, reason=missing) if missing else _met(name)
+
+
+@cache
+def _met(name: str) -> Condition:
+    return Condition(name, met=True)
 
 
 def _public(asked: Question) -> bool:
@@ -151,30 +196,38 @@ def _public(asked: Question) -> bool:
 def _always(asked: Question, roles: frozenset[str]) -> Iterator[Condition]:
     """What is asked of everybody, gate or none."""
     model, person, capability = asked.model, asked.person, asked.capability
-    paused = Reason(
-        "switched_off",
-        _("The operator has paused every %(capability)s here. Try again later.") % {"capability": capability},
-    )
-    yield _judged("switch", None if is_on(SWITCHES[capability]) else paused)
+    yield _judged("switch", _paused(asked))
     yield _judged("stop", _stopped(asked))
     if asked.scopes is not None:
         yield _judged("scope", None if capability in asked.scopes else _scope(capability))
     if person is not None:
-        suspended = Reason("account_suspended", _("This account is suspended. Write to the lab."))
-        yield _judged("account", None if person.is_active else suspended)
-    withdrawn = Reason(
-        "withdrawn",
-        _("%(name)s was withdrawn: %(withdrawn_reason)s")
-        % {"name": model.full_name, "withdrawn_reason": model.withdrawn_reason},
-    )
-    yield _judged("model", withdrawn if model.withdrawn_at else None)
+        yield _judged("account", None if person.is_active else _suspended())
+    yield _judged("model", _taken_back(model) if model.withdrawn_at else None)
     yield _judged("lab", None if model.lab.is_active else _closed(model.lab.slug))
     yield _judged("revision", _unpublished(model, asked.revision, roles))
     if capability == QUERY or model.gate is not None:
         yield _judged("signed_in", _sign_in(model) if person is None else None)
 
 
+def _paused(asked: Question) -> Reason | None:
+    if not asked.facts.paused if asked.facts else is_on(SWITCHES[asked.capability]):
+        return None
+    text = _("The operator has paused every %(capability)s here. Try again later.")
+    return Reason("switched_off", text % {"capability": asked.capability})
+
+
+def _suspended() -> Reason:
+    return Reason("account_suspended", _("This account is suspended. Write to the lab."))
+
+
+def _taken_back(model: Model) -> Reason:
+    told = {"name": model.full_name, "withdrawn_reason": model.withdrawn_reason}
+    return Reason("withdrawn", _("%(name)s was withdrawn: %(withdrawn_reason)s") % told)
+
+
 def _stopped(asked: Question) -> Reason | None:
+    if asked.facts and not asked.facts.stopped:
+        return None
     stop = stop_over(asked.model, asked.revision)
     if stop is None:
         return None
@@ -203,11 +256,11 @@ def _unpublished(model: Model, revision: Revision | None, roles: frozenset[str])
     if revision is None:
         missing = Reason("not_published", _("%(name)s has no published revision.") % {"name": model.full_name})
         return None if model.main_id else missing
+    if revision.state == State.PUBLISHED or (roles and revision.state != State.WITHDRAWN):
+        return None
     named = _("Revision %(commit)s of %(name)s") % {"commit": revision.commit[:8], "name": model.full_name}
     if revision.state == State.WITHDRAWN:
         return _withdrawn(named, revision)
-    if revision.state == State.PUBLISHED or roles:
-        return None
     return Reason("not_published", _("%(named)s is not published.") % {"named": named})
 
 
@@ -247,21 +300,25 @@ def _behind_gate(asked: Question, person: User, gate: Gate) -> tuple[Grant | Non
     unmet = grant.unmet
     asks = (name for name in GRANT_CONDITIONS if grant.institutional_id or name not in OF_INSTITUTION)
     rule = [_judged(name, _failed(name, asked, gate, grant) if name in unmet else None) for name in asks]
-    narrow = Reason(
-        "not_granted",
-        _("Your grant for %(name)s does not allow %(capability)s. Ask the lab.")
-        % {"name": asked.model.full_name, "capability": asked.capability},
-        apply_url(gate),
-    )
-    allowed = None if asked.capability in grant.capabilities else narrow
-    return grant, [Condition("approved", met=True), *rule, _judged("capability", allowed)]
+    narrow = None if asked.capability in grant.capabilities else _narrow(asked, gate)
+    return grant, [_met("approved"), *rule, _judged("capability", narrow)]
+
+
+def _narrow(asked: Question, gate: Gate) -> Reason:
+    text = _("Your grant for %(name)s does not allow %(capability)s. Ask the lab.")
+    told = {"name": asked.model.full_name, "capability": asked.capability}
+    return Reason("not_granted", text % told, apply_url(gate))
 
 
 @Prepared
 def _held(person: UUID, gate: int, now: datetime) -> QuerySet[Grant]:
     """The rule of access, condition by condition, on the grants of one person behind one gate."""
-    rows = Grant.objects.select_related("institutional__official").filter(user=person, gate=gate)
+    rows = Grant.objects.only(*_OF_GRANT).filter(user=person, gate=gate)
     return rows.with_conditions(now).with_not_after(now)
+
+
+_OF_GRANT: Final = ("user", "gate", "institutional", "capabilities", "starts_at", "ends_at")
+"""What an answer is read from; a refusal asks for the rest where it tells it."""
 
 
 def _standing(model: Model, gate: Gate, application: Application | None) -> Reason:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
 from portal.errors import NotAllowed, Reason
 from portal.people.models import User
+from portal.prepared import Rows
 from portal.tokens.models import AccessToken
 from releases import egress, formats, partitions, policy
 from releases.models import BlobState, Download, File
@@ -20,6 +21,7 @@ from releases.storage import MAX_TTL_S, store
 
 PUBLIC: Final = frozenset({"README.md", "DATACARD.md", "LICENSE", "LICENSE.md", "LICENSE.txt"})
 """Files that anyone who may see a model may read, gated or not: what it is, and on what terms."""
+_LEDGER: Final = Rows(Download)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +33,31 @@ class Link:
 
 
 def authorize(
-    *, file: File, by: User | None, token: AccessToken | None, now: datetime, wanted: str = "", client: str = ""
-) -> Link:
+    *, file: File, by: User | None, token: AccessToken | None, now: datetime, wanted: str = "", client: str = "",
+    facts: policy.Facts | None = None, capped: bool = True,
+) -> Link:  # fmt: skip
     """A link to the file's bytes, once its row of the ledger is committed.
 
-    `token` is None in a browser session; `wanted` is the Range asked for, `client` the User-Agent. Raises NotSignedIn,
-    NotAllowed, or TooMany over the grant's daily cap. Must not run inside a transaction: a row that may still be rolled
-    back is no record.
+    `token` is None in a browser session; `wanted` is the Range asked for, `client` the User-Agent; `facts` came with the
+    file, and `capped` False says that no daily cap stands at its gate. Raises NotSignedIn, NotAllowed, or TooMany over the grant's daily cap. Must not run inside a transaction: a row
+    that may still be rolled back is no record.
     """
-    allowed = check(file=file, by=by, token=token, now=now)
+    allowed = check(file=file, by=by, token=token, now=now, facts=facts)
     ends_at = now + timedelta(seconds=min(settings.DOWNLOAD_LINK_S, MAX_TTL_S))
     row = _row(file, by, token, now, allowed.grant, ends_at, wanted, client)
-    cap = egress.cap_of(allowed.grant, file.revision.model.gate_id) if allowed.grant else None
+    cap = egress.cap_of(allowed.grant, file.revision.model.gate_id) if allowed.grant and capped else None
     limit = cap.bytes if cap else None
     _record(row, limit)
     url = store().link(
         file.sha256, name=file.name, content_type=formats.media_type(file.path), ttl_s=settings.DOWNLOAD_LINK_S,
-        span=row.wanted if limit is not None and RANGE.fullmatch(row.wanted.replace(" ", "")) else "",
+        span=row["wanted"] if limit is not None and RANGE.fullmatch(row["wanted"].replace(" ", "")) else "",
     )  # fmt: skip
     return Link(url, ends_at)
 
 
-def check(*, file: File, by: User | None, token: AccessToken | None, now: datetime) -> policy.Allow:
+def check(
+    *, file: File, by: User | None, token: AccessToken | None, now: datetime, facts: policy.Facts | None = None
+) -> policy.Allow:
     """What authorize() asks before it writes; raises NotSignedIn or NotAllowed, for what is quarantined too."""
     allowed = policy.require(
         person=by,
@@ -61,6 +66,7 @@ def check(*, file: File, by: User | None, token: AccessToken | None, now: dateti
         revision=file.revision,
         capability=capability(file.path),
         now=now,
+        facts=facts,
     )
     if file.blob.state == BlobState.QUARANTINED:
         said = (
@@ -87,39 +93,42 @@ def _row(
     ends_at: datetime,
     wanted: str,
     client: str,
-) -> Download:
+) -> dict[str, Any]:
     model = file.revision.model
-    return Download(
-        at=now,
-        user_id=str(by.pk) if by else "",
-        token_id=str(token.pk) if token else "",
-        lab=model.lab.slug,
-        model=model.full_name,
-        commit=file.revision.commit,
-        path=file.path,
-        sha256=file.sha256,
-        size=file.size,
-        gate=model.gate.slug if model.gate else "",
-        grant_id=grant,
-        wanted=wanted[:200],
-        client=client[:300],
-        link_ends_at=ends_at,
-    )
+    return {
+        "at": now,
+        "user_id": str(by.pk) if by else "",
+        "token_id": str(token.pk) if token else "",
+        "lab": model.lab.slug,
+        "model": model.full_name,
+        "commit": file.revision.commit,
+        "path": file.path,
+        "sha256": file.sha256,
+        "size": file.size,
+        "gate": model.gate.slug if model.gate else "",
+        "grant_id": grant,
+        "wanted": wanted[:200],
+        "client": client[:300],
+        "link_ends_at": ends_at,
+    }
 
 
-def _record(row: Download, cap: int | None) -> None:
+def _record(row: dict[str, Any], cap: int | None) -> None:
     """Commit the row; when the month has no partition yet (the maker did not run), make it and try once more."""
     try:
         _insert(row, cap)
     except IntegrityError as error:
         if "no partition of relation" not in str(error):
             raise
-        partitions.ensure(row.at.date())
+        partitions.ensure(row["at"].date())
         _insert(row, cap)
 
 
-@transaction.atomic(durable=True)
-def _insert(row: Download, cap: int | None) -> None:
-    if cap is not None:
-        egress.require_room(row, cap)
-    row.save(force_insert=True)
+def _insert(row: dict[str, Any], cap: int | None) -> None:
+    if cap is None and connection.get_autocommit():
+        _LEDGER.insert(**row)  # one statement commits by itself
+        return
+    with transaction.atomic(durable=True):
+        if cap is not None:
+            egress.require_room(Download(**row), cap)
+        _LEDGER.insert(**row)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 from django.db.models import Q, QuerySet, Sum
@@ -49,6 +49,11 @@ def cap_of(grant: str, gate: int | None) -> DailyCap | None:
 @Prepared
 def _caps(grant: str, gate: int | None) -> QuerySet[DailyCap]:
     return DailyCap.objects.filter(Q(grant=grant) | Q(gate=gate)).order_by("gate_id")  # PostgreSQL puts null last
+
+
+def caps_at(gate: Any) -> QuerySet[DailyCap]:  # noqa: ANN401 a key, or what stands for it
+    """Every cap at this gate: its own, and those of single grants behind it."""
+    return DailyCap.objects.filter(Q(gate=gate) | Q(grant__gate=gate))
 
 
 def use_of(grant: Grant, now: datetime) -> Use:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, NamedTuple
+from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from portal.people.models import User
 from portal.prepared import Prepared
-from releases import policy
+from releases import egress, policy
+from releases.conditions import Facts
 from releases.models import File, FormerName, Model, Revision
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
@@ -54,7 +56,7 @@ def _seen(found: Model | None, person: User | None, now: datetime) -> Model | No
 
 def revision(model: Model, name: str, *, person: User | None, now: datetime, drafts: bool = False) -> Revision | None:
     """What a branch, tag, commit id or its start names. With `drafts`, `main` is the lab's newest, published or not."""
-    name = name.removeprefix("refs/heads/").removeprefix("refs/tags/")
+    name = _plain(name)
     if name == "main":
         found = model.tip if drafts and policy.member(person, model, now) else model.main
     elif _COMMIT.fullmatch(name):  # what no branch or tag can be called
@@ -63,10 +65,75 @@ def revision(model: Model, name: str, *, person: User | None, now: datetime, dra
         found = ref.revision
     else:
         found = _by_commit(model, name, person, now)
-    if found is None or not (found.is_public or policy.member(person, model, now)):
+    if found is None:
         return None
     found.model = model
-    return found
+    return found if _shown(found, person, now) else None
+
+
+class Straight(NamedTuple):
+    """A file, with what is asked of everybody who wants it. `capped`: a daily cap may stand at its gate."""
+
+    file: File
+    facts: Facts
+    capped: bool
+
+    @classmethod
+    def read(cls, file: Any) -> Straight:  # noqa: ANN401 a File with annotations
+        """From what _straight() asks."""
+        return cls(file, Facts.of_file(file), capped=file.fact_capped)
+
+
+def straight(
+    namespace: str, name: str, revision: str, path: str, *, person: User | None, now: datetime
+) -> Straight | None:
+    """model(), revision() and file() in one question, with what the policy asks beside them.
+
+    None where the file is not there, or not for this reader to know of: then the steps say what is missing.
+    """
+    named = _plain(revision)
+    asked = {"namespace": namespace, "name": name, "path": path, "person": person.pk if person else None, "now": now}
+    if named == "main":
+        file = _at_main.first(**asked)
+    elif len(named) == 40 and _COMMIT.fullmatch(named):
+        file = _at_commit.first(**asked, commit=named)
+    else:
+        file = None if _COMMIT.fullmatch(named) else _at_ref.first(**asked, ref=named)
+    if file is None or _seen(file.revision.model, person, now) is None or not _shown(file.revision, person, now):
+        return None
+    return Straight.read(file)
+
+
+@Prepared
+def _at_main(namespace: str, name: str, path: str, person: UUID | None, now: datetime) -> QuerySet[File]:
+    return _straight(namespace, name, path, person, now).filter(revision=F("revision__model__main"))
+
+
+@Prepared
+def _at_commit(namespace: str, name: str, path: str, person: UUID | None, now: datetime, commit: str) -> QuerySet[File]:
+    return _straight(namespace, name, path, person, now).filter(revision__commit=commit)
+
+
+@Prepared
+def _at_ref(namespace: str, name: str, path: str, person: UUID | None, now: datetime, ref: str) -> QuerySet[File]:
+    of_model = Q(revision__refs__name=ref, revision__refs__model=F("revision__model"))
+    return _straight(namespace, name, path, person, now).filter(of_model)
+
+
+def _straight(namespace: str, name: str, path: str, person: UUID | None, now: datetime) -> QuerySet[File]:
+    within = Model.objects.called(namespace, name).values("pk")
+    files = File.objects.filter(revision__model__in=within, path=path).with_release().order_by()
+    capped = Exists(egress.caps_at(OuterRef("revision__model__gate")))
+    return files.annotate(**Facts.beside_file(person, now), fact_capped=capped)
+
+
+def _plain(revision: str) -> str:
+    """As clients write a branch or tag out in full."""
+    return revision.removeprefix("refs/heads/").removeprefix("refs/tags/")
+
+
+def _shown(revision: Revision, person: User | None, now: datetime) -> bool:
+    return revision.is_public or policy.member(person, revision.model, now)
 
 
 def line(revision: Revision) -> list[str]:

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote
 
 MAX_TTL_S: Final = 120
 PREFIX: Final = "/blobs/"
@@ -45,8 +45,9 @@ class Permit:
 
     def url(self, key: bytes) -> str:
         """Path and query, relative to our origin."""
-        query = urlencode({**self._fields(), "sig": self._mac(key)}, quote_via=quote)
-        return f"{PREFIX}{self.sha256}?{query}"
+        said = self._said()
+        query = "&".join(f"{name}={text}" for name, text in said.items())
+        return f"{PREFIX}{self.sha256}?{query}&sig={self._mac(key, said)}"
 
     @classmethod
     def read(cls, path: str, query: str, key: bytes, *, now: float) -> Self | None:
@@ -61,16 +62,18 @@ class Permit:
             return None
         expires, span = int(fields["expires"]), fields.get("span", "")
         permit = cls(digest, fields["method"], expires, fields["name"], fields["type"], span)
-        if not hmac.compare_digest(fields["sig"].encode(), permit._mac(key).encode()):
+        if not hmac.compare_digest(fields["sig"].encode(), permit._mac(key, permit._said()).encode()):
             return None
         return permit if now < permit.expires <= now + MAX_TTL_S + 1 else None
 
-    def _fields(self) -> dict[str, str]:
+    def _said(self) -> dict[str, str]:
+        """What stands in the address, and is signed, encoded."""
         fields = {"method": self.method, "expires": str(self.expires), "name": self.name, "type": self.type}
-        return fields | ({"span": self.span} if self.span else {})
+        fields |= {"span": self.span} if self.span else {}
+        return {name: quote(text, safe="") for name, text in fields.items()}
 
-    def _mac(self, key: bytes) -> str:
-        text = "\n".join(["weighbridge blob 1", self.sha256, *(quote(v, safe="") for v in self._fields().values())])
+    def _mac(self, key: bytes, said: dict[str, str]) -> str:
+        text = "\n".join(["weighbridge blob 1", self.sha256, *said.values()])
         return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 

@@ -20,14 +20,14 @@ from portal.access.models import Grant
 from portal.errors import NotAllowed, NotSignedIn, Reason
 from portal.people.models import Membership, User
 from portal.switches.models import is_on
-from releases.conditions import DOWNLOAD, QUERY, SWITCHES, VIEW, Question, roles_of, weigh
+from releases.conditions import DOWNLOAD, QUERY, SWITCHES, VIEW, Facts, Question, roles_of, weigh
 from releases.lifecycle import STAFF
 from releases.stop_models import stopped
 
 if TYPE_CHECKING:
     from releases.models import Model, Revision
 
-__all__ = ["DOWNLOAD", "QUERY", "VIEW", "Allow", "Deny", "decide", "member", "open_to", "require", "standing"]
+__all__ = ["DOWNLOAD", "QUERY", "VIEW", "Allow", "Deny", "Facts", "decide", "member", "open_to", "require", "standing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,14 @@ def decide(
     revision: Revision | None,
     capability: str,
     now: datetime,
+    facts: Facts | None = None,
 ) -> Allow | Deny:
     """May `person` use `capability` ("view", "download", "query") on `model`?
 
-    `scopes` are the token's, or None in a browser session. `revision` None means what `main` names.
+    `scopes` are the token's, or None in a browser session. `revision` None means what `main` names. `facts` came with the
+    revision in one question, for this person and this moment.
     """
-    weighed = weigh(Question(person, scopes, model, revision, capability, now))
+    weighed = weigh(Question(person, scopes, model, revision, capability, now, facts))
     if not weighed.allows:
         return Deny(weighed.unmet)
     grant = weighed.grant
@@ -78,9 +80,12 @@ def require(
     revision: Revision | None,
     capability: str,
     now: datetime,
+    facts: Facts | None = None,
 ) -> Allow:
     """decide(), raising NotSignedIn or NotAllowed with the reasons and the address where all conditions are listed."""
-    verdict = decide(person=person, scopes=scopes, model=model, revision=revision, capability=capability, now=now)
+    verdict = decide(
+        person=person, scopes=scopes, model=model, revision=revision, capability=capability, now=now, facts=facts
+    )
     if isinstance(verdict, Allow):
         return verdict
     if person is None and verdict.first.code == "sign_in":

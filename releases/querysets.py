@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connection, models
 from django.db.models import Q
@@ -29,11 +29,18 @@ class FamilyQuerySet(models.QuerySet["Family"]):
 class ModelQuerySet(models.QuerySet["Model"]):
     """Models by name, state and reader."""
 
+    def called(self, namespace: Any, name: Any) -> ModelQuerySet:  # noqa: ANN401 texts, or what stands for them
+        """The one model of this name."""
+        deleted = Q(opened_at=None, withdrawn_at__isnull=False)
+        return self.filter(lab__slug=namespace, name__iexact=name).exclude(deleted)
+
     def named(self, namespace: str, name: str) -> ModelQuerySet:
         """The one model of this name, with what every page and answer about it needs."""
-        deleted = Q(opened_at=None, withdrawn_at__isnull=False)
-        named = self.filter(lab__slug=namespace, name__iexact=name).exclude(deleted)
-        whole = named.with_stops().select_related("lab", "gate", "gate__lab", "family", "main", "tip")
+        whole = (
+            self.called(namespace, name)
+            .with_stops()
+            .select_related("lab", "gate", "gate__lab", "family", "main", "tip")
+        )
         # They are as large as the tree, and asked for by lists of files alone.
         return whole.defer("main__folders", "tip__folders")
 
@@ -72,6 +79,11 @@ class RevisionQuerySet(models.QuerySet["Revision"]):
 class FileQuerySet(models.QuerySet["File"]):
     """Files of a revision."""
 
+    def with_release(self) -> FileQuerySet:
+        """Each with as much of its revision, model, lab, gate and object as giving it out reads."""
+        release = self.select_related("blob", "revision__model__lab", "revision__model__gate")
+        return release.only(*_OF_FILE, *(f"revision__{name}" for name in _OF_REVISION))
+
     def inside(self, folder: str) -> FileQuerySet:
         """All files under a folder, at any depth; `""` is the root."""
         return self.filter(path__startswith=f"{folder}/") if folder else self.all()
@@ -91,4 +103,10 @@ class BlobQuerySet(models.QuerySet["Blob"]):
             return {row[0] for row in cursor.fetchall()}
 
 
+_OF_FILE: Final = ("path", "size", "sha1", "lfs", "blob__state")
+_OF_REVISION: Final = (
+    "commit", "state", "published_at",
+    *(f"model__{name}" for name in ("name", "family", "main", "opened_at", "withdrawn_at")),
+    *("model__lab__slug", "model__lab__is_active", "model__gate__slug"),
+)  # fmt: skip
 _HOLD: Final = "SELECT sha256 FROM releases_blob WHERE sha256 = ANY(%s) ORDER BY sha256 FOR KEY SHARE"

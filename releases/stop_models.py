@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from django.conf import settings
@@ -23,6 +23,10 @@ class StopQuerySet(models.QuerySet["Stop"]):
     def in_force(self) -> StopQuerySet:
         """Those that were not lifted."""
         return self.filter(lifted_at=None)
+
+    def over(self, *, model: Any, family: Any, lab: Any, revision: Any) -> StopQuerySet:  # noqa: ANN401 keys, or what stands for them
+        """Those in force of a model, of its family in the same lab, or of one revision, by their keys."""
+        return self.in_force().filter(Q(model=model) | Q(family=family, family__lab=lab) | Q(revision=revision))
 
     def beside(self, model: Model) -> StopQuerySet:
         """Everything that was ever stopped of this model, its revisions and its family, newest first."""
@@ -117,11 +121,10 @@ def stop_over(model: Model, revision: Revision | None) -> Stop | None:
 
 @Prepared
 def _over(model: int, family: int | None, lab: UUID, revision: int | None) -> models.QuerySet[Stop]:
-    of_family = Q(family=family, family__lab=lab)
-    return Stop.objects.in_force().filter(Q(model=model) | of_family | Q(revision=revision))
+    return Stop.objects.over(model=model, family=family, lab=lab, revision=revision)
 
 
 def stopped() -> Exists:
     """The condition on Model that it is stopped: itself, its family, or the revision that `main` names."""
-    own = Q(model=OuterRef("pk")) | Q(revision=OuterRef("main"))
-    return Exists(Stop.objects.in_force().filter(own | Q(family=OuterRef("family"), family__lab=OuterRef("lab"))))
+    own = {"model": OuterRef("pk"), "family": OuterRef("family"), "lab": OuterRef("lab"), "revision": OuterRef("main")}
+    return Exists(Stop.objects.over(**own))

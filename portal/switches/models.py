@@ -43,6 +43,11 @@ def is_on(switch: Switch) -> bool:
 
 @Prepared
 def _off(switch: str) -> models.QuerySet[SwitchState]:
+    return closed(switch)
+
+
+def closed(switch: str) -> models.QuerySet[SwitchState]:
+    """The row that keeps this door closed, if there is one."""
     return SwitchState.objects.filter(switch=switch, is_on=False)
 
 

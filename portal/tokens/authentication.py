@@ -74,7 +74,8 @@ def by_digest(digest: str) -> Credential:
 
 @Prepared
 def _token(digest: str) -> QuerySet[AccessToken]:
-    return AccessToken.objects.select_related("user", "project").filter(digest=digest)
+    unread = ("password", "last_login", "page", "joined_at", "unreachable_since")  # asked for where one is
+    return AccessToken.objects.select_related("user").defer(*(f"user__{name}" for name in unread)).filter(digest=digest)
 
 
 def _touch(pk: UUID) -> None:

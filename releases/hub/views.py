@@ -27,19 +27,15 @@ LIST_PAGE: Final = 100
 @door("GET", "HEAD", bucket=Bucket.RESOLVERS)
 def resolve(request: HttpRequest, who: Asker, namespace: str, name: str, revision: str, path: str) -> HttpResponse:
     """A file. HEAD says what it is; GET redirects to a link that lives two minutes and is in the ledger."""
-    model = model_named(namespace, name, who)
-    found = lookup.revision(model, revision, person=who.person, now=who.now, drafts=who.publishes)
-    file = lookup.file(found, path) if found else None
-    if file is None:
-        raise _nothing_there(model, found, revision, path, who)
+    file, facts, capped = _file(namespace, name, revision, path, who)
     token = who.credential.token if who.credential else None
     if request.method == "HEAD":
-        downloads.check(file=file, by=who.person, token=token, now=who.now)
+        downloads.check(file=file, by=who.person, token=token, now=who.now, facts=facts)
         response = HttpResponse(content_type=formats.media_type(path))
         response["Content-Length"] = str(file.size)
     else:
         link = downloads.authorize(
-            file=file, by=who.person, token=token, now=who.now,
+            file=file, by=who.person, token=token, now=who.now, facts=facts, capped=capped,
             wanted=request.headers.get("Range", ""), client=request.headers.get("User-Agent", ""),
         )  # fmt: skip
         response = HttpResponseRedirect(link.url)
@@ -232,6 +228,21 @@ def _revision(namespace: str, name: str, revision: str, who: Asker) -> tuple[Mod
     if found is None:
         raise _no_revision(model, revision)
     return model, found
+
+
+def _file(namespace: str, name: str, revision: str, path: str, who: Asker) -> tuple[File, policy.Facts | None, bool]:
+    """The file at an address, in one question where the address is a plain one; raises Missing, Moved."""
+    straight = (
+        None if who.publishes else lookup.straight(namespace, name, revision, path, person=who.person, now=who.now)
+    )
+    if straight:
+        return straight
+    model = model_named(namespace, name, who)
+    found = lookup.revision(model, revision, person=who.person, now=who.now, drafts=who.publishes)
+    file = lookup.file(found, path) if found else None
+    if file is None:
+        raise _nothing_there(model, found, revision, path, who)
+    return file, None, True
 
 
 def _no_revision(model: Model, name: str) -> Missing:

@@ -146,3 +146,48 @@ def test_the_pages_fit_and_can_be_read(
     choose(page, portal, folder)
     axe_check(page)
     assert_no_sideways_scroll(page)
+
+
+def drop(page: Page, what: Path, on: str) -> None:
+    """A folder or file of this machine, dragged by the browser's own input onto what the selector names."""
+    box = page.locator(on).bounding_box()
+    assert box is not None
+    at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    data = {"items": [], "files": [str(what)], "dragOperationsMask": 1}
+    hand = page.context.new_cdp_session(page)
+    for step in ("dragEnter", "dragOver", "drop"):
+        hand.send("Input.dispatchDragEvent", {"type": step, **at, "data": data})
+
+
+def test_a_folder_that_is_dropped_is_listed_and_sent_with_its_paths(
+    portal: str, lab: world.World, folder: Path, page: Page
+) -> None:
+    (folder / "more").mkdir(exist_ok=True)
+    (folder / "more" / "deep.txt").write_text("deep")
+    (folder / "table.txt").unlink()
+    signed_in(page, portal, lab.manager)
+    page.goto(f"{portal}/lyceum/mine/upload")
+    drop(page, folder, "[data-drop]")
+    page.locator("[data-send]:enabled").wait_for()
+    assert "Programs are not published" in page.locator("tr", has_text="run.sh").inner_text()
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_url("**/revisions/*", timeout=30_000)
+    draft = Model.objects.get(name="mine").tip
+    assert draft is not None
+    kept = dict(draft.files.values_list("path", "blob_id"))
+    assert kept["more/deep.txt"] == hashlib.sha256(b"deep").hexdigest()
+    assert kept["notes.txt"] == hashlib.sha256((folder / "notes.txt").read_bytes()).hexdigest()
+    assert not {"run.sh", ".hidden"} & kept.keys()
+
+
+def test_what_is_dropped_beside_the_place_for_it_is_not_taken(
+    portal: str, lab: world.World, folder: Path, page: Page
+) -> None:
+    signed_in(page, portal, lab.manager)
+    page.goto(f"{portal}/lyceum/mine/upload")
+    page.locator("[data-drop]").wait_for()
+    drop(page, folder / "notes.txt", "h1")
+    page.wait_for_timeout(500)
+    page.goto(f"{portal}/lyceum/mine/upload")  # the browser may have opened the file itself
+    assert page.locator("[data-send]:enabled").count() == 0
+    assert not Model.objects.get(name="mine").revisions.exists()

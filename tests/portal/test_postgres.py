@@ -1,0 +1,63 @@
+"""An open connection is taken as fit where that is certain enough, and asked or replaced where it is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg2
+import pytest
+from django.db import connection
+from django.db.backends.postgresql import base
+
+from portal.postgres.base import LATELY_S
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """What the server said each time it was asked; the connection was used just now."""
+    said: list[bool] = []
+    ask = base.DatabaseWrapper.is_usable
+
+    def listening(self: Any) -> bool:
+        said.append(ask(self))
+        return said[-1]
+
+    connection.ensure_connection()
+    assert connection.is_usable()
+    monkeypatch.setattr(base.DatabaseWrapper, "is_usable", listening)
+    return said
+
+
+def test_a_quiet_connection_that_was_just_used_is_not_asked(asked: list[bool]) -> None:
+    assert connection.is_usable()
+    assert connection.is_usable()
+    assert asked == []
+
+
+def test_after_a_fault_or_a_while_it_is(asked: list[bool]) -> None:
+    connection.errors_occurred = True
+    assert connection.is_usable()
+    connection.errors_occurred = False
+    connection._used_at -= LATELY_S
+    assert connection.is_usable()
+    assert asked == [True, True]
+    assert connection.is_usable()
+    assert asked == [True, True], "and then it is known again"
+
+
+def test_one_that_the_server_has_closed_is_replaced_before_anybody_notices(asked: list[bool]) -> None:
+    before = connection.connection.info.backend_pid
+    parts = connection.get_connection_params()
+    other = psycopg2.connect(**{name: parts[name] for name in ("dbname", "user", "host", "port") if parts.get(name)})
+    with other, other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [before])
+        assert cursor.fetchone() == (True,)
+    other.close()
+    connection.health_check_enabled, connection.health_check_done = True, False  # as at the beginning of a request
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone() == (1,)
+    assert asked == [False]
+    assert connection.connection.info.backend_pid != before
