@@ -70,7 +70,11 @@ urlpatterns = [
     path("v1/<path:rest>", batches.absent, name="v1_absent"),
     path("evaluations/runs/<uuid:pk>/", evaluation_pages.run, name="evaluation_run"),
     path("evaluations/runs/<uuid:pk>/<slug:file>.jsonl", evaluation_pages.file, name="evaluation_file"),
-    path("api/v1/models/<slug:lab>/<str:name>/evaluation-runs", evaluating.RunsOfModel.as_view(), name="api_evaluation_runs"),
+    path(
+        "api/v1/models/<slug:lab>/<str:name>/evaluation-runs",
+        evaluating.RunsOfModel.as_view(),
+        name="api_evaluation_runs",
+    ),
     path(_RUN, evaluating.OneRun.as_view(), name="api_evaluation_run"),
     path(f"{_RUN}/attach", evaluating.RunAttached.as_view(), name="api_attach_evaluation"),
     path(f"{_RUN}/discard", evaluating.RunDiscarded.as_view(), name="api_discard_evaluation"),

@@ -6,10 +6,11 @@ import io
 import logging
 from collections.abc import Sequence
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -55,7 +56,7 @@ def begin(
     require_staff(by, revision.model.lab)
     tasks = _read(content)
     if standing := _standing(revision, tasks, again=again):
-        return standing
+        return _directly(standing, asked=directly)
     chosen = choosing.token_for(by, revision, token=token)
     run = uuid4()
     drawer().put(drawer_name(run, "tasks"), io.BytesIO(content))
@@ -72,7 +73,16 @@ def begin(
     if begun.pk != run:  # somebody else was first
         drawer().delete(drawer_name(run, "tasks"))
         batches.discard(file=file, by=by)
+        return _directly(begun, asked=directly)
     return begun
+
+
+def _directly(run: EvaluationRun, *, asked: bool) -> EvaluationRun:
+    """The run that stands already; whoever begins it again may ask for more than was asked first, never for less."""
+    if asked and not run.directly:
+        EvaluationRun.objects.standing().filter(pk=run.pk).update(directly=True)
+        run.directly = True
+    return run
 
 
 def _read(content: bytes) -> TaskSet:
@@ -89,15 +99,13 @@ def _standing(revision: Revision, tasks: TaskSet, *, again: bool) -> EvaluationR
     attached = None if found or again else same.filter(state=State.ATTACHED).first()
     if attached is not None:
         told = _("These tasks were measured of this revision, and attached: %(url)s. Ask for it again if you mean to.")
-        raise Conflict(
-            told % {"url": f"{settings.BASE_URL}{attached.get_absolute_url()}"}, code="evaluation_attached"
-        )
+        raise Conflict(told % {"url": f"{settings.BASE_URL}{attached.get_absolute_url()}"}, code="evaluation_attached")
     return found
 
 
 @transaction.atomic
 def _begin(
-    pk: object, by: User, revision: Revision, tasks: TaskSet, token: AccessToken, file: BatchFile, *, directly: bool,
+    pk: UUID, by: User, revision: Revision, tasks: TaskSet, token: AccessToken, file: BatchFile, *, directly: bool,
     again: bool,
 ) -> EvaluationRun:  # fmt: skip
     """Run and batch in one step; two who begin the same wait for one another on the revision."""
@@ -131,7 +139,7 @@ def follow(*, run: EvaluationRun) -> EvaluationRun:
     if run.state == State.RUNNING and (batch is None or not batch.is_live):
         _take(run, batch)
         run.refresh_from_db()
-    if run.state == State.SCORED and run.directly and not run.problem:
+    if run.state == State.SCORED and run.directly and not run.problem and not run.unmarked:
         run = _attach_directly(run)
     return run
 
@@ -172,7 +180,7 @@ def _score(run: EvaluationRun, batch: Batch, found: Collected) -> None:
     ]
     locked.answers_sha256, locked.receipts_sha256 = found.answers_sha256, found.receipts_sha256
     if locked.directly and found.failures:
-        locked.problem = "Not every item was marked, so it waits for a person's word."
+        locked.problem = "Not every item was marked, so it waits for a person’s word."
     locked.save()
     trail.record(
         Event.EVALUATION_SCORED, by=None, target=locked, lab=locked.revision.model.lab, marked=locked.marked,
@@ -253,7 +261,7 @@ def due() -> Sequence[EvaluationRun]:
     """Runs that something is left to do for: their batch is over, or they were to be attached and nobody was there."""
     running = EvaluationRun.objects.drawn().running()
     live = set(Batch.objects.live().filter(pk__in=running.values("batch")).values_list("pk", flat=True))
-    left = EvaluationRun.objects.drawn().filter(state=State.SCORED, directly=True, problem="")
+    left = EvaluationRun.objects.drawn().filter(state=State.SCORED, directly=True, problem="", items=F("marked"))
     return [*(run for run in running if run.batch not in live), *left]
 
 

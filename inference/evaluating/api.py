@@ -31,7 +31,9 @@ _TEXT: Final = 1_000_000
 class EvaluationAsked(Taken):
     """What is measured, by which tasks."""
 
-    revision = serializers.CharField(required=False, default="main", max_length=200, help_text="One that a pool serves.")
+    revision = serializers.CharField(
+        required=False, default="main", max_length=200, help_text="One that a pool serves."
+    )
     tasks = serializers.CharField(
         max_length=_TEXT, trim_whitespace=False, help_text="The task set’s file, JSON Lines: docs/evaluations.md."
     )
@@ -42,9 +44,7 @@ class EvaluationAsked(Taken):
     directly = serializers.BooleanField(
         required=False, default=False, help_text="Attach without asking, where every item was answered."
     )
-    again = serializers.BooleanField(
-        required=False, default=False, help_text="Measure again what is attached already."
-    )
+    again = serializers.BooleanField(required=False, default=False, help_text="Measure again what is attached already.")
 
 
 class ResultShape(serializers.Serializer[Any]):

@@ -24,7 +24,7 @@ from inference.batch_models import Batch
 from inference.evaluating import marking, task_set
 from inference.evaluating.estimates import Estimate
 from inference.evaluating.marking import Marked, Unmarked
-from inference.evaluating.task_set import TaskSet
+from inference.evaluating.task_set import Item, TaskSet
 from inference.evaluation_models import EvaluationRun
 from inference.receipt_models import QueryReceipt
 from portal.errors import Conflict, Unavailable
@@ -63,21 +63,18 @@ def collect(run: EvaluationRun, batch: Batch) -> Collected:
     told = next(answered, None)
     with _Kept(run.drawer_name("answers")) as answers, _Kept(run.drawer_name("receipts")) as proofs:
         for item in tasks.items:
-            receipt = None
+            mine = told if told and told["custom_id"] == item.id else None
+            receipt = drawn[mine["response"]["request_id"]] if mine else None
+            name = receipt.request_id if receipt else None
             try:
-                if told is None or told["custom_id"] != item.id:
-                    raise Unmarked(refused.get(item.id, "no answer"))
-                body, receipt = told["response"]["body"], drawn[told["response"]["request_id"]]
-                told = next(answered, None)
-                marks.append(_marked(run, tasks, item, receipt, body))
-                answers.write({"id": item.id, "request": receipt.request_id, **marks[-1].found})
+                marks.append(_marked(run, tasks, item, receipt, mine, why=refused.get(item.id, "no answer")))
+                answers.write({"id": item.id, "request": name, **marks[-1].found})
             except Unmarked as why:
                 found.failures.append((item.id, str(why)))
-                answers.write({"id": item.id, "request": receipt and receipt.request_id, "unmarked": str(why)})
+                answers.write({"id": item.id, "request": name, "unmarked": str(why)})
+            told = next(answered, None) if mine else told
             if receipt:
-                proofs.write(
-                    {"id": item.id, "request": receipt.request_id, "receipt_sha256": receipt.document_sha256}
-                )
+                proofs.write({"id": item.id, "request": receipt.request_id, "receipt_sha256": receipt.document_sha256})
     found.answers_sha256, found.receipts_sha256 = answers.sha256, proofs.sha256
     found.marked = len(marks)
     found.scores = marking.scores(tasks, marks) if marks else {}
@@ -96,11 +93,19 @@ def _receipts(run: EvaluationRun, batch: Batch) -> dict[str, QueryReceipt]:
 
 
 def _marked(
-    run: EvaluationRun, tasks: TaskSet, item: task_set.Item, receipt: QueryReceipt, body: dict[str, Any]
+    run: EvaluationRun,
+    tasks: TaskSet,
+    item: Item,
+    receipt: QueryReceipt | None,
+    told: dict[str, Any] | None,
+    *,
+    why: str,
 ) -> Marked:
+    if receipt is None or told is None:
+        raise Unmarked(why)
     if receipt.document["revision"] != run.revision.commit:
         raise Unmarked("answered by another revision")
-    return marking.mark(tasks, item, body)
+    return marking.mark(tasks, item, told["response"]["body"])
 
 
 def _why(told: dict[str, Any]) -> str:
@@ -135,7 +140,7 @@ class _Kept:
     """JSON Lines on their way into the drawer, and the SHA-256 of their bytes; nothing is kept after an error."""
 
     def __init__(self, name: str) -> None:
-        self._name, self._file, self._digest = name, tempfile.TemporaryFile(), sha256()
+        self._name, self._file, self._digest = name, tempfile.TemporaryFile(), sha256()  # noqa: SIM115 closed in __exit__
 
     def __enter__(self) -> Self:
         return self

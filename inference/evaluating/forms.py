@@ -34,9 +34,7 @@ class RunForm(Told):
         required=False,
         help_text=_("Only where every item was answered; otherwise they wait for you."),
     )
-    again = forms.BooleanField(
-        label=_("Measure again what is attached already"), required=False
-    )
+    again = forms.BooleanField(label=_("Measure again what is attached already"), required=False)
 
     def __init__(self, *args: object, model: Model, user: User, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]

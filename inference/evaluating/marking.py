@@ -55,9 +55,7 @@ def scores(tasks: TaskSet, marked: Sequence[Marked]) -> dict[str, Estimate]:
         return {"exact_match": estimates.mean(each("exact_match"))}
     told = {"bits_per_byte": estimates.quotient([nats / math.log(2) for nats in each("nats")], each("bytes"))}
     by_token = estimates.quotient(each("nats"), each("tokens"))
-    return told | (
-        {"token_perplexity": estimates.exponential(by_token)} if by_token.value < LONGEST_PERPLEXITY else {}
-    )
+    return told | ({"token_perplexity": estimates.exponential(by_token)} if by_token.value < LONGEST_PERPLEXITY else {})
 
 
 def _chosen(item: Item, choices: Sequence[Mapping[str, Any]]) -> Marked:

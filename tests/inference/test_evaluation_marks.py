@@ -29,7 +29,11 @@ def read(*told: object, most: int = 100) -> TaskSet:
 
 def echoed(*prompts: tuple[list[str], list[float | None]]) -> dict[str, Any]:
     choices = [
-        {"index": n, "logprobs": {"tokens": tokens, "token_logprobs": chances}, "prompt_token_ids": list(range(len(tokens)))}
+        {
+            "index": n,
+            "logprobs": {"tokens": tokens, "token_logprobs": chances},
+            "prompt_token_ids": list(range(len(tokens))),
+        }
         for n, (tokens, chances) in enumerate(prompts)
     ]
     return {"choices": choices[::-1]}
@@ -37,7 +41,12 @@ def echoed(*prompts: tuple[list[str], list[float | None]]) -> dict[str, Any]:
 
 def test_a_task_set_keeps_its_licence_and_the_digest_of_its_bytes():
     tasks = read({**CHOICE, "version": "2", "shots": 1, "prompt": "plain"}, FRANCE)
-    assert (tasks.task, tasks.licence, tasks.shots, tasks.items[0].choices) == ("capitals", "CC0-1.0", 1, ("Lyon", "Paris"))
+    assert (tasks.task, tasks.licence, tasks.shots, tasks.items[0].choices) == (
+        "capitals",
+        "CC0-1.0",
+        1,
+        ("Lyon", "Paris"),
+    )
     assert tasks.told_version == f"2+{tasks.sha256[:12]}"
     assert read(CHOICE, FRANCE).sha256 != tasks.sha256, "other bytes are other tasks"
     assert [item.id for item in read(EXACT, {"prompt": "a", "answers": ["b"]}, {"prompt": "c", "answers": ["d"]}).items] == [

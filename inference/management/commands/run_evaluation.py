@@ -39,7 +39,9 @@ class Command(BaseCommand):
         parser.add_argument("--revision", default="main", help="branch, tag or commit id that a pool serves (main)")
         parser.add_argument("--tasks", type=Path, required=True, help="the task set: docs/evaluations.md")
         parser.add_argument("--by", required=True, help="the e-mail address of the release manager who runs it")
-        parser.add_argument("--token", default="", help="the name of one of their query tokens; else the newest that may")
+        parser.add_argument(
+            "--token", default="", help="the name of one of their query tokens; else the newest that may"
+        )
         parser.add_argument("--attach", action="store_true", help="attach the scores where every item was answered")
         parser.add_argument("--again", action="store_true", help="measure again what is attached already")
         parser.add_argument("--work", action="store_true", help="send the rows from here, where no batch worker runs")
