@@ -18,3 +18,4 @@ class InferenceConfig(AppConfig):
         import_module("inference.panels")
         import_module("inference.receipts")
         import_module("inference.throughput")
+        import_module("inference.evaluating.telling")

@@ -74,6 +74,14 @@ hold(
         eraser=erase,
     ),
     Holding(
+        "inference.EvaluationRun", why=_("scores that somebody had measured for their lab"), kept=_("for good, under the pseudonym's id"),
+        of="owner", stays=("owner",),
+        plain=(
+            "state", "task", "type", "licence", "digest", "weights", "failures", "results", "engine", "answers_sha256",
+            "receipts_sha256", "problem",
+        ),
+    ),
+    Holding(
         "inference.StandIn", why=_("under which a worker asks for a batch's owner"), kept=_("15 minutes"),
         of="batch__owner", secret=("digest",), erased={"digest": ""}, deletes=True, purge="expires_at",
     ),

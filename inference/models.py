@@ -17,6 +17,7 @@ from inference.content_models import DisclosedRequest as DisclosedRequest
 from inference.content_models import Disclosure as Disclosure
 from inference.content_models import KeptContent as KeptContent
 from inference.energy_models import EnergyFields, all_or_none
+from inference.evaluation_models import EvaluationRun as EvaluationRun
 from inference.receipt_models import QueryReceipt as QueryReceipt
 from inference.signal_models import Signal as Signal
 

@@ -7,6 +7,7 @@ word of what was asked or answered, and of people and projects only the ids that
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from portal.people.models import User
 SCHEMA: Final = "weighbridge.query/1"
 FORMAT: Final = "weighbridge-receipt-1"
 _DAY: Final = timedelta(days=1)
+_AT_A_TIME: Final = 1_000
 _GATEWAYS_ID: Final = re.compile(r"req-([0-9a-f]{12})[0-9a-f]{20}")
 
 
@@ -37,14 +39,32 @@ def draw(*, by: User, request_id: str) -> QueryReceipt:
     kept = QueryReceipt.objects.filter(request_id=request_id, user_id=str(by.pk)).first()
     if kept is not None:
         return kept
-    row = _row(by, request_id)
+    made = _sealed(_row(by, request_id))
+    QueryReceipt.objects.bulk_create([made], ignore_conflicts=True)
+    return QueryReceipt.objects.get(request_id=request_id)
+
+
+def draw_all(*, by: User, request_ids: Sequence[str], since: datetime, until: datetime) -> dict[str, QueryReceipt]:
+    """The same for many requests that were begun in that time; what is not in the ledger (yet), or not theirs, is left out."""
+    found: dict[str, QueryReceipt] = {}
+    for start in range(0, len(request_ids), _AT_A_TIME):
+        wanted = request_ids[start : start + _AT_A_TIME]
+        kept = QueryReceipt.objects.filter(user_id=str(by.pk))
+        missing = set(wanted) - set(kept.filter(request_id__in=wanted).values_list("request_id", flat=True))
+        days = (since.astimezone(UTC).date() - _DAY, until.astimezone(UTC).date() + _DAY)
+        rows = UsageRecord.objects.filter(request_id__in=missing, user_id=str(by.pk), started_day__range=days)
+        QueryReceipt.objects.bulk_create(map(_sealed, rows), ignore_conflicts=True)
+        found |= kept.in_bulk(wanted)
+    return found
+
+
+def _sealed(row: UsageRecord) -> QueryReceipt:
     told = document(row)
     key_id, seal = signing.seal(told)
-    facts = {"user_id": row.user_id, "document": told, "document_sha256": signing.digest(told)}
-    made, _new = QueryReceipt.objects.get_or_create(
-        request_id=row.request_id, defaults={**facts, "key_id": key_id, "seal": seal}
-    )
-    return made
+    return QueryReceipt(
+        request_id=row.request_id, user_id=row.user_id, document=told, document_sha256=signing.digest(told), key_id=key_id,
+        seal=seal,
+    )  # fmt: skip
 
 
 def document(row: UsageRecord) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import portal.celery  # noqa: F401 without it a task goes to a broker that Celery makes up
 from inference import principals, routes, tasks
 from inference.batch_models import StandIn
+from inference.evaluation_models import EvaluationRun
 from portal.outbox.delivery import handler
 from releases.storage.drawer import drawer
 
@@ -36,6 +37,13 @@ def release_changed(payload: dict[str, Any]) -> None:
 def batch_wanted(payload: dict[str, Any]) -> None:
     """Have a worker go on with a batch; where no broker answers, the outbox tries again."""
     tasks.run_batch.apply_async((payload["batch"],))
+
+
+@handler("batch.ended")
+def batch_ended(payload: dict[str, Any]) -> None:
+    """Where an evaluation run waits for it, have it scored."""
+    if EvaluationRun.objects.running().filter(batch=payload["batch"]).exists():
+        tasks.follow_evaluations.apply_async()
 
 
 @handler("batch.file_gone")

@@ -12,6 +12,7 @@ from django.utils import timezone
 from inference import alerts, anchors, disclosing, ledger, reconcile, signalling
 from inference.batches import actions as batches
 from inference.batches import running
+from inference.evaluating import actions as evaluating
 from inference.models import Backend
 from portal.errors import Unavailable
 
@@ -62,6 +63,18 @@ def reconcile_usage() -> None:
 def run_batch(pk: str) -> None:
     """Once asked for, by the workers of batches alone: go on with a batch."""
     running.run(UUID(pk))
+
+
+@shared_task
+def follow_evaluations() -> int:
+    """When a batch is over, and each minute: score and attach the evaluation runs that wait for it; how many there were."""
+    runs = evaluating.due()
+    for run in runs:
+        try:
+            evaluating.follow(run=run)
+        except Unavailable as error:
+            logger.warning("%s: %s", run, error.message)
+    return len(runs)
 
 
 @shared_task

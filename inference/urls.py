@@ -17,10 +17,13 @@ from inference import (
 )
 from inference.batches import api as batches
 from inference.batches import pages
+from inference.evaluating import api as evaluating
+from inference.evaluating import pages as evaluation_pages
 
 app_name = "inference"
 
 _ALLOCATION = "api/v1/allocation-requests/<uuid:pk>"
+_RUN = "api/v1/evaluation-runs/<uuid:run>"
 
 urlpatterns = [
     path("me/usage/receipts/<slug:request_id>.json", views.receipt_json, name="receipt_json"),
@@ -65,6 +68,18 @@ urlpatterns = [
     path("v1/batches/<str:batch>", batches.batch, name="v1_batch"),
     path("v1/batches/<str:batch>/cancel", batches.cancel, name="v1_batch_cancel"),
     path("v1/<path:rest>", batches.absent, name="v1_absent"),
+    path("evaluations/runs/<uuid:pk>/", evaluation_pages.run, name="evaluation_run"),
+    path("evaluations/runs/<uuid:pk>/<slug:file>.jsonl", evaluation_pages.file, name="evaluation_file"),
+    path(
+        "api/v1/models/<slug:lab>/<str:name>/evaluation-runs",
+        evaluating.RunsOfModel.as_view(),
+        name="api_evaluation_runs",
+    ),
+    path(_RUN, evaluating.OneRun.as_view(), name="api_evaluation_run"),
+    path(f"{_RUN}/attach", evaluating.RunAttached.as_view(), name="api_attach_evaluation"),
+    path(f"{_RUN}/discard", evaluating.RunDiscarded.as_view(), name="api_discard_evaluation"),
+    path(f"{_RUN}/cancel", evaluating.RunCancelled.as_view(), name="api_cancel_evaluation"),
+    path("<str:namespace>/<str:name>/evaluations/runs", evaluation_pages.of_model, name="evaluation_runs"),
     path("<str:namespace>/<str:name>/query", views.query, name="query"),
     path("<str:namespace>/<str:name>/try", tryit.tryit, name="try"),
     path("<str:namespace>/<str:name>/try/token", tryit.token, name="try_token"),

@@ -13,6 +13,7 @@ from typing import Final
 
 from inference import allocation, disclosure, signal_states
 from inference import batch_lifecycle as batches
+from inference import evaluation_lifecycle as evaluation_runs
 from portal.access import institutional, lifetime, members, referees, workflow
 from portal.tokens import devices
 from releases import conversion_lifecycle, lifecycle, logbook_lifecycle, opening
@@ -155,6 +156,13 @@ TABLES: Final = (
         tuple(batches.State),
         tuple(batches.Verb),
         {(str(at), str(verb)): (str(to), who) for (at, verb), (to, who) in batches.TABLE.items()},
+    ),
+    Table(
+        "Evaluation runs",
+        "inference/evaluation_lifecycle.py",
+        tuple(evaluation_runs.State),
+        tuple(evaluation_runs.Verb),
+        {(str(at), str(verb)): (str(to), who) for (at, verb), (to, who) in evaluation_runs.TABLE.items()},
     ),
     Table(
         "Reproductions of scores",

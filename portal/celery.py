@@ -80,6 +80,10 @@ app.conf.beat_schedule = {
         "task": "inference.tasks.call_silent_batches",
         "schedule": crontab(),
     },
+    "score evaluation runs whose batch is over": {
+        "task": "inference.tasks.follow_evaluations",
+        "schedule": crontab(),
+    },
     "delete files of batches past their time": {
         "task": "inference.tasks.discard_expired_files",
         "schedule": crontab(minute=15),

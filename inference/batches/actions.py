@@ -275,6 +275,7 @@ def _end(batch: Batch, now: datetime) -> None:
     sending.send(
         to=owner.email, template="batch_ended", context=context, key=f"batch:{batch.pk}", language=owner.language
     )
+    delivery.enqueue("batch.ended", key=f"batch:{batch.pk}", batch=str(batch.pk))
 
 
 def _call(batch: Batch) -> None:

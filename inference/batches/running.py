@@ -95,9 +95,10 @@ def _refused(batch: Batch, model: str) -> Problem | None:
     if why := refusal(batch.token, now):
         return Problem("token_not_valid", why.message)
     principal = principals.build(batch.token, now=now)
-    if model in principal.models:
+    name = model.partition("@")[0]  # which revision it may be is the gateway's to say, of each row
+    if name in principal.models:
         return None
-    reason = principal.refused.get(model)
+    reason = principal.refused.get(name)
     text = reason.message if reason else "This model does not exist or is not served here."
     return Problem("model_not_found", text, None, "body.model")
 

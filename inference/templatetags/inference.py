@@ -11,6 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from inference import allocation
 from inference.batch_lifecycle import State
 from inference.batch_models import Batch
+from inference.evaluating.telling import STATES
+from inference.evaluation_lifecycle import State as RunState
+from inference.evaluation_models import EvaluationRun
 from inference.models import Pool, Status, UsageRecord
 from portal.people.templatetags.weighbridge import day, stamp, state
 from releases.models import Model
@@ -43,6 +46,23 @@ def batch_state(batch: Batch) -> SafeString:
     """Where a batch stands, as icon and words."""
     kind, words = _STATES[State(batch.state)]
     return state(kind, str(words))
+
+
+_RUNS: dict[RunState, str] = {
+    RunState.RUNNING: "wait",
+    RunState.SCORED: "here",
+    RunState.ATTACHED: "ok",
+    RunState.DISCARDED: "mute",
+    RunState.CANCELLED: "mute",
+    RunState.FAILED: "stop",
+}
+
+
+@register.simple_tag
+def run_state(run: EvaluationRun) -> SafeString:
+    """Where an evaluation run stands, as icon and words."""
+    at = RunState(run.state)
+    return state(_RUNS[at], str(STATES[at]))
 
 
 @register.simple_tag

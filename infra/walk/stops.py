@@ -355,6 +355,7 @@ WALK: Final[tuple[Stop | Act, ...]] = (
     Stop("harm-report", "/harm/reports/", "manager", follow=("main th a",)),
     Act("answer to a report of harm", "/harm/reports/", "manager", _answer_harm, follow=("main th a",)),
     Stop("harm-log", "/harm/answered/"),
+    Stop("evaluation-runs", "/{open}/evaluations/runs", "manager"),
     Stop("import-evaluations-errors", "/{open}/evaluations/import", "manager", prepare=_press("Import")),
     Stop("signing-keys", "/keys/"),
     Stop("signing-keys-of-lab", "/keys/lyceum/", "manager"),

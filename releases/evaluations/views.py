@@ -21,7 +21,7 @@ from portal.people.views import signed_in
 from releases import lifecycle
 from releases.evaluation_metrics import Kind
 from releases.evaluation_models import KINDS, Score
-from releases.evaluations import actions, exports, listing, plot, readers
+from releases.evaluations import actions, exports, listing, measured, plot, readers
 from releases.evaluations.forms import ImportForm, WithdrawForm
 from releases.models import Model, Revision
 from releases.views import about, model_of
@@ -109,6 +109,7 @@ def score(request: HttpRequest, pk: int) -> HttpResponse:
     reports = shown.reproductions.shown().select_related("by")
     page = Paginator(reports, PAGE).get_page(request.GET.get("page"))
     context = {"score": shown, "form": form, "keeps": keeps, "task_url": task_url, "page": page}
+    context["here"] = measured.of(shown)
     return render(request, "releases/evaluations/score.html", context, status=422 if form.errors else 200)
 
 

@@ -154,6 +154,8 @@ ERRATUM: Final = {"severity": "serious", "title": "The tokenizer lacks a token",
 LOGBOOK: Final = {"logbook": "{logbook}"}
 CHRONICLE: Final = {"name": "chronicles.md", "text": "### 2022-03-11\n\nLaunch\n"}
 RESULTS: Final = {"document": {"results": {"copa": {"acc": 0.84}}}, "ran_by": "Us", "harness": "h"}
+TASKS: Final = {"tasks": '{"task": "t", "type": "texts", "licence": "CC0-1.0"}\n{"text": "a"}\n'}
+"""The scene serves no model, so whoever may ask is told so."""
 MEASURED: Final = {"value": 0.3, "tolerance": 0.1, "harness": "h", "environment": "torch", "command": "run"}
 NAMED: Final = {"name": "Jonas Weber", "email": "jonas@northfield.example"}
 SIGNED: Final = {"typed_name": "Mara Lindqvist", "text_sha256": "0" * 64}
@@ -292,6 +294,8 @@ DOORS: Final = (
         Door(f"families/<slug:lab>/<slug:slug>/logbook/{end}", NOBODYS, NOBODYS)
         for end in ("edit/", "<int:number>/edit/")
     ),
+    Door("evaluations/runs/<uuid:pk>/", ABSENT, ABSENT),
+    Door("evaluations/runs/<uuid:pk>/<slug:file>.jsonl", ABSENT),
     Door("evaluations/<int:pk>/reproduce/", NOBODYS, NOBODYS),
     Door("evaluations/reproductions/", MANAGING),
     Door("evaluations/reproductions/<int:pk>/", ABSENT, ABSENT),
@@ -654,6 +658,11 @@ DOORS: Final = (
         for verb in ("accept", "question")
     ),
     Door(f"{_API_OWN_MODEL}/evaluations", None, API_LOOKED_AFTER, GATED, RESULTS),
+    Door("api/v1/models/<slug:lab>/<str:name>/evaluation-runs", API_LOOKED_AFTER, API_LOOKED_AFTER_BAD, GATED, TASKS),
+    Door("api/v1/evaluation-runs/<uuid:run>", API_NONE_KEPT),
+    Door("api/v1/evaluation-runs/<uuid:run>/attach", None, API_NONE_KEPT),
+    Door("api/v1/evaluation-runs/<uuid:run>/discard", None, API_NONE_KEPT),
+    Door("api/v1/evaluation-runs/<uuid:run>/cancel", None, API_NONE_KEPT),
     Door("api/v1/harm-reports", like(API_MANAGE, people="ok")),
     Door("api/v1/harm-reports/answered", PUBLIC),
     *(
@@ -688,6 +697,9 @@ DOORS: Final = (
     # --- Models
     Door(f"{_MODEL}/errata", PUBLIC, at=GATED),
     Door(f"{_MODEL}/evaluations", PUBLIC, at=GATED),
+    Door(
+        "<str:namespace>/<str:name>/evaluations/runs", like(LAB, reviewer="404"), like(LAB_BAD, reviewer="404"), GATED
+    ),
     Door(f"{_MODEL}/evaluations/import", like(LAB, reviewer="404"), like(LAB_BAD, reviewer="404"), GATED),
     *(
         Door(f"{_MODEL}/logbook{end}", PUBLIC, at=GATED)

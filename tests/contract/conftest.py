@@ -11,8 +11,13 @@ import pytest
 import redis
 from django.db import connection
 
+from inference import actions
+from inference.actions import Serving
+from inference.contract import Limits
+from portal.celery import app as celery
 from portal.counters import client as limits_store
 from tests.contract import hub as hubs
+from tests.inference.bench import Bench, build
 from tests.inference.gateway import rig
 from tests.inference.listener import listening
 
@@ -60,3 +65,24 @@ def store() -> Iterator[redis.Redis]:
     connection.flushdb()
     yield connection
     connection.flushdb()
+
+
+@pytest.fixture
+def bench(
+    transactional_db: None, store: redis.Redis, gateway: rig.Gateway, engine: rig.Engine, settings, portal_url: str
+) -> Iterator[Bench]:
+    """Committed, with limits that no test meets by accident. The broker is a queue in this process that nobody reads:
+    the tests take the worker's turns themselves."""
+    settings.GATEWAY_URL = gateway.base
+    broker = celery.conf.broker_url
+    celery.conf.broker_url = "memory://"
+    made = build()
+    for model in (made.open_model, made.gated_model):
+        serving = Serving(engine.url, "vllm 0.32.0", "fake", 4096, True, 12)
+        actions.serve(by=None, model=model, commit=model.revisions.get().commit, serving=serving)
+    plenty = Limits(requests_per_minute=600_000, tokens_per_minute=60_000_000, concurrency=64)
+    actions.set_allowance(by=None, project=made.project, limits=plenty)
+    rig.settle_routes()
+    engine.reset()
+    yield made
+    celery.conf.broker_url = broker

@@ -5,34 +5,25 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import openai
 import pytest
-import redis
 from django.db import connection
 from django.utils import timezone
 
 from inference import actions, contract
-from inference.actions import Serving
 from inference.batch_models import Batch, BatchFile, StandIn
 from inference.batches import actions as batches
 from inference.batches import courier, running, standing
 from inference.contract import Limits
-from inference.models import UsageRecord
-from inference.posting import Poster, ensure_group
 from portal.access import actions as access
-from portal.celery import app as celery
 from portal.mail.models import Choice
 from portal.outbox.models import Message
 from portal.people import erasure
@@ -40,33 +31,13 @@ from portal.people.erasure_models import ErasureRequest
 from portal.tokens import actions as tokens
 from portal.tokens.scopes import Kind
 from releases.storage.drawer import drawer
-from tests.inference.bench import GATED, OPEN, Bench, build
+from tests.contract.batching import ledger, meanwhile, worker
+from tests.inference.bench import GATED, OPEN, Bench
 from tests.inference.gateway import rig
 from tests.portal import world
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNT = 10_000
-
-
-@pytest.fixture
-def bench(
-    transactional_db: None, store: redis.Redis, gateway: rig.Gateway, engine: rig.Engine, settings, portal_url: str
-) -> Iterator[Bench]:
-    """Committed, with limits that no test meets by accident. The broker is a queue in this process that nobody reads:
-    the tests take the worker's turns themselves."""
-    settings.GATEWAY_URL = gateway.base
-    broker = celery.conf.broker_url
-    celery.conf.broker_url = "memory://"
-    made = build()
-    for model in (made.open_model, made.gated_model):
-        serving = Serving(engine.url, "vllm 0.32.0", "fake", 4096, True, 12)
-        actions.serve(by=None, model=model, commit=model.revisions.get().commit, serving=serving)
-    plenty = Limits(requests_per_minute=600_000, tokens_per_minute=60_000_000, concurrency=64)
-    actions.set_allowance(by=None, project=made.project, limits=plenty)
-    rig.settle_routes()
-    engine.reset()
-    yield made
-    celery.conf.broker_url = broker
 
 
 @pytest.fixture
@@ -103,31 +74,6 @@ def turn(batch: Batch) -> Batch:
 def results(client: openai.OpenAI, batch: Batch, field: str = "output_file_id") -> list[dict]:
     file = getattr(client.batches.retrieve(batch.wire_id), field)
     return [json.loads(each) for each in client.files.content(file).text.splitlines()] if file else []
-
-
-def ledger(store: redis.Redis) -> list[UsageRecord]:
-    ensure_group(store)
-    while Poster(store, "test").step(block_ms=1):
-        pass
-    return list(UsageRecord.objects.order_by("request_id"))
-
-
-@contextmanager
-def meanwhile(batch: Batch) -> Iterator[threading.Thread]:
-    """A worker's turn beside the test; its connection is closed with it."""
-
-    def work() -> None:
-        try:
-            running.run(batch.pk)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield thread
-    thread.join(60)
-    assert not thread.is_alive()
-    batch.refresh_from_db()
 
 
 def test_a_researcher_sends_a_file_of_requests_and_gets_a_file_of_answers(bench, client, store, engine):
@@ -317,26 +263,6 @@ def test_a_batch_whose_time_is_over_keeps_what_it_has_and_says_which_rows_are_mi
     assert {each["error"]["code"] for each in bad} == {"batch_expired"}
     assert len(bad) + len(results(client, batch)) == 59
     assert len(ledger(store)) == batch.completed > 0
-
-
-WORKER = """
-import sys, django
-django.setup()
-from uuid import UUID
-from inference.batches import running
-running.run(UUID(sys.argv[1]))
-"""
-
-
-def worker(batch: Batch, gateway: rig.Gateway) -> subprocess.Popen[bytes]:
-    """A worker in a process of its own, on the test's database."""
-    name = connection.settings_dict["NAME"]
-    environment = {
-        **os.environ, "DATABASE_URL": os.environ["DATABASE_URL"].replace("/weighbridge?", f"/{name}?"),
-        "WEIGHBRIDGE_MODE": "test", "GATEWAY_URL": gateway.base, "BLOB_SIGNING_KEY": "b", "INTERNAL_SECRET": rig.SECRET,
-        "PYTHONPATH": str(ROOT),
-    }  # fmt: skip
-    return subprocess.Popen([sys.executable, "-W", "ignore", "-c", WORKER, str(batch.pk)], env=environment, cwd=ROOT)
 
 
 def killed_over_and_over(batch: Batch, gateway: rig.Gateway, every: int) -> int:

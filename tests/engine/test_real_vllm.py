@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import os
 import re
 import signal
@@ -287,6 +288,104 @@ def test_the_snippets_on_the_models_page_work_as_shown(served):
     shell = next(block for block in blocks if block.startswith("$ curl")).removeprefix("$ ")
     done = subprocess.run(["bash", "-c", shell], env=env, capture_output=True, text=True, timeout=120)
     assert json.loads(done.stdout)["usage"]["completion_tokens"] >= 1
+
+
+TASKS = {
+    "multiple_choice": [
+        {
+            "id": "a",
+            "context": "def mean(values):\n    return sum(values) /",
+            "choices": ["len(values)", "values", "0"],
+            "answer": 0,
+        },
+        {"id": "b", "context": "for x in range(10):\n    ", "choices": ["print(x)", "tõesti – ära 🙂"], "answer": 0},
+        {"id": "c", "context": "import os\nimport", "choices": ["sys", "syntax errors", "é"], "answer": 2},
+    ],
+    "texts": [
+        {"id": "a", "text": "def add(a, b):\n    return a + b\n"},
+        {"id": "b", "text": 'class Kauss:\n    """Õun ja pirn – 🙂."""\n'},
+    ],
+}
+DIRECTLY = """
+import json, sys, torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+folder, kind = sys.argv[1:]
+model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+tokenizer = AutoTokenizer.from_pretrained(folder)
+def chances(ids):
+    with torch.no_grad():
+        logits = model(torch.tensor([ids])).logits[0].log_softmax(-1)
+    return [None, *(logits[at, token].item() for at, token in enumerate(ids[1:]))]
+told = []
+for item in json.load(sys.stdin):
+    if kind == "texts":
+        ids = tokenizer(item["text"])["input_ids"]
+        plain = tokenizer(item["text"], add_special_tokens=False)["input_ids"]
+        left_out = b"" if len(plain) < len(ids) else tokenizer.decode(ids[:1]).encode()
+        told.append({"nats": -sum(chances(ids)[1:]), "tokens": len(ids) - 1,
+                     "bytes": len(item["text"].encode()) - len(left_out)})
+    else:
+        start = len(tokenizer(item["context"].rstrip())["input_ids"])
+        whole = [tokenizer(item["context"] + " " + choice)["input_ids"] for choice in item["choices"]]
+        told.append([sum(chances(ids)[start:]) for ids in whole])
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="module")
+def manager(served: Served) -> str:
+    """The researcher holds the grant for what is served; here they look after the lab's releases as well."""
+    email = served.stack.email("researcher")
+    code = (
+        "from portal.people.models import Lab, Role, User; from portal.people.actions import give_role; "
+        f"give_role(user=User.objects.get(email='{email}'), lab=Lab.objects.get(slug='lyceum'), role=Role.MANAGER, by=None)"
+    )
+    served.stack.manage("shell", "-c", code)
+    served.new_token("evaluations")
+    return email
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_an_evaluation_run_gives_what_the_weights_give_without_us(served, manager, kind, tmp_path):
+    """Same weights, same items, by transformers: every sum of chances, and what is made of them."""
+    head = {"task": f"by hand, {kind}", "type": kind, "licence": "CC0-1.0"}
+    file = tmp_path / "tasks.jsonl"
+    file.write_text("".join(json.dumps(each) + "\n" for each in (head, *TASKS[kind])))
+    (commit,) = served.sql("SELECT commit FROM inference_pool WHERE retired_at IS NULL")[0]
+    told = served.stack.manage(
+        "run_evaluation", served.model, "--revision", commit, "--tasks", str(file), "--by", manager, "--token",
+        "evaluations", "--attach",
+    )  # fmt: skip
+    assert told.strip().endswith("attached"), told
+    (snapshot,) = (served.stack.home / "engine").rglob(f"snapshots/{commit}")
+    done = subprocess.run(
+        [str(ENGINE_PYTHON), "-c", DIRECTLY, str(snapshot), kind], input=json.dumps(TASKS[kind]), capture_output=True,
+        text=True, timeout=300, env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    direct = json.loads(done.stdout)
+    raw, page = served.sql(
+        "SELECT raw_url, source_url FROM releases_score WHERE task = %s AND withdrawn_at IS NULL", head["task"]
+    )[0]
+    answers = [json.loads(line) for line in httpx.get(raw).text.splitlines()]
+    kept = dict(served.sql("SELECT metric, value FROM releases_score WHERE task = %s", head["task"]))
+    if kind == "multiple_choice":
+        for one, sums in zip(answers, direct, strict=True):
+            assert one["loglikelihoods"] == pytest.approx(sums, abs=2e-3)
+        picked = [max(range(len(sums)), key=sums.__getitem__) for sums in direct]
+        right = [at == item["answer"] for at, item in zip(picked, TASKS[kind], strict=True)]
+        assert kept["acc"] == pytest.approx(sum(right) / len(right))
+    else:
+        nats, size, tokens = (sum(one[name] for one in direct) for name in ("nats", "bytes", "tokens"))
+        assert [one["tokens"] for one in answers] == [one["tokens"] for one in direct]
+        assert kept["bits_per_byte"] == pytest.approx(nats / math.log(2) / size, rel=1e-4)
+        assert kept["token_perplexity"] == pytest.approx(math.exp(nats / tokens), rel=1e-4)
+    receipts = [json.loads(line) for line in httpx.get(f"{page}receipts.jsonl").text.splitlines()]
+    assert len(receipts) == len(answers)
+    for one in receipts:
+        assert served.row(one["request"])["status"] == "ok"
+        proof = httpx.get(f"{served.stack.base_url}/receipts/", params={"sha256": one["receipt_sha256"]})
+        assert "This receipt is genuine" in proof.text
 
 
 @pytest.fixture

@@ -12,6 +12,9 @@ as `#ttft=50` are taken out as orders and the rest counts one token per word (to
   text=WORD          what each token says
   numbered=1         and its number behind it: some gateways end a stream that repeats itself
 
+Where a prompt is echoed with chances and ids and nothing is generated, a token is a word with the space before it, its id
+and its chance follow from its text (`chance_of`), and `</s>` stands before the first, as OPT's tokenizer has it.
+
 Truth: GET /truth → {prompt, generation, finished, aborted, open, last_abort (monotonic), bodies, headers}; POST /reset clears it. Run it as
 `python tests/fakes/engine.py [--port N] [--name NAME]`; it prints the port and serves till it is killed.
 """
@@ -24,6 +27,7 @@ import json
 import re
 import sys
 import time
+import zlib
 from functools import lru_cache
 
 import uvloop
@@ -106,6 +110,29 @@ def logprobs(data: dict, text: str) -> dict | None:
         top = [{"token": token, "logprob": chance, "bytes": None} for token, chance in kept.items()]
         return {"content": [{"token": text, "logprob": -0.29, "bytes": None, "top_logprobs": top}]}
     return {"tokens": [text], "token_logprobs": [-0.29], "top_logprobs": [kept], "text_offset": [0]}
+
+
+def tokens_of(text: str) -> list[str]:
+    """What an echoed prompt is taken apart into."""
+    return ["</s>", *re.findall(r"\s*\S+|\s+$", text)]
+
+
+def chance_of(token: str) -> float:
+    """The natural logarithm of an echoed token's chance."""
+    return -0.01 - zlib.crc32(token.encode()) % 1000 / 250
+
+
+def echoed(prompt: object) -> list[dict]:
+    """A choice for each prompt, as vLLM answers echo with logprobs, return_token_ids and no token to generate."""
+    choices = []
+    for index, text in enumerate([prompt] if isinstance(prompt, str) else prompt):
+        tokens = tokens_of(text)
+        chances = [None, *map(chance_of, tokens[1:])]
+        told = {"tokens": tokens, "token_logprobs": chances, "top_logprobs": [None] * len(tokens), "text_offset": []}
+        ids = [zlib.crc32(token.encode()) % 50_000 for token in tokens]
+        choices.append({"index": index, "text": "", "logprobs": told, "finish_reason": "length", "stop_reason": None,
+                        "prompt_logprobs": None, "prompt_token_ids": ids, "token_ids": [0]})  # fmt: skip
+    return choices
 
 
 def id_of(chat: bool) -> str:
@@ -341,6 +368,9 @@ class Engine(asyncio.Protocol):
             for i in range(n * len(prompts))
         ]  # fmt: skip
         made = each * n * len(prompts)
+        if data.get("echo") and data.get("logprobs") and data.get("return_token_ids") and each == 0:
+            choices = echoed(data["prompt"])
+            prompts, made = [len(choice["prompt_token_ids"]) for choice in choices], len(choices)
         usage = {"prompt_tokens": sum(prompts), "total_tokens": sum(prompts) + made, "completion_tokens": made,
                  "prompt_tokens_details": None}  # fmt: skip
         whole = {"id": "cmpl-fake", "object": "chat.completion" if chat else "text_completion", "created": 1,
