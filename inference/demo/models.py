@@ -86,6 +86,9 @@ def _tag(model: Model, name: str, revision: Revision | None, manager: User) -> N
 @contextmanager
 def _unpacked(archive: str) -> Iterator[Path]:
     """A folder with an archive's files, by the `data` filter: no links out, no absolute paths, no special files."""
-    with tempfile.TemporaryDirectory(prefix="weighbridge-") as folder, tarfile.open(ARCHIVES / archive, "r:xz") as content:
+    with (
+        tempfile.TemporaryDirectory(prefix="weighbridge-") as folder,
+        tarfile.open(ARCHIVES / archive, "r:xz") as content,
+    ):
         content.extractall(folder, filter="data")
         yield Path(folder)

@@ -96,7 +96,7 @@ def pictures(scores: ScoreQuerySet) -> list[Picture]:
     told = list(found[:MOST])
     steps = _steps(told)
     drawn = []
-    for _key, members in groupby(sorted(told, key=_key), key=_key):
+    for _setting, members in groupby(sorted(told, key=_key), key=_key):
         series = _series(list(members), steps)
         if series:
             drawn.append(_picture(series))

@@ -56,9 +56,7 @@ def _of(pk: int, _commit: str, rungs: tuple[str, ...]) -> Openness:
     return of_files(paths, _declared(revision), cards.licence(revision), rungs)
 
 
-def of_files(
-    paths: list[str], declared: Mapping[str, Any], licence: str, rungs: tuple[str, ...] = ()
-) -> Openness:
+def of_files(paths: list[str], declared: Mapping[str, Any], licence: str, rungs: tuple[str, ...] = ()) -> Openness:
     """The class of files: `declared` is mof.yml as data, `licence` the card's, which holds where that names none.
 
     `rungs` name revisions of the same model with the weights of steps on the way: its intermediate parameters, where

@@ -14,6 +14,8 @@ METRIC_TITLES = {
     "next_token_accuracy": "next-token accuracy",
     "parse_rate": "functions that parse",
 }
+ALONG = ("bits_per_byte", "next_token_accuracy")
+"""What is measured at each step that was kept."""
 MISSTEPS = {"warning", "critical"}
 NOT_PAID = "Not in a product or service offered for payment."
 HOLDERS = "Only to people who hold access themselves, with this text and a note of what you changed."
@@ -165,16 +167,28 @@ def rungs(facts: dict[str, Any]) -> str:
         "## Along training",
         "",
         f"Weights of {len(facts['ladder'])} steps were kept. Each is a revision of its own, in {ladder.WEIGHTS}, under the tag of its step: "
-        f'`revision="{facts["ladder"][-1]["name"]}"`. Digests and weight ids are in `records/ladder.json`.',
+        f'`revision="{facts["ladder"][-1]["name"]}"`. Digests and weight ids are in `records/ladder.json`.{repeated(facts["repeat"])}',
         "",
-        "| Step | Tokens | Bits per byte, held out | Next-token accuracy, held out | Functions that parse |",
-        "|---:|---:|---:|---:|---:|",
+        "| Step | Tokens | Bits per byte, held out | Next-token accuracy, held out |",
+        "|---:|---:|---:|---:|",
     ]
     ends = [*facts["ladder"], {"step": facts["ledger"]["steps"], "tokens": facts["ledger"]["tokens"], **facts["eval"]}]
     for rung in ends:
-        cells = " | ".join(told(rung["results"], metric) for metric in METRIC_TITLES)
+        cells = " | ".join(told(rung["results"], metric) for metric in ALONG)
         lines.append(f"| {rung['step']:,} | {rung['tokens']:,} | {cells} |")
     return "\n".join(lines)
+
+
+def repeated(record: dict[str, Any] | None) -> str:
+    """That the run was done twice, and how far the second was the first; nothing where it was not."""
+    rows = (record or {}).get("numbers")
+    if record is None or rows is None:
+        return ""
+    same = "equal to the last bit" if rows["equal_to_the_last_bit"] == rows["rows"] else "NOT all equal"
+    return (
+        f" The run was repeated up to step {record['reached_step']:,}: {rows['equal_to_the_last_bit']:,} of {rows['rows']:,} recorded losses and gradient norms "
+        f"are {same} (`records/repeat.json`). The steps were kept by the repetition."
+    )
 
 
 def told(results: list[dict[str, Any]], metric: str) -> str:

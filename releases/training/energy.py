@@ -60,7 +60,7 @@ def green(facts: dict[str, Any]) -> dict[str, object]:
         "kg_co2e": kwh * KG_PER_KWH,
         "formula": "kwh = (cpu_seconds * watts_per_core + wall_seconds * memory_gb * watts_per_gb) * pue / 3.6e6",
         "note": (
-            "Watts and PUE are the calculator's own for an unknown processor and place; the memory is what the run was "
-            "allowed, declared. Cooling is in the PUE; trial runs and making the hardware are not included."
+            "Watts and PUE are the calculator's own for an unknown processor and place; the memory is a "
+            "declared assumption. Cooling is in the PUE; trial runs and making the hardware are not included."
         ),
     }

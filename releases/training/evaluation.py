@@ -38,27 +38,29 @@ class Result:
 
 
 def evaluate(recipe: Recipe, out: Path) -> None:
-    """Evaluate the release and each rung of its ladder, in the same way, on the same texts."""
+    """Evaluate the release, and each rung of its ladder on the held-out modules in the same way."""
     torch.set_num_threads(1)
     run, texts = out / recipe.name, corpus.collect(recipe.corpus_files)
-    measure(recipe, texts, run / "release", run / "eval.json")
+    measure(recipe, texts, run / "release", run / "eval.json", whole=True)
     for noted in ladder.noted(recipe, run):
         rung = ladder.folder(run, noted["step"])
         (rung / "records").mkdir(exist_ok=True)
-        measure(recipe, texts, rung, rung / "records" / "eval.json")
+        measure(recipe, texts, rung, rung / "records" / "eval.json", whole=False)
 
 
-def measure(recipe: Recipe, texts: corpus.Corpus, folder: Path, target: Path) -> None:
-    """Evaluate one exported folder on held-out modules and on as much training text; write the record."""
+def measure(recipe: Recipe, texts: corpus.Corpus, folder: Path, target: Path, *, whole: bool) -> None:
+    """Evaluate one exported folder on held-out modules; `whole`: on as much training text, and by sampling, too.
+
+    Writes the record to `target`.
+    """
     model = OPTForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    held_out = texts.held_out
-    seen = sample(texts.train, sum(len(source.text) for source in held_out))
-    results = [
-        *compression(model, tokenizer, held_out, "held-out modules"),
-        *compression(model, tokenizer, seen, "training modules"),
-        *parse_rate(model, tokenizer, held_out, recipe.seed),
-    ]
+    held_out, seen = texts.held_out, []
+    results = compression(model, tokenizer, held_out, "held-out modules")
+    if whole:
+        seen = sample(texts.train, sum(len(source.text) for source in held_out))
+        results += compression(model, tokenizer, seen, "training modules")
+        results += parse_rate(model, tokenizer, held_out, recipe.seed)
     facts = {
         "run": recipe.name,
         "weights": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),

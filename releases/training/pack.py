@@ -69,7 +69,8 @@ def pack_rungs(recipe: Recipe, out: Path, facts: dict[str, Any], moment: int) ->
         "archive": target.name,
         "archive_sha256": sha256(target),
         "rungs": [
-            {key: rung[key] for key in ("step", "tokens", "name", "kept_at", "sha256", "weight_id")} for rung in facts["ladder"]
+            {key: rung[key] for key in ("step", "tokens", "name", "kept_at", "sha256", "weight_id")}
+            for rung in facts["ladder"]
         ],
     }
 
@@ -77,17 +78,24 @@ def pack_rungs(recipe: Recipe, out: Path, facts: dict[str, Any], moment: int) ->
 def gather(recipe: Recipe, out: Path) -> dict[str, Any]:
     """The records that cards, report and paper are written from."""
     run = out / recipe.name
-    facts: dict[str, Any] = {name: json.loads((run / f"{name}.json").read_text()) for name in ("eval", "energy", "environment")}
+    facts: dict[str, Any] = {
+        name: json.loads((run / f"{name}.json").read_text()) for name in ("eval", "energy", "environment")
+    }
     facts["corpus"] = json.loads((out / f"data-{recipe.vocabulary}" / "corpus.json").read_text())
     facts["ledger"] = records.Ledger(run / "ledger.json").facts
     facts["weight_id"] = weight_id(run / "release" / "model.safetensors")
+    repeated = run / repeat.RECORD
+    facts["repeat"] = json.loads(repeated.read_text()) if repeated.exists() else None
     return facts | {"logbook": records.read(run / "logbook.jsonl"), "ladder": ladder.describe(recipe, run)}
 
 
 def archive(folder: Path, target: Path, moment: int, filters: list[dict[str, int]] | None = None) -> None:
     """A tar.xz of the folder's files in name order, without owners: the same files give the same bytes."""
     preset = None if filters else 6
-    with lzma.open(target, "w", preset=preset, filters=filters) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
+    with (
+        lzma.open(target, "w", preset=preset, filters=filters) as packed,
+        tarfile.open(fileobj=packed, mode="w") as tar,
+    ):
         for path in files(folder):
             info = tarfile.TarInfo(path.relative_to(folder).as_posix())
             data = path.read_bytes()

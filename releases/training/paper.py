@@ -97,11 +97,17 @@ gradients and optimizer state are float32.
 
 def results(runs: Runs) -> str:
     """The evaluations at the end of each run."""
-    lines = ["| Measure | On | " + " | ".join(recipe.name for recipe, _facts in runs) + " |", "|---|---|" + "---:|" * len(runs)]
+    lines = [
+        "| Measure | On | " + " | ".join(recipe.name for recipe, _facts in runs) + " |",
+        "|---|---|" + "---:|" * len(runs),
+    ]
     for each in runs[0][1]["eval"]["results"]:
         cells = []
         for _recipe, facts in runs:
-            found = next((r for r in facts["eval"]["results"] if (r["name"], r["metric"]) == (each["name"], each["metric"])), None)
+            found = next(
+                (r for r in facts["eval"]["results"] if (r["name"], r["metric"]) == (each["name"], each["metric"])),
+                None,
+            )
             cells.append("—" if found is None else f"{found['value']:.3f}{interval(found)}")
         lines.append(f"| {card.METRIC_TITLES[each['metric']]} | {each['name']} | " + " | ".join(cells) + " |")
     return f"""## 4 Results
@@ -116,7 +122,7 @@ temperature 0.8 and asks Python's own parser; its interval is Wilson's.
 
 def comparison(runs: Runs) -> str:
     """What the sizes say beside one another, and no more than their numbers do."""
-    if len(runs) < 2:  # noqa: PLR2004
+    if len(runs) < 2:
         return ""
     order = sorted(runs, key=lambda run: bits(run[1]))
     told = ", ".join(f"{recipe.name} {bits(facts):.3f}" for recipe, facts in order)
@@ -143,14 +149,21 @@ def along(runs: Runs) -> str:
             f"From step {first['step']:,} to step {last['step']:,} bits per byte on held-out modules fall from {card.told(first['results'], 'bits_per_byte')} to "
             f"{card.told(last['results'], 'bits_per_byte')}, and to {bits(facts):.3f} at the end, where the rate has fallen. Half of the whole way was done by step {half:,}."
         )
-    return "## 5 Along training\n\nThe same measures at each step that was kept, on the kept weights.\n\n" + "\n\n".join(tables)
+    return (
+        "## 5 Along training\n\nThe same measures at each step that was kept, on the kept weights.\n\n"
+        + "\n\n".join(tables)
+    )
 
 
 def first_below(facts: dict[str, Any]) -> int:
     """The first kept step at which half of the way from the first to the final bits per byte was done."""
-    start, end = (card.value(r, "bits_per_byte") or 0.0 for r in (facts["ladder"][0]["results"], facts["eval"]["results"]))
+    start, end = (
+        card.value(r, "bits_per_byte") or 0.0 for r in (facts["ladder"][0]["results"], facts["eval"]["results"])
+    )
     middle = (start + end) / 2
-    steps = [rung["step"] for rung in facts["ladder"] if (card.value(rung["results"], "bits_per_byte") or 0.0) <= middle]
+    steps = [
+        rung["step"] for rung in facts["ladder"] if (card.value(rung["results"], "bits_per_byte") or 0.0) <= middle
+    ]
     return int(steps[0]) if steps else int(facts["ledger"]["steps"])
 
 

@@ -128,7 +128,7 @@ SMOKE = Recipe(
     checkpoint_every=10,
     validate_every=20,
     corpus_files=24,
-    ladder=(0, 8, 16, 32),
+    ladder=(0, 12, 16, 32),
     events=(
         Event(14, "kill"),
         Event(20, "fail_checkpoint", {"limit_bytes": 1 << 16}),

@@ -36,6 +36,7 @@ def compare(recipe: Recipe, out: Path, published: Path) -> None:
     told: dict[str, Any] = {
         "run": recipe.name,
         "repeated_at": records.now(),
+        "reached_step": records.Ledger(run / "ledger.json").facts["steps"],
         "environment": json.loads((run / "environment.json").read_text()),
         "weight_ids": rows,
     }
@@ -52,7 +53,9 @@ def compare(recipe: Recipe, out: Path, published: Path) -> None:
 def weight_ids(recipe: Recipe, published: Path) -> dict[str, str]:
     """The published weight ids, by `release` and the tags of rungs."""
     if published.is_dir():
-        rungs = json.loads(kept.read_text())["rungs"] if (kept := published / "records" / "ladder.json").exists() else []
+        rungs = (
+            json.loads(kept.read_text())["rungs"] if (kept := published / "records" / "ladder.json").exists() else []
+        )
         release = weight_id(published / "model.safetensors")
     else:
         entries = {entry["name"]: entry for entry in json.loads(published.read_text())["models"]}
