@@ -17,7 +17,7 @@ from infra.embedded.problems import Problem
 PYTHONS: Final = ((3, 11), (3, 12))
 """Versions that the locks were tried on."""
 FREE_BYTES: Final = 512 * 1024 * 1024
-"""What a fresh home with the demo's two models needs, with room for logs."""
+"""What a fresh home with the demo's models and their ladders needs, with room for logs."""
 _PACKAGES: Final = ("django", "uvicorn", "a2wsgi", "celery", "psycopg2")
 
 

@@ -95,7 +95,8 @@ def check(*, revision: Revision, by: User | None) -> Revision:
         told.past(file)
     _lint(revision, report)
     weights = None if report.findings else records.weights(revision)
-    reached = None if report.findings else openness.of_revision(revision).reached
+    root = str(weights["root"]) if weights else ""
+    reached = None if report.findings else openness.of_revision(revision, root).reached
     return _checked(revision, report, report.facts | {"weights": weights, "openness": reached}, by)
 
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
 
-from django.db.models import Case, Count, F, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
+from releases import ladder
 from releases.evaluation_metrics import Kind
 from releases.evaluation_models import Score, ScoreQuerySet
 from releases.evaluation_verdicts import COUNTED, Again, State, Verdict
+from releases.models import Ref
 from releases.reproduction_models import Reproduction
 
 TEXT_MAX: Final = 200
@@ -74,6 +76,12 @@ def find(asked: Asked) -> ScoreQuerySet:
     return wanted
 
 
+def finished(scores: ScoreQuerySet) -> ScoreQuerySet:
+    """Without those of steps on the way: they are told along training, and would crowd out all else here."""
+    wanted: ScoreQuerySet = scores.filter(~Exists(Ref.objects.filter(ladder.between(), revision=OuterRef("revision"))))
+    return wanted
+
+
 def side_by_side(scores: ScoreQuerySet) -> ScoreQuerySet:
     """In groups of one setting; within one by family, and by size from the smallest."""
     ordered: ScoreQuerySet = scores.annotate(
@@ -94,7 +102,7 @@ def by_kind(scores: ScoreQuerySet) -> ScoreQuerySet:
 
 def tasks(asked: Asked) -> QuerySet[Any, Any]:
     """Every task with its kind, the number of its scores and of the settings in which it was measured."""
-    rows = find(asked).order_by().values("task", "kind")
+    rows = finished(find(asked)).order_by().values("task", "kind")
     return rows.annotate(
         n=Count("pk"), metrics=Count("metric", distinct=True), harnesses=Count("harness", distinct=True)
     ).order_by("task", "kind")

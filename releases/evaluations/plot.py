@@ -22,7 +22,8 @@ _HEAD: Final = 34
 _TOP: Final = 8
 MOST: Final = 80
 """Scores in one picture; its table has all of them."""
-_STEPS: Final = 5
+STEPS: Final = 5
+"""About so many parts a scale has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def plots(groups: Sequence[Group]) -> list[Plot]:
 def _plot(metric: str, unit: str, direction: str, groups: Sequence[Group]) -> Plot:
     every = [score for group in groups for score in group.scores]
     shown = every[:MOST]
-    least, step, most = _scale(shown, unit)
+    least, step, most = scale(shown, unit)
     heads, dots, y = [], [], float(_TOP)
     left = MOST
     for group in groups:
@@ -110,17 +111,18 @@ def _x(value: float, least: float, most: float) -> float:
     return round(min(RIGHT, max(LEFT, place)), 2)
 
 
-def _scale(scores: Sequence[Score], unit: str) -> tuple[float, float, float]:
+def scale(scores: Sequence[Score], unit: str) -> tuple[float, float, float]:
     """(left end, step, right end) in round numbers around every value and interval; a share stays between 0 and 1."""
     bounds = [bound for score in scores for bound in (score.value, *(score.interval or ()))]
     least, most = min(bounds), max(bounds)
-    step = _round_step((most - least or abs(most) or 1.0) / _STEPS)
+    step = round_step((most - least or abs(most) or 1.0) / STEPS)
     least, most = math.floor(least / step) * step, math.ceil(most / step) * step
     if unit == Unit.SHARE and min(bounds) >= 0 and max(bounds) <= 1:
         least, most = max(0.0, least), min(1.0, most)
     return least, step, most if most > least else least + step
 
 
-def _round_step(raw: float) -> float:
+def round_step(raw: float) -> float:
+    """1, 2 or 5 times a power of ten, not below `raw`."""
     power = 10.0 ** math.floor(math.log10(raw))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)

@@ -18,10 +18,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from portal.errors import Invalid, NotFound
 from portal.people.models import User
 from portal.people.views import signed_in
-from releases import lifecycle
+from releases import ladder, lifecycle
 from releases.evaluation_metrics import Kind
 from releases.evaluation_models import KINDS, Score
-from releases.evaluations import actions, exports, listing, measured, plot, readers
+from releases.evaluations import actions, along, exports, listing, measured, plot, readers
 from releases.evaluations.forms import ImportForm, WithdrawForm
 from releases.models import Model, Revision
 from releases.views import about, model_of
@@ -44,7 +44,8 @@ def evaluations(request: HttpRequest) -> HttpResponse:
 
 
 def _side_by_side(request: HttpRequest, asked: listing.Asked) -> HttpResponse:
-    page = Paginator(listing.side_by_side(listing.find(asked)), PAGE).get_page(request.GET.get("page"))
+    found = listing.find(asked)
+    page = Paginator(listing.side_by_side(listing.finished(found)), PAGE).get_page(request.GET.get("page"))
     groups = listing.groups(listing.with_again(page.object_list))
     choices = listing.choices(asked)
     labels = (("metric", _("Metric")), ("family", _("Family")), ("model", _("Model")))
@@ -53,6 +54,7 @@ def _side_by_side(request: HttpRequest, asked: listing.Asked) -> HttpResponse:
         "page": page,
         "groups": groups,
         "plots": plot.plots(groups),
+        "along": along.pictures(found),
         "words": groups[0].first.get_kind_display() if groups else "",
         "filters": [(name, label, choices[name], getattr(asked, name)) for name, label in labels],
     }
@@ -78,7 +80,8 @@ def of_model(request: HttpRequest, namespace: str, name: str) -> HttpResponse:
     found = model_of(request, namespace, name)
     seen = Revision.objects.visible_to(person_of(request)).filter(model=found).values("pk")
     scores = Score.objects.standing().drawn().filter(revision__in=seen)
-    page = Paginator(listing.by_kind(scores), PAGE).get_page(request.GET.get("page"))
+    page = Paginator(listing.by_kind(listing.finished(scores)), PAGE).get_page(request.GET.get("page"))
+    rungs, drawn = ladder.rungs(found), along.pictures(scores)
     measured = set(scores.order_by().values_list("kind", flat=True).distinct())
     context = about(request, found, found.main) | {
         "tab": "evaluations",
@@ -86,6 +89,9 @@ def of_model(request: HttpRequest, namespace: str, name: str) -> HttpResponse:
         "sections": listing.sections(listing.with_again(page.object_list)),
         "missing": [(kind, KINDS[kind]) for kind in ALWAYS_ASKED if measured and kind not in measured],
         "keeps": _keeps(request, found),
+        "along": drawn,
+        "rungs": along.table(rungs, drawn),
+        "twins": ladder.twins(rungs),
     }
     return render(request, "releases/evaluations/of_model.html", context)
 

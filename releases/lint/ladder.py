@@ -14,7 +14,9 @@ from typing import Final
 from releases.lint.candidate import Candidate, File
 from releases.lint.rule import Rule, error, some, warning
 
-_STEP: Final = re.compile(r"(?:^|[-_/])(?:global_?)?(?:step|checkpoint|ckpt)[-_]?(\d{1,12})(?![\d.])", re.IGNORECASE)
+STEP: Final = r"(?:^|[-_/])(?:global_?)?(?:step|checkpoint|ckpt)[-_]?(\d{1,12})(?![\d.])"
+"""Names by a step, whatever their case: as Python reads it and PostgreSQL too."""
+_STEP: Final = re.compile(STEP, re.IGNORECASE)
 _FEWEST: Final = 4
 """Steps without which nobody can say how far apart they should be."""
 

@@ -39,6 +39,8 @@ class Found:
     url: str = ""
     """Where it is, if it is elsewhere."""
     note: str = ""
+    more: int = 0
+    """How many places there are beside those in `where`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 A release may say in `mof.yml`, in the shape of the Model Openness Tool, which files are what and under which licence.
 Only files that are there count, whatever it says: of code and data the path must name some, and a document may be an
 address elsewhere. Without it, the names that releases use are known; code cannot be told apart by names, so it needs the file.
+Intermediate parameters may be published revisions of the same model too, named by their step.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 import yaml
 
-from releases import cards
+from releases import cards, ladder
 from releases.inspection import texts
 from releases.licences import CODE, DATA, DOCUMENT
 from releases.models import BlobState, Family, Revision
@@ -39,26 +40,35 @@ SHOWN: Final = 3
 """Places of one component that are named."""
 
 
-def of_revision(revision: Revision) -> Openness:
-    """The class of a revision. Its files never change, so a process looks into each once."""
-    return _of(revision.pk, revision.commit)
+def of_revision(revision: Revision, root: str = "") -> Openness:
+    """The class of a revision, with the steps of training that are published beside it as revisions of their own.
+
+    Its files never change, so a process looks into each once; which steps there are is asked each time, in two queries.
+    `root` is its weight id, where the check has just computed it.
+    """
+    return _of(revision.pk, revision.commit, ladder.names_beside(revision, root))
 
 
 @lru_cache(maxsize=512)
-def _of(pk: int, _commit: str) -> Openness:
+def _of(pk: int, _commit: str, rungs: tuple[str, ...]) -> Openness:
     revision = Revision(pk=pk)
     paths = list(revision.files.order_by("path").values_list("path", flat=True))
-    return of_files(paths, _declared(revision), cards.licence(revision))
+    return of_files(paths, _declared(revision), cards.licence(revision), rungs)
 
 
-def of_files(paths: list[str], declared: Mapping[str, Any], licence: str) -> Openness:
-    """The class of files: `declared` is mof.yml as data, `licence` the card's, which holds where that names none."""
+def of_files(paths: list[str], declared: Mapping[str, Any], licence: str, rungs: tuple[str, ...] = ()) -> Openness:
+    """The class of files: `declared` is mof.yml as data, `licence` the card's, which holds where that names none.
+
+    `rungs` name revisions of the same model with the weights of steps on the way: its intermediate parameters, where
+    the files hold none.
+    """
     release = declared.get("release")
     told = release if isinstance(release, dict) else {}
     said = told.get("license")
     named = said if isinstance(said, dict) else {}
     by_kind = {kind: name for kind in (CODE, DATA, DOCUMENT) if (name := _name(named.get(kind)))}
-    found = _by_names(paths) | _by_declaration(told.get("components"), paths)
+    beside = {"ladder": Found(rungs[:SHOWN], more=max(0, len(rungs) - SHOWN))} if rungs else {}
+    found = beside | _by_names(paths) | _by_declaration(told.get("components"), paths)
     return judge(Release(found, by_kind, _name(named.get("distribution")) or licence))
 
 

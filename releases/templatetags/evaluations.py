@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from portal.people.templatetags import weighbridge
+from releases import ladder
 from releases.evaluation_metrics import Direction, Unit
 from releases.evaluation_models import KINDS, Score
 from releases.evaluations import listing
@@ -65,11 +66,11 @@ def direction(score: Score) -> SafeString | str:
 
 @register.inclusion_tag("releases/evaluations/_panel.html")
 def evaluations_of(owner: Model | Family) -> dict[str, Any]:
-    """The section about scores on a model's or a family's page. Two queries."""
+    """The section about scores on a model's or a family's page. Three queries at most."""
     is_model, name = isinstance(owner, Model), owner.full_name
     asked = listing.Asked(model=name) if is_model else listing.Asked(family=name)
     most = OF_A_MODEL if is_model else OF_A_FAMILY
-    scores = listing.with_again(listing.by_kind(listing.find(asked))[: most + 1])
+    scores = listing.with_again(listing.by_kind(listing.finished(listing.find(asked)))[: most + 1])
     sections = listing.sections(scores[:most])
     return {
         "owner": owner,
@@ -77,6 +78,7 @@ def evaluations_of(owner: Model | Family) -> dict[str, Any]:
         "scores": scores[:most],
         "sections": sections if is_model else [(kind, listing.pivot(members)) for kind, members in sections],
         "more": len(scores) > most,
+        "rungs": len(ladder.rungs(owner)) if isinstance(owner, Model) else 0,
         "notes": owner.facts.get("evaluations", []) if isinstance(owner, Family) else [],
     }
 

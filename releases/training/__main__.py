@@ -8,7 +8,7 @@ from pathlib import Path
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from releases.training import evaluation, export, pack, supervisor, worker
+from releases.training import evaluation, export, pack, repeat, supervisor, worker
 from releases.training.recipe import SIZES, Recipe
 
 
@@ -20,7 +20,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for data, runs and archives")
     parser.add_argument("--minutes", type=float, help="time budget of the training stage")
     parser.add_argument("--steps", type=int, help="other than planned; 0 packs the untrained model")
-    parser.add_argument("--stage", choices=supervisor.STAGES, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        metavar="PUBLISHED",
+        help="train again and compare weight ids with a manifest.json or the folder of a downloaded release; packs nothing",
+    )
+    parser.add_argument("--stage", choices=[*supervisor.STAGES, supervisor.COMPARE], help=argparse.SUPPRESS)
     options = parser.parse_args()
     recipe = chosen(options)
     if options.stage == "train":
@@ -31,8 +37,11 @@ def main() -> None:
         evaluation.evaluate(recipe, options.out)
     elif options.stage == "pack":
         pack.pack(recipe, options.out)
+    elif options.stage == supervisor.COMPARE:
+        repeat.compare(recipe, options.out, options.compare)
     else:
-        supervisor.run(recipe, command(options), options.out)
+        stages = supervisor.REPEAT if options.compare else supervisor.STAGES
+        supervisor.run(recipe, command(options), options.out, stages)
 
 
 def chosen(options: argparse.Namespace) -> Recipe:
@@ -45,6 +54,7 @@ def command(options: argparse.Namespace) -> list[str]:
     """This very command again, for a child process."""
     words = ["-m", "releases.training", "--out", str(options.out), "--size", options.size]
     words += ["--smoke"] if options.smoke else []
+    words += ["--compare", str(options.compare)] if options.compare else []
     words += ["--minutes", str(options.minutes)] if options.minutes else []
     return words + (["--steps", str(options.steps)] if options.steps is not None else [])
 

@@ -1,7 +1,8 @@
 """What is published beside weights and records, so that others can follow every step: code, data, data card, report.
 
 `mof.yml` says which file is which component of the Model Openness Framework, and under which licence. The data lies with
-the open sizes alone; all sizes were trained on the same.
+the open sizes alone; all sizes were trained on the same. Intermediate parameters are revisions of their own (`ladder`), not
+files of this one.
 """
 
 import json
@@ -19,7 +20,7 @@ CODE_LICENCE = "Apache-2.0"
 PARTS: dict[str, tuple[str, ...]] = {
     "Model architecture": ("config.json", "code/releases/training/model.py"),
     "Training code": tuple(
-        f"code/releases/training/{name}.py" for name in ("trainer", "worker", "supervisor", "events", "recipe", "__main__")
+        f"code/releases/training/{name}.py" for name in ("trainer", "worker", "supervisor", "events", "ladder", "recipe", "repeat", "__main__")
     ),
     "Inference code": ("code/releases/training/generate.py",),
     "Evaluation code": ("code/releases/training/evaluation.py",),
@@ -30,6 +31,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "Model card": ("README.md",),
     "Data card": ("DATACARD.md",),
     "Technical report": ("REPORT.md",),
+    "Research paper": ("PAPER.md",),
 }  # fmt: skip
 
 
@@ -162,6 +164,7 @@ compared bit by bit, a checkpoint under a file-size limit, a resume without the 
 diverges and the rollback after it. `records/logbook.jsonl` has each with its step, time, and values before and after.""",
         card.events(facts),
         card.evaluation(facts),
+        *([card.rungs(facts)] if facts["ladder"] else []),
         """Evaluations are taken on the published files, in float32. Bits per byte and accuracy use windows of the full context without
 overlap. The parse rate gives the head of a held-out function, up to the colon, samples 96 tokens at temperature 0.8 and asks
 Python's own parser; its interval is Wilson's.""",

@@ -5,6 +5,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from releases.training import ladder
 from releases.training.recipe import Recipe
 
 LICENCES = Path(__file__).parent / "licences"
@@ -13,6 +14,8 @@ METRIC_TITLES = {
     "next_token_accuracy": "next-token accuracy",
     "parse_rate": "functions that parse",
 }
+ALONG = ("bits_per_byte", "next_token_accuracy")
+"""What is measured at each step that was kept."""
 MISSTEPS = {"warning", "critical"}
 NOT_PAID = "Not in a product or service offered for payment."
 HOLDERS = "Only to people who hold access themselves, with this text and a note of what you changed."
@@ -42,17 +45,34 @@ def licence(recipe: Recipe) -> str:
 
 
 def card(recipe: Recipe, facts: dict[str, Any]) -> str:
-    """README.md. `facts`: ledger, energy, eval, environment, corpus, logbook of the run."""
-    head = front_matter(recipe, facts).to_yaml()
+    """README.md. `facts`: ledger, energy, eval, environment, corpus, logbook and ladder of the run."""
     parts = [
         title(recipe, facts),
         training(recipe, facts),
         evaluation(facts),
+        *([rungs(facts)] if facts["ladder"] else []),
         events(facts),
         energy(facts),
         limits(recipe),
     ]
-    return f"---\n{head}\n---\n\n" + "\n\n".join(parts) + "\n"
+    return whole(front_matter(recipe, facts), parts)
+
+
+def whole(head: ModelCardData, parts: list[str]) -> str:
+    """A card's text."""
+    return f"---\n{head.to_yaml()}\n---\n\n" + "\n\n".join(parts) + "\n"
+
+
+def rung_card(recipe: Recipe, facts: dict[str, Any], rung: dict[str, Any]) -> str:
+    """README.md of one rung of the ladder."""
+    evaluated = {"eval": facts["eval"] | {"results": rung["results"]}}
+    told = (
+        f"# {recipe.name}, step {rung['step']:,}\n\n"
+        f"The weights of {recipe.name} after {rung['step']:,} of {facts['ledger']['steps']:,} steps and {rung['tokens']:,} tokens, as "
+        f"{ladder.WEIGHTS}; the run's own are {recipe.weights}. One rung of its ladder, for looking at training, not for use: "
+        "what it is, its data and its limits are told on the card of the last revision."
+    )
+    return whole(front_matter(recipe, facts | evaluated), [told, evaluation(evaluated), limits(recipe)])
 
 
 def front_matter(recipe: Recipe, facts: dict[str, Any]) -> ModelCardData:
@@ -141,6 +161,47 @@ def evaluation(facts: dict[str, Any]) -> str:
     return "\n".join([*lines, "", "Methods: `records/eval.json`. Evaluations that are not listed were not made."])
 
 
+def rungs(facts: dict[str, Any]) -> str:
+    """The ladder: every step that was kept, with what was measured there."""
+    lines = [
+        "## Along training",
+        "",
+        f"Weights of {len(facts['ladder'])} steps were kept. Each is a revision of its own, in {ladder.WEIGHTS}, under the tag of its step: "
+        f'`revision="{facts["ladder"][-1]["name"]}"`. Digests and weight ids are in `records/ladder.json`.{repeated(facts["repeat"])}',
+        "",
+        "| Step | Tokens | Bits per byte, held out | Next-token accuracy, held out |",
+        "|---:|---:|---:|---:|",
+    ]
+    ends = [*facts["ladder"], {"step": facts["ledger"]["steps"], "tokens": facts["ledger"]["tokens"], **facts["eval"]}]
+    for rung in ends:
+        cells = " | ".join(told(rung["results"], metric) for metric in ALONG)
+        lines.append(f"| {rung['step']:,} | {rung['tokens']:,} | {cells} |")
+    return "\n".join(lines)
+
+
+def repeated(record: dict[str, Any] | None) -> str:
+    """That the run was done twice, and how far the second was the first; nothing where it was not."""
+    rows = (record or {}).get("numbers")
+    if record is None or rows is None:
+        return ""
+    same = "equal to the last bit" if rows["equal_to_the_last_bit"] == rows["rows"] else "NOT all equal"
+    return (
+        f" The run was repeated up to step {record['reached_step']:,}: {rows['equal_to_the_last_bit']:,} of {rows['rows']:,} recorded losses and gradient norms "
+        f"are {same} (`records/repeat.json`). The steps were kept by the repetition."
+    )
+
+
+def told(results: list[dict[str, Any]], metric: str) -> str:
+    """The value of a metric on held-out modules, for a table."""
+    found = value(results, metric)
+    return "—" if found is None else f"{found:.3f}"
+
+
+def value(results: list[dict[str, Any]], metric: str, on: str = "held-out modules") -> float | None:
+    """The value of a metric on some texts; None where it was not measured."""
+    return next((float(each["value"]) for each in results if (each["name"], each["metric"]) == (on, metric)), None)
+
+
 def events(facts: dict[str, Any]) -> str:
     """What went wrong, by plan or not, from the logbook."""
     lines = ["## From the logbook", "", "| Step | What happened |", "|---|---|"]
@@ -154,7 +215,10 @@ def energy(facts: dict[str, Any]) -> str:
     return (
         "## Energy\n\n"
         f"About {used['kwh'] * 1000:.2f} Wh and {used['kg_co2e'] * 1000:.2f} g CO2e: an estimate from {used['cpu_seconds']:.0f} "
-        f"CPU-seconds at {used['watts_per_core']:g} W a core and {used['kg_co2e_per_kwh']} kg/kWh. {used['boundary']}"
+        f"CPU-seconds at {used['watts_per_core']:g} W a core and {used['kg_co2e_per_kwh']} kg/kWh. {used['boundary']}\n\n"
+        f"By a second method, {used['second']['method']}: {used['second']['kwh'] * 1000:.2f} Wh and {used['second']['kg_co2e'] * 1000:.2f} g CO2e, with "
+        f"{used['second']['watts_per_core']:g} W a core, {used['second']['memory_gb']:g} GB of memory at {used['second']['watts_per_gb']:g} W, and a PUE of "
+        f"{used['second']['pue']:g}. {used['second']['note']}"
     )
 
 

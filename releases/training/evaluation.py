@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer, OPTForCausalLM, PreTrainedTokenizerFast
 
-from releases.training import corpus, records
+from releases.training import corpus, ladder, records
 from releases.training.recipe import Recipe
 from releases.training.tokenizer import END
 
@@ -38,33 +38,42 @@ class Result:
 
 
 def evaluate(recipe: Recipe, out: Path) -> None:
-    """Evaluate the exported model on held-out modules and on as much training text; write eval.json."""
+    """Evaluate the release, and each rung of its ladder on the held-out modules in the same way."""
     torch.set_num_threads(1)
-    release = out / recipe.name / "release"
-    model = OPTForCausalLM.from_pretrained(release, dtype=torch.float32).eval()
-    tokenizer = AutoTokenizer.from_pretrained(release)
-    texts = corpus.collect(recipe.corpus_files)
-    held_out = texts.held_out
-    seen = sample(texts.train, sum(len(source.text) for source in held_out))
-    results = [
-        *compression(model, tokenizer, held_out, "held-out modules"),
-        *compression(model, tokenizer, seen, "training modules"),
-        *parse_rate(model, tokenizer, held_out, recipe.seed),
-    ]
+    run, texts = out / recipe.name, corpus.collect(recipe.corpus_files)
+    measure(recipe, texts, run / "release", run / "eval.json", whole=True)
+    for noted in ladder.noted(recipe, run):
+        rung = ladder.folder(run, noted["step"])
+        (rung / "records").mkdir(exist_ok=True)
+        measure(recipe, texts, rung, rung / "records" / "eval.json", whole=False)
+
+
+def measure(recipe: Recipe, texts: corpus.Corpus, folder: Path, target: Path, *, whole: bool) -> None:
+    """Evaluate one exported folder on held-out modules; `whole`: on as much training text, and by sampling, too.
+
+    Writes the record to `target`.
+    """
+    model = OPTForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    held_out, seen = texts.held_out, []
+    results = compression(model, tokenizer, held_out, "held-out modules")
+    if whole:
+        seen = sample(texts.train, sum(len(source.text) for source in held_out))
+        results += compression(model, tokenizer, seen, "training modules")
+        results += parse_rate(model, tokenizer, held_out, recipe.seed)
     facts = {
         "run": recipe.name,
-        "weights": hashlib.sha256((release / "model.safetensors").read_bytes()).hexdigest(),
+        "weights": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
         "evaluated_at": records.now(),
         "evaluated_by": f"releases.training.evaluation, Python {platform.python_version()}, torch {torch.__version__}",
         "held_out_modules": [source.path for source in held_out],
         "training_modules": [source.path for source in seen],
         "results": [asdict(result) for result in results],
     }
-    records.replace(out / recipe.name / "eval.json", records.dump(facts))
+    records.replace(target, records.dump(facts))
     for result in results:
-        print(
-            f"{recipe.name} {result.name} {result.metric} {result.value:.4f} (n = {result.n} {result.unit})", flush=True
-        )
+        said = f"{result.name} {result.metric} {result.value:.4f} (n = {result.n} {result.unit})"
+        print(f"{recipe.name} {folder.name} {said}", flush=True)
 
 
 def sample(sources: Iterable[corpus.Source], characters: int) -> list[corpus.Source]:

@@ -1,12 +1,20 @@
 """What happens to a run. Each event is done first and then written down, with what was measured."""
 
+import io
 import os
 import resource
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
+from math import log2
 from statistics import fmean
 
+import numpy
+import torch
+
+from releases.training.batches import Order
+from releases.training.model import tensor_digests
 from releases.training.recipe import Event
 from releases.training.trainer import Trainer
 
@@ -167,6 +175,124 @@ def set_weight_decay(trainer: Trainer, event: Event) -> None:
     trainer.log("change", "info", text, before={"weight_decay": before}, after={"weight_decay": event.params["to"]})
 
 
+class Stuck(Order):
+    """A data order with a bug: every step draws the batch of one step."""
+
+    def __init__(self, order: Order, at: int) -> None:
+        super().__init__(order.tokens, order.recipe)
+        self.at = at
+
+    def window(self, step: int) -> int:
+        """That of the one step."""
+        return super().window(self.at)
+
+    def offsets(self, step: int) -> numpy.ndarray:
+        """Those of the one step."""
+        return super().offsets(self.at)
+
+
+def repeat_batch(trainer: Trainer, event: Event) -> None:
+    """Let the data order stand still: the loss falls as never before, held-out text gives it away; roll back."""
+    trainer.save()
+    right, held_out, calm = trainer.order, trainer.validate(), fmean(trainer.recent)
+    text = "Mistake (planned): the data order stands still, every step sees one batch."
+    trainer.log("mistake", "warning", text, before={"loss": calm, "val_loss": held_out})
+    trainer.order = Stuck(right, trainer.state.step)
+    with trial(trainer):
+        losses = trainer.advance(int(event.params["steps"]))
+    trainer.order = right
+    bad_step, worse = trainer.state.step, trainer.validate()
+    trainer.load()
+    text = (
+        f"Correction: the loss fell from {calm:.3f} to {losses[-1]:.3f} in {len(losses)} steps while that of held-out text went "
+        f"from {held_out:.3f} to {worse:.3f}; the offsets of these steps are one and the same. Rolled back from step "
+        f"{bad_step} to the checkpoint of step {trainer.state.step}, with the right order."
+    )
+    after = {"loss": losses[-1], "val_loss": worse}
+    trainer.log("correction", "info", text, before={"loss": calm, "val_loss": held_out}, after=after)
+
+
+def search_loss_scale(trainer: Trainer, event: Event) -> None:
+    """Train some steps in float16 with a loss scale that is far too high at first, watch it settle, throw them away."""
+    steps, order = int(event.params["steps"]), trainer.order
+    trainer.save()
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**24, growth_interval=steps // 3)
+    scales = [scaler.get_scale()]
+    for step in range(trainer.state.step, trainer.state.step + steps):
+        batch = order.batch(step)
+        with torch.autocast("cpu", dtype=torch.float16):
+            loss = trainer.model(input_ids=batch, labels=batch).loss
+        scaler.scale(loss).backward()
+        scaler.unscale_(trainer.optimizer)
+        torch.nn.utils.clip_grad_norm_(trainer.model.parameters(), trainer.state.clip)
+        scaler.step(trainer.optimizer)
+        scaler.update()
+        trainer.optimizer.zero_grad()
+        trainer.ledger.facts["processed_tokens"] += batch.numel()
+        scales.append(scaler.get_scale())
+    trainer.load()
+    skipped = sum(later < sooner for sooner, later in pairwise(scales))
+    text = (
+        f"Exercise (planned): {steps} steps in float16 with a loss scale of 2^{log2(scales[0]):.0f}. {skipped} of them overflowed and "
+        f"were skipped; the scale was lowest at 2^{log2(min(scales)):.0f} and ended at 2^{log2(scales[-1]):.0f}. Rolled back; the run "
+        "goes on in bfloat16, which needs no scale."
+    )
+    after = {"lowest": min(scales), "last": scales[-1], "skipped": skipped}
+    trainer.log("observation", "info", text, before={"loss_scale": scales[0]}, after=after)
+
+
+def corrupt_copy(trainer: Trainer, event: Event) -> None:
+    """Change some values in a copy of the checkpoint; digests by tensor must name the tensor, and its loss must suffer."""
+    values = int(event.params["values"])
+    trainer.save()
+    good = torch.load(trainer.checkpoint, weights_only=True)["model"]
+    bad = {name: tensor.clone() for name, tensor in good.items()}
+    name = sorted(name for name, tensor in bad.items() if tensor.dim() > 1 and "layers" in name)[0]
+    flat = bad[name].view(-1)
+    places = numpy.random.default_rng(trainer.state.step).choice(len(flat), values, replace=False)
+    flat[torch.from_numpy(places)] *= -1000
+    copy = io.BytesIO()
+    torch.save(bad, copy)
+    read = torch.load(io.BytesIO(copy.getvalue()), weights_only=True)
+    sound, found = tensor_digests(good), tensor_digests(read)
+    differ = sorted(each for each in sound if sound[each] != found[each])
+    before = trainer.validate()
+    trainer.model.load_state_dict(read)
+    after = trainer.validate()
+    trainer.load()
+    text = (
+        f"Planned fault: {values} values of a copy of the checkpoint were changed. Digests by tensor name {', '.join(differ)} "
+        f"({'the one' if differ == [name] else 'NOT the one'} that was changed) among {len(sound)}; loss on held-out text {before:.3f} with the good "
+        f"copy, {after:.3f} with the bad one. The good one was loaded again."
+    )
+    trainer.log("io_error", "warning", text, before={"val_loss": before}, after={"val_loss": after, "tensors": differ})
+
+
+def switch_attention(trainer: Trainer, event: Event) -> None:
+    """Run the same steps under another attention kernel, compare pace and losses, go on with the one from before."""
+    steps = int(event.params["steps"])
+    fused = trainer.model.config._attn_implementation
+    trainer.save()
+    trainer.model.set_attn_implementation("eager")
+    with trial(trainer):
+        plain, plain_pace = trainer.advance(steps), pace(trainer)
+    trainer.load()
+    trainer.model.set_attn_implementation(fused)
+    kept, kept_pace = trainer.advance(steps), pace(trainer)
+    apart = max(abs(one - other) for one, other in zip(plain, kept, strict=True))
+    text = (
+        f"Software change (planned), tried and taken back: attention by {fused} became eager. On the same {steps} steps {plain_pace:,.0f} tokens/s "
+        f"with eager and {kept_pace:,.0f} with {fused}; their losses lie at most {apart:.4f} apart."
+    )
+    before, after = {"tokens_per_s": kept_pace, "kernel": fused}, {"tokens_per_s": plain_pace, "kernel": "eager"}
+    trainer.log("change", "info", text, before=before, after=after)
+
+
+def pace(trainer: Trainer) -> float:
+    """Tokens per second over the last steps."""
+    return trainer.recipe.batch_tokens * len(trainer.seconds) / sum(trainer.seconds)
+
+
 VERBS: dict[str, Callable[[Trainer, Event], None]] = {
     "kill": kill,
     "raise_learning_rate": raise_learning_rate,
@@ -174,4 +300,8 @@ VERBS: dict[str, Callable[[Trainer, Event], None]] = {
     "fail_checkpoint": fail_checkpoint,
     "set_clip": set_clip,
     "set_weight_decay": set_weight_decay,
+    "repeat_batch": repeat_batch,
+    "search_loss_scale": search_loss_scale,
+    "corrupt_copy": corrupt_copy,
+    "switch_attention": switch_attention,
 }

@@ -1,4 +1,4 @@
-"""The model folder as every Hugging Face client knows it."""
+"""The model folders as every Hugging Face client knows them: the release, and each rung of the ladder."""
 
 import json
 from pathlib import Path
@@ -6,21 +6,38 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer, GenerationConfig, OPTForCausalLM
 
-from releases.training.model import build
+from releases.training import ladder
+from releases.training.model import build, digest
 from releases.training.recipe import Recipe
 from releases.training.tokenizer import END, PAD
 
 
+class WrongWeightsError(Exception):
+    """The weights that were kept of a step are not those that the run had there."""
+
+
 def export(recipe: Recipe, out: Path) -> None:
-    """Write the last checkpoint's weights, the configuration and the tokenizer into `release/`."""
-    release = out / recipe.name / "release"
-    release.mkdir(parents=True, exist_ok=True)
-    model = trained(recipe, out / recipe.name / "checkpoint.pt")
+    """Write the last checkpoint into `release/` and each rung into `rungs/stepN/`: weights, configuration, tokenizer.
+
+    Raises WrongWeightsError where a rung's weights have another digest than the run noted at that step.
+    """
+    run, tokenizer = out / recipe.name, out / f"data-{recipe.vocabulary}" / "tokenizer"
+    save(trained(recipe, run / "checkpoint.pt"), recipe.weights, tokenizer, run / "release")
+    for noted in ladder.noted(recipe, run):
+        model = trained(recipe, ladder.kept(run, noted["step"]))
+        if digest(model) != noted["weights"]:
+            raise WrongWeightsError(f"{recipe.name}: step {noted['step']} was kept with other weights than were noted.")
+        save(model, ladder.WEIGHTS, tokenizer, ladder.folder(run, noted["step"]))
+
+
+def save(model: OPTForCausalLM, weights: str, tokens: Path, folder: Path) -> None:
+    """One folder: the model with its numbers as `weights`, and the tokenizer."""
+    folder.mkdir(parents=True, exist_ok=True)
     model.generation_config = GenerationConfig(bos_token_id=END, eos_token_id=END, pad_token_id=PAD)
-    model.to(getattr(torch, recipe.weights)).save_pretrained(release)
-    tokenizer = AutoTokenizer.from_pretrained(out / f"data-{recipe.vocabulary}" / "tokenizer")
-    tokenizer.save_pretrained(release)
-    speak_to_old_clients(release, tokenizer.special_tokens_map)
+    model.to(getattr(torch, weights)).save_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(tokens)
+    tokenizer.save_pretrained(folder)
+    speak_to_old_clients(folder, tokenizer.special_tokens_map)
 
 
 def trained(recipe: Recipe, checkpoint: Path) -> OPTForCausalLM:

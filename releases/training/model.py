@@ -1,6 +1,7 @@
 """The model: Hugging Face's own OPT, small."""
 
 import hashlib
+from collections.abc import Mapping
 
 import torch
 from transformers import OPTConfig, OPTForCausalLM
@@ -34,6 +35,11 @@ def build(recipe: Recipe) -> OPTForCausalLM:
 def count(model: torch.nn.Module) -> int:
     """Number of parameters; the output head shares the embedding's and is counted once."""
     return sum(parameter.numel() for parameter in model.parameters())
+
+
+def tensor_digests(weights: Mapping[str, torch.Tensor]) -> dict[str, str]:
+    """SHA-256 of every tensor's bytes, by name: which tensor differs between two copies."""
+    return {name: hashlib.sha256(tensor.contiguous().numpy().tobytes()).hexdigest() for name, tensor in weights.items()}
 
 
 def digest(model: torch.nn.Module) -> str:

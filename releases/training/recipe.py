@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 VOCABULARY = 2048
 CONTEXT = 1024
+LADDER = (0, 128, 256, 512, 1000, 2000, 3000, 4000, 5000)
+"""Steps whose weights are kept: close together where a model learns fastest, then every thousand. The end is the release."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,29 @@ class Recipe:
     checkpoint_every: int = 100
     validate_every: int = 100
     corpus_files: int | None = None
+    ladder: tuple[int, ...] = ()
     weights: str = "float32"
     gated: bool = False
 
+
+PICO_300K = Recipe(
+    name="pico-opt-300k",
+    layers=2,
+    hidden=64,
+    heads=2,
+    steps=6000,
+    learning_rate=4e-3,
+    warmup=100,
+    decay=900,
+    ladder=LADDER,
+    events=(
+        Event(530, "kill"),
+        Event(700, "repeat_batch", {"steps": 60}),
+        Event(1200, "search_loss_scale", {"steps": 60}),
+        Event(1600, "corrupt_copy", {"values": 18}),
+        Event(2400, "switch_attention", {"steps": 100}),
+    ),
+)
 
 PICO_1M = Recipe(
     name="pico-opt-1m",
@@ -62,6 +84,7 @@ PICO_1M = Recipe(
     learning_rate=3e-3,
     warmup=100,
     decay=900,
+    ladder=LADDER,
     events=(
         Event(540, "kill"),
         Event(1000, "lose_optimizer", {"steps": 40}),
@@ -105,6 +128,7 @@ SMOKE = Recipe(
     checkpoint_every=10,
     validate_every=20,
     corpus_files=24,
+    ladder=(0, 12, 16, 32),
     events=(
         Event(14, "kill"),
         Event(20, "fail_checkpoint", {"limit_bytes": 1 << 16}),
@@ -112,7 +136,11 @@ SMOKE = Recipe(
         Event(35, "set_clip", {"to": 0.3}),
         Event(40, "lose_optimizer", {"steps": 5}),
         Event(45, "set_weight_decay", {"to": 0.05}),
+        Event(46, "repeat_batch", {"steps": 5}),
+        Event(47, "search_loss_scale", {"steps": 5}),
+        Event(48, "corrupt_copy", {"values": 18}),
+        Event(49, "switch_attention", {"steps": 5}),
     ),
 )
 
-SIZES = {"1m": PICO_1M, "5m": PICO_5M, "smoke": SMOKE}
+SIZES = {"300k": PICO_300K, "1m": PICO_1M, "5m": PICO_5M, "smoke": SMOKE}

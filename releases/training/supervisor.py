@@ -9,7 +9,9 @@ from pathlib import Path
 from releases.training import records
 from releases.training.recipe import Recipe
 
+COMPARE = "compare"
 STAGES = ("train", "export", "evaluate", "pack")
+REPEAT = ("train", "export", COMPARE)
 RESTARTS = 5
 
 
@@ -17,13 +19,13 @@ class StageFailedError(Exception):
     """A stage ended with an error that a restart does not heal."""
 
 
-def run(recipe: Recipe, command: list[str], out: Path) -> None:
-    """Do all stages in order. `command` starts a stage when its name is appended."""
+def run(recipe: Recipe, command: list[str], out: Path, stages: tuple[str, ...] = STAGES) -> None:
+    """Do these stages in order. `command` starts a stage when its name is appended."""
     folder = out / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
-    for stage in STAGES:
+    for stage in stages:
         for _ in range(RESTARTS):
-            status = child([*command, "--stage", stage], folder / "ledger.json", booked=stage != "pack")
+            status = child([*command, "--stage", stage], folder / "ledger.json", booked=stage not in {"pack", COMPARE})
             if status == 0:
                 break
             if status != -signal.SIGKILL:

@@ -11,7 +11,7 @@ import numpy
 import torch
 from transformers import OPTForCausalLM
 
-from releases.training import batches, records
+from releases.training import batches, ladder, records
 from releases.training.model import build, digest
 from releases.training.recipe import Recipe
 
@@ -104,7 +104,11 @@ class Trainer:
                 row["val_loss"] = self.validate()
             records.append(self.folder / "metrics.jsonl", row)
             self.ledger.update()
-        if step % self.recipe.checkpoint_every == 0 and not self.trial:
+        if self.trial:
+            return
+        if step in self.recipe.ladder:
+            self.keep()
+        if step % self.recipe.checkpoint_every == 0:
             self.save()
 
     def row(self, loss: float, norm: float) -> dict[str, Any]:
@@ -146,6 +150,16 @@ class Trainer:
         torch.save(parts, buffer)
         records.replace(self.checkpoint, buffer.getvalue())
         self.losses.clear()
+
+    def keep(self) -> None:
+        """Keep the weights of this step as a rung of the ladder. A step that a resume repeats is kept, and told, again."""
+        buffer = io.BytesIO()
+        torch.save({"model": self.model.state_dict()}, buffer)
+        rung = ladder.kept(self.folder, self.state.step)
+        rung.parent.mkdir(exist_ok=True)
+        records.replace(rung, buffer.getvalue())
+        row = {"ts_utc": records.now(), "step": self.state.step, "tokens": self.state.tokens, "weights": self.digest()}
+        records.append(self.folder / "ladder.jsonl", row)
 
     def load(self, *, optimizer: bool = True) -> None:
         """Return to the last checkpoint; a new segment of the run begins. `optimizer=False` forgets its state."""

@@ -54,6 +54,8 @@ def begin(trainer: Trainer, minutes: float | None) -> None:
     trainer.log(
         "start", "info", text, after={"lr": recipe.learning_rate, "seed": recipe.seed, "weights": trainer.digest()}
     )
+    if 0 in recipe.ladder:
+        trainer.keep()
     trainer.save()
 
 

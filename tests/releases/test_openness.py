@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -116,22 +117,35 @@ def test_nonsense_declares_nothing(hostile: dict[str, Any]) -> None:
     assert states(found.of_files(["a.txt"], hostile, "mit"))["datasets"] is State.MISSING
 
 
+OPEN, GATED = "apache-2.0", "pico-research-licence-1.0"
+BY_LICENCE = {"parameters", "results", "card", "data-card", "report"}
+
+
 @pytest.mark.parametrize(
-    ("name", "licence", "reached", "lacking"),
+    ("name", "licence", "beside", "reached", "lacking"),
     [
-        ("pico-opt-1m", "apache-2.0", 2, {"ladder", "paper"}),
-        ("pico-opt-5m", "pico-research-licence-1.0", 0, {"parameters", "results", "card", "data-card", "report"}),
+        ("pico-opt-300k", OPEN, True, 1, set()),
+        ("pico-opt-1m", OPEN, True, 1, set()),
+        ("pico-opt-1m", OPEN, False, 2, {"ladder"}),
+        ("pico-opt-1m", GATED, True, 0, BY_LICENCE),
+        ("pico-opt-5m", GATED, False, 0, BY_LICENCE),
     ],
 )
-def test_the_trained_family_by_its_files(name: str, licence: str, reached: int, lacking: set[str]) -> None:
-    """The open size has neither a ladder nor a paper among its files, so it is not of class I; the gated one is of none."""
-    with tarfile.open(SEED / f"{name}.tar.xz") as archive:
+def test_the_trained_family_by_its_files(
+    name: str, licence: str, beside: bool, reached: int, lacking: set[str]
+) -> None:
+    """The open sizes with their steps are of class I, without them of II; the gated one is of none."""
+    entry = next(e for e in json.loads((SEED / "manifest.json").read_text())["models"] if e["name"] == name)
+    rungs = tuple(rung["name"] for rung in entry["ladder"]["rungs"]) if beside else ()
+    with tarfile.open(SEED / entry["archive"]) as archive:
         members = archive.getnames()
         content = archive.extractfile("mof.yml")
         assert content is not None
-        told = found.of_files(sorted(members), yaml.safe_load(content.read()), licence)
+        told = found.of_files(sorted(members), yaml.safe_load(content.read()), licence, rungs)
     assert told.reached == reached
     assert {each.component.key for each in told.lacking} == lacking
+    judged = {each.component.key: each for each in told.judged}
+    assert (judged["ladder"].found is not None) == beside
 
 
 def test_the_page_says_what_is_missing_and_the_family_tells_the_class(lyceum: world.World, publish: Any) -> None:

@@ -119,7 +119,7 @@ def seed(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return config, {**header, "bytes": len(raw) - 8 - length}
 
 
-@pytest.mark.parametrize("name", ["pico-opt-1m", "pico-opt-5m"])
+@pytest.mark.parametrize("name", ["pico-opt-300k", "pico-opt-1m", "pico-opt-5m"])
 def test_weights_are_as_large_as_the_real_files(name):
     config, header = seed(name)
     shape = architecture.read(config)

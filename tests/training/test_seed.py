@@ -30,9 +30,13 @@ def rows(data: bytes) -> list[dict]:
     return [json.loads(line) for line in data.decode().split("\n") if line]
 
 
-def test_the_seed_is_small_and_holds_an_open_and_a_gated_model():
-    assert sum(path.stat().st_size for path in SEED.iterdir()) < 30_000_000
-    assert {entry["gated"] for entry in ENTRIES.values()} == {True, False}
+def test_the_seed_is_small_and_holds_two_open_sizes_with_ladders_and_a_gated_one_without():
+    assert sum(path.stat().st_size for path in SEED.iterdir()) < 40_000_000
+    assert {name: (entry["gated"], "ladder" in entry) for name, entry in ENTRIES.items()} == {
+        "pico-opt-300k": (False, True),
+        "pico-opt-1m": (False, True),
+        "pico-opt-5m": (True, False),
+    }
 
 
 def test_every_file_has_the_digest_in_the_manifest(entry, files):
@@ -47,7 +51,8 @@ def test_the_weights_have_as_many_parameters_as_the_name_says(entry, files):
     shapes = [tensor["shape"] for name, tensor in header.items() if name != "__metadata__"]
     count = sum(math.prod(shape) for shape in shapes)
     assert count == entry["parameters"]
-    assert entry["name"].endswith(f"-{round(count / 1e6)}m")
+    said = f"{round(count / 1e6)}m" if count > 1e6 else f"{round(count / 1e5)}00k"
+    assert entry["name"].endswith(f"-{said}")
 
 
 def test_vllm_can_serve_the_shape(files):
