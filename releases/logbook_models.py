@@ -115,6 +115,11 @@ class Logbook(models.Model):
         return reverse(f"releases:logbook_of_{'model' if self.model_id else 'family'}", args=self.names)
 
     @property
+    def curves_url(self) -> str:
+        """The page of what was measured in its runs; it says so where nothing was."""
+        return reverse(f"releases:curves_of_{'model' if self.model_id else 'family'}", args=self.names)
+
+    @property
     def subject(self) -> Model | Family:
         """What it is about."""
         found = self.model or self.family

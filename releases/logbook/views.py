@@ -34,7 +34,7 @@ PREVIEW: Final = 50
 @require_safe
 def logbook(request: HttpRequest, **names: str) -> HttpResponse:
     """Every entry that the reader may read, searched, filtered, a page at a time."""
-    shelf, asked = _shelf(request, names), Asked.of(request.GET)
+    shelf, asked = shelf_of(request, names), Asked.of(request.GET)
     page = shelf.page(asked, request.GET.get("page", "1"))
     context = {
         "page": page,
@@ -49,7 +49,7 @@ def logbook(request: HttpRequest, **names: str) -> HttpResponse:
 @require_safe
 def entry(request: HttpRequest, number: int, **names: str) -> HttpResponse:
     """One entry, with the entries before and after it in its logbook."""
-    shelf = _shelf(request, names)
+    shelf = shelf_of(request, names)
     found = shelf.entry(number)
     others = found.logbook.entries.order_by("order").only("order", "title", "text")
     before, after = others.filter(order__lt=number).last(), others.filter(order__gt=number).first()
@@ -65,7 +65,7 @@ def entry(request: HttpRequest, number: int, **names: str) -> HttpResponse:
 @require_safe
 def export(request: HttpRequest, shape: str, **names: str) -> StreamingHttpResponse:
     """What the page's filter shows, all of it, as JSON, Markdown or CSV."""
-    shelf = _shelf(request, names)
+    shelf = shelf_of(request, names)
     write, kind = exports.SHAPES[shape]
     answer = StreamingHttpResponse(write(shelf, Asked.of(request.GET)), content_type=kind)
     name = shelf.subject.full_name.replace("/", "-")
@@ -76,7 +76,7 @@ def export(request: HttpRequest, shape: str, **names: str) -> StreamingHttpRespo
 @require_safe
 def feed(request: HttpRequest, **names: str) -> HttpResponse:
     """The newest entries as an Atom feed."""
-    shelf = _shelf(request, names)
+    shelf = shelf_of(request, names)
     page = shelf.url("logbook")
     atom = Atom1Feed(
         title=_("Logbook of %(name)s") % {"name": shelf.subject.full_name}, link=settings.BASE_URL + page,
@@ -183,7 +183,8 @@ def _opened(user: User, shelf: Shelf) -> Logbook:
     return shelf.own or actions.open_logbook(subject=shelf.subject, by=user)
 
 
-def _shelf(request: HttpRequest, names: dict[str, str]) -> Shelf:
+def shelf_of(request: HttpRequest, names: dict[str, str]) -> Shelf:
+    """The logbooks under an address of a model or a family. Raises NotFound where the reader may not see it."""
     person = request.user if isinstance(request.user, User) else None
     if "slug" in names:
         return shelves.of_family(names["lab"], names["slug"], person)
@@ -192,7 +193,7 @@ def _shelf(request: HttpRequest, names: dict[str, str]) -> Shelf:
 
 def _kept(request: HttpRequest, names: dict[str, str]) -> Shelf:
     """The shelf, for those who look after it. Raises NotFound for everybody else."""
-    shelf = _shelf(request, names)
+    shelf = shelf_of(request, names)
     if not shelf.roles & lifecycle.STAFF:
         raise NotFound(_("There is nothing at this address."))
     return shelf
