@@ -31,4 +31,4 @@ class Compressed(GZipMiddleware):
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Compress the answer, or leave it."""
         kind = response.headers.get("Content-Type", "").partition(";")[0]
-        return super().process_response(request, response) if kind in TYPES else response  # type: ignore[arg-type]
+        return super().process_response(request, response) if kind in TYPES else response

@@ -32,7 +32,7 @@ OURS: Final = tuple(f"weighbridge/{name}.css" for name in ("tokens", "base", "co
 _URL: Final = re.compile(r"url\((?!data:|/|#)([^)'\"]+)\)")
 
 
-class Gathered(CompressedManifestStaticFilesStorage):
+class Gathered(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # whitenoise is untyped
     """Files under names that carry their digest, compressed; among them the sheets in one."""
 
     def post_process(self, paths: dict[str, Any], **options: Any) -> Iterator[tuple[str, str, bool]]:

@@ -86,6 +86,8 @@ class Logbook(models.Model):
     state = models.CharField(max_length=8, choices=[(s.value, s.value) for s in State], default=State.OPEN.value)
     created_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
+    last_number = models.PositiveIntegerField(default=0)
+    """The highest number of entries that were taken back: it is given to no other."""
     frozen_at = models.DateTimeField(null=True, blank=True)
     frozen_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"

@@ -6,23 +6,29 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 from urllib.parse import urlencode
 
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
 from django.db.models import Max
 from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.utils.translation import get_language, gettext, pgettext
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from portal.errors import NotFound
 from portal.people.language import READS
+from portal.people.second_factor import step_up
+from portal.people.views import signed_in
 from releases.curves import drawing, figures, marks, picture, reading, tables
+from releases.curves.actions import take_back_curves
 from releases.curves.marks import Mark
 from releases.curves.picture import Picture
 from releases.curves.reading import Asked
 from releases.logbook.shelves import Shelf
-from releases.logbook.views import shelf_of
+from releases.logbook.views import kept_shelf, shelf_of
+from releases.logbook_lifecycle import Verb, verbs
 from releases.logbook_models import Entry, Logbook
 from releases.models import Model
 from releases.views import about, revision_of
@@ -48,6 +54,19 @@ def curves(request: HttpRequest, **names: str) -> HttpResponse:
     drawn = picture.draw(shelf.own, asked.wish) if shelf.own else None
     told = _drawn(shelf, shelf.own, drawn, asked) if shelf.own and drawn else {"drawn": None}
     return render(request, "releases/curves/page.html", around | {"shelf": shelf} | told)
+
+
+@login_required
+@require_POST
+@step_up
+def take_back(request: HttpRequest, **names: str) -> HttpResponse:
+    """Undo the import of one file, for those who look after the logbook; to all others it is not there."""
+    shelf = kept_shelf(request, names)
+    if shelf.own is None:
+        raise NotFound(gettext("There is no logbook here yet, and so no curves."))
+    taken = take_back_curves(logbook=shelf.own, sha256=request.POST.get("sha256", ""), by=signed_in(request))
+    messages.success(request, gettext("The curves of %(file)s were taken back.") % {"file": taken.source})
+    return redirect(shelf.url("curves"))
 
 
 @require_safe
@@ -93,6 +112,7 @@ def _drawn(shelf: Shelf, logbook: Logbook, drawn: Picture, asked: Asked) -> dict
         "lineage": drawing.lineage(drawn),
         "behind": tables.behind(drawn),
         "recordings": logbook.recordings.all()[:LISTED],
+        "takes_back": Verb.TAKE_BACK in verbs(logbook.state, shelf.roles) and shelf.url("curves_take_back"),
         "query": query,
         "whole_url": f"{page}?{urlencode({key: query[key] for key in ('axis', 'series')})}",
         "forms": [(shape, f"{shelf.url(f'curves_{shape}')}?{urlencode(query)}") for shape in ("csv", "json", "svg")],
