@@ -26,7 +26,7 @@ from rest_framework.views import APIView
 from portal import errors
 from portal.api import idempotency
 from portal.api.fields import Taken
-from portal.api.files import FILE_TYPE
+from portal.api.files import FILE_TYPE, Sent
 from portal.api.problems import Problem
 from portal.people.models import User
 from portal.people.second_factor import require_recent
@@ -174,7 +174,7 @@ class Operation:
         if self.takes:
             given["said"] = read(self.takes, request.data)
         if self.takes_file:
-            given["sent"] = request.data
+            given["sent"] = _sent(request.data)
         if self.recent and request.auth is None:
             require_recent(request._request)
         answer = method(view, request, **given)
@@ -195,6 +195,13 @@ def read(shape: Shape, given: object) -> dict[str, Any]:
     said = shape(data=given)
     said.is_valid(raise_exception=True)
     return dict(said.validated_data)
+
+
+def _sent(given: object) -> Sent:
+    """The file that came; an empty body reaches no parser. Raises Invalid for it."""
+    if not isinstance(given, Sent):
+        raise errors.Invalid(_("The body is empty. Send the bytes of the file."))
+    return given
 
 
 def _asks(operation: Operation) -> Shape:
