@@ -1,4 +1,4 @@
-"""Run every bench, or those that are named: `python -m bench [access|curves|gateway|queue|resolve|fetch|store|search|clients …] [--rounds N] [--seconds S] [--gib G] [--peers] [--points P]`."""
+"""Run every bench, or those that are named: `python -m bench [access|curves|pages|gateway|queue|resolve|fetch|store|search|clients …] [--rounds N] [--seconds S] [--gib G] [--peers] [--points P]`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from bench.clients import run as clients
 from bench.curves import run as curves
 from bench.fetch import run as fetch
 from bench.gateway import run as gateway
+from bench.pages import run as pages
 from bench.queue import run as queue
 from bench.resolve import run as resolve
 from bench.search import run as search
@@ -17,6 +18,7 @@ from bench.store import run as store
 BENCHES = {
     "access": access.main,
     "curves": curves.main,
+    "pages": pages.main,
     "gateway": gateway.main,
     "queue": queue.main,
     "resolve": resolve.main,

@@ -74,6 +74,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "releases.hub.target.RawTarget",
+    "portal.compression.Compressed",
     "portal.http.Errors",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -263,9 +264,7 @@ _MANIFEST: Final = MODE != "test" and ("collectstatic" in sys.argv or (STATIC_RO
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {
-        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
-        if _MANIFEST
-        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+        "BACKEND": "portal.sheets.Gathered" if _MANIFEST else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
 WHITENOISE_USE_FINDERS = not _MANIFEST

@@ -23,6 +23,7 @@ class Verb(StrEnum):
     ANNOTATE = "annotate"
     SUPERSEDE = "supersede"
     IMPORT = "import"
+    TAKE_BACK = "take_back"
     FREEZE = "freeze"
     CORRECT = "correct"
     RECORD = "record"
@@ -38,6 +39,7 @@ TABLE: Final[dict[tuple[State, Verb], tuple[State, frozenset[str]]]] = {
     (State.OPEN, Verb.ANNOTATE): (State.OPEN, STAFF),
     (State.OPEN, Verb.SUPERSEDE): (State.OPEN, STAFF),
     (State.OPEN, Verb.IMPORT): (State.OPEN, STAFF),
+    (State.OPEN, Verb.TAKE_BACK): (State.OPEN, STAFF),
     (State.OPEN, Verb.FREEZE): (State.FROZEN, STAFF),
     (State.OPEN, Verb.RECORD): (State.OPEN, PORTAL),
     (State.FROZEN, Verb.CORRECT): (State.FROZEN, STAFF),

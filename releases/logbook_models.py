@@ -86,6 +86,8 @@ class Logbook(models.Model):
     state = models.CharField(max_length=8, choices=[(s.value, s.value) for s in State], default=State.OPEN.value)
     created_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
+    last_number = models.PositiveIntegerField(default=0)
+    """The highest number of entries that were taken back: it is given to no other."""
     frozen_at = models.DateTimeField(null=True, blank=True)
     frozen_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
@@ -113,6 +115,11 @@ class Logbook(models.Model):
     def get_absolute_url(self) -> str:
         """Its page."""
         return reverse(f"releases:logbook_of_{'model' if self.model_id else 'family'}", args=self.names)
+
+    @property
+    def curves_url(self) -> str:
+        """The page of what was measured in its runs; it says so where nothing was."""
+        return reverse(f"releases:curves_of_{'model' if self.model_id else 'family'}", args=self.names)
 
     @property
     def subject(self) -> Model | Family:

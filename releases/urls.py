@@ -26,6 +26,7 @@ from releases import (
 from releases.conversion import api as conversion_api
 from releases.conversion import views as conversions
 from releases.costs import urls as costs
+from releases.curves import urls as curves
 from releases.hub.views import misplaced
 from releases.logbook import urls as logbook
 from releases.search import api as search_api
@@ -70,6 +71,7 @@ urlpatterns = [
     path(f"{API_MODEL}/compare", compare_api.Comparison.as_view(), name="api_compare"),
     path(f"{API_MODEL}/errata", errata_api.Errata.as_view(), name="api_errata"),
     path("", include("releases.logbook.urls")),
+    path("", include(curves)),
     path("", include(costs)),
     path("api/v1/", absent),  # the rest of our own API, before the Hub takes the rest of /api/
     path("api/v1/<path:rest>", absent),
@@ -77,7 +79,7 @@ urlpatterns = [
     path("keys/portal.pem", key_views.portal_pem, name="portal_pem"),
     path("keys/<slug:fingerprint>.pem", key_views.pem, name="pem"),
     path("keys/<slug:lab>/", key_views.of_lab, name="keys_of_lab"),
-    path("", include("releases.curves.urls")),
+    *curves.of_models,
     path("", include("releases.hub.urls")),
     *logbook.of_models,
     path(MODEL, views.model, name="model"),
@@ -106,7 +108,9 @@ urlpatterns = [
     path(f"{REVISION}/model.sig", proof_views.model_sig, name="model_sig"),
     path(f"{REVISION}/bom.cdx.json", proof_views.bom_json, name="bom_json"),
     path("", include("releases.exports.urls")),
+    path("families/<slug:lab>/<slug:slug>/errata.atom", errata_views.feed_of_family, name="errata_feed_of_family"),
     path(f"{MODEL}/errata", errata_views.errata, name="errata"),
+    path(f"{MODEL}/errata.atom", errata_views.feed_of_model, name="errata_feed"),
     path(f"{MODEL}/manifest/<segment:revision>", views.manifest, name="manifest"),
     path(f"{MODEL}/sha256sums/<segment:revision>", views.sums, name="sums"),
     path(f"{MODEL}/download/<segment:revision>/<tail:path>", views.download, name="download"),

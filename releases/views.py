@@ -82,9 +82,7 @@ def catalogue(request: HttpRequest) -> HttpResponse:
 @require_safe
 def family(request: HttpRequest, lab: str, slug: str) -> HttpResponse:
     """One family: its sizes, access, and what is known of it with its sources."""
-    found = Family.objects.select_related("lab").filter(lab__slug=lab, slug=slug).first()
-    if found is None:
-        raise NotFound(gettext("There is no family of this name. Begin at the catalogue."))
+    found = family_of(lab, slug)
     if not found.hosted:
         return render(request, "releases/family_reference.html", _reference(found))
     published = found.models.published().with_stops().select_related("lab", "gate", "main")
@@ -255,6 +253,14 @@ def _reference(found: Family) -> dict[str, Any]:
 def reader(request: HttpRequest) -> User | None:
     """Whoever is signed in."""
     return request.user if isinstance(request.user, User) else None
+
+
+def family_of(lab: str, slug: str) -> Family:
+    """A family, hosted here or not. Raises NotFound."""
+    found = Family.objects.select_related("lab").filter(lab__slug=lab, slug=slug).first()
+    if found is None:
+        raise NotFound(gettext("There is no family of this name. Begin at the catalogue."))
+    return found
 
 
 def model_of(request: HttpRequest, namespace: str, name: str) -> Model:

@@ -29,6 +29,7 @@ def collect_static(home: Home, env: Mapping[str, str]) -> bool:
     """Gather static files under names that carry their digest."""
     sources = [
         *(ROOT / "portal" / "static").rglob("*"),
+        ROOT / "portal" / "sheets.py",
         ROOT / "package-lock.json",
         ROOT / "node_modules" / ".package-lock.json",
     ]

@@ -13,6 +13,7 @@ from functools import cache, partial, wraps
 from typing import Any, Final
 
 from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication
@@ -25,6 +26,7 @@ from rest_framework.views import APIView
 from portal import errors
 from portal.api import idempotency
 from portal.api.fields import Taken
+from portal.api.files import FILE_TYPE, Sent
 from portal.api.problems import Problem
 from portal.people.models import User
 from portal.people.second_factor import require_recent
@@ -35,7 +37,7 @@ STAFF: Final = (REVIEW, MANAGE)
 IN_PERSON: Final[tuple[str, ...]] = ()
 """No token speaks for it: what a holder or applicant says is said in person, by session."""
 BODY_LIMIT: Final = 1 << 20
-"""Bytes of a request."""
+"""Bytes of a request, where the operation does not say another limit."""
 SAFE: Final = ("GET", "HEAD")
 PROBLEMS: Final = {
     400: "The request is malformed or incomplete; `fields` says where.",
@@ -43,8 +45,8 @@ PROBLEMS: Final = {
     403: "Known and refused: a scope, a role or a condition is missing, or it must be confirmed that it is you.",
     404: "There is nothing here that this caller may know of.",
     409: "The thing changed since it was read, its state does not allow this, or the first request is still at work.",
-    413: "The request is larger than 1 MiB.",
-    415: "The body is not JSON.",
+    413: "The request is larger than this operation takes: 1 MiB, where it does not say another limit.",
+    415: "The body is of another type than this operation takes.",
     422: "The idempotency key was used for another request.",
     503: "A part of the portal is not there now, or was never set up; `Retry-After` says when to ask again.",
 }
@@ -98,8 +100,8 @@ class Scoped(APIView):
         if declared.scopes is not None:
             self.person(request)
             _require_scope(request, declared.scopes)
-        if int(request.META.get("CONTENT_LENGTH") or 0) > BODY_LIMIT:
-            raise errors.TooLarge(_("Send at most 1 MiB."))
+        if int(request.META.get("CONTENT_LENGTH") or 0) > declared.most:
+            raise errors.TooLarge(_("Send at most %(n)s MiB.") % {"n": declared.most >> 20})
 
     def person(self, request: Request) -> User:
         """Who asks."""
@@ -136,6 +138,10 @@ class Operation:
     """The parameters of the query."""
     takes: Shape | None = None
     """The body."""
+    takes_file: bool = False
+    """Whether the body is a file's bytes; the method gets it as `sent`, and the view parses by portal.api.files."""
+    most: int = BODY_LIMIT
+    """Bytes of the body."""
     listed: bool = False
     status: int = 200
     problems: tuple[int, ...] = ()
@@ -167,6 +173,8 @@ class Operation:
             given["asked"] = read(_asks(self), request.query_params.dict())
         if self.takes:
             given["said"] = read(self.takes, request.data)
+        if self.takes_file:
+            given["sent"] = _sent(request.data)
         if self.recent and request.auth is None:
             require_recent(request._request)
         answer = method(view, request, **given)
@@ -189,6 +197,13 @@ def read(shape: Shape, given: object) -> dict[str, Any]:
     return dict(said.validated_data)
 
 
+def _sent(given: object) -> Sent:
+    """The file that came; an empty body reaches no parser. Raises Invalid for it."""
+    if not isinstance(given, Sent):
+        raise errors.Invalid(_("The body is empty. Send the bytes of the file."))
+    return given
+
+
 def _asks(operation: Operation) -> Shape:
     if operation.asks is None or not operation.listed:
         return operation.asks or Paging
@@ -206,9 +221,11 @@ def _described(operation: Operation, method: Callable[..., Any]) -> Callable[...
         operation_id=operation.name,
         tags=[operation.tag],
         summary=" ".join(summary.split()).rstrip("."),
-        description="\n\n".join(part for part in (text, _who(operation)) if part) if more or text else "",
+        description="\n\n".join(part for part in (text, _size(operation), _who(operation)) if part)
+        if more or text
+        else "",
         parameters=parameters,
-        request=operation.takes,
+        request={FILE_TYPE: OpenApiTypes.BINARY} if operation.takes_file else operation.takes,
         responses=_responses(operation, writes=writes),
         auth=_auth(operation, writes=writes),
         examples=example,
@@ -227,6 +244,10 @@ _REPLAYED: Final = OpenApiParameter(
     idempotency.REPLAYED, str, OpenApiParameter.HEADER, enum=["true"], response=[200, 201, 204],
     description="`true` where a kept answer is given again.",
 )  # fmt: skip
+
+
+def _size(operation: Operation) -> str:
+    return f"At most {operation.most >> 20} MiB." if operation.most != BODY_LIMIT else ""
 
 
 def _who(operation: Operation) -> str:

@@ -1,4 +1,4 @@
-"""Import a file of numbers into a logbook: the only writer of recordings and curves."""
+"""Import a file of numbers into a logbook: the only writer of recordings and curves; and the undoing of it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from collections.abc import Callable
 from typing import IO
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from portal.audit import trail
 from portal.audit.events import Event
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Invalid, NotFound
 from portal.people.models import User
 from releases.actions.rights import require_staff
 from releases.curve_models import Curve, Recording
 from releases.curves import formats
 from releases.curves.recorder import Recorder
+from releases.logbook.taking_back import drop_untold_runs
+from releases.logbook_lifecycle import Verb, next_state
 from releases.logbook_models import Logbook, Run, RunKind
 
 _CHUNK = 1 << 20
@@ -62,6 +65,31 @@ def import_curves(
     trail.record(
         Event.CURVES_IMPORTED, by=by, target=locked, lab=lab, source=recording.source, sha256=sha256, points=points
     )
+    return recording
+
+
+@transaction.atomic
+def take_back_curves(*, logbook: Logbook, sha256: str, by: User | None) -> Recording:
+    """Undo the import of a file: its curves and points are gone, and the runs that it alone told of. What it was.
+
+    Raises Conflict where the logbook is frozen: then what is wrong with them is told in an erratum; NotFound where the
+    logbook has no such file.
+    """
+    locked = Logbook.objects.with_subjects().select_for_update(of=("self",)).get(pk=logbook.pk)
+    require_staff(by, locked.lab)
+    if next_state(locked.state, Verb.TAKE_BACK) is None:
+        raise Conflict(_("This logbook is frozen: its curves stay. Tell what is wrong with them in an erratum."))
+    recording = Recording.objects.filter(logbook=locked, sha256=sha256).first()
+    if recording is None:
+        raise NotFound(_("This logbook has no curves of that file."))
+    curves = recording.curves.all()
+    runs, points = set(curves.values_list("run", flat=True)), sum(curves.values_list("points", flat=True))
+    recording.delete()
+    drop_untold_runs(locked, runs)
+    trail.record(
+        Event.CURVES_TAKEN_BACK, by=by, target=locked, lab=locked.lab, source=recording.source, sha256=sha256,
+        points=points,
+    )  # fmt: skip
     return recording
 
 

@@ -1,19 +1,29 @@
 """Addresses of curves: beside a model, and beside a family."""
 
-from django.urls import path
+from __future__ import annotations
 
-from releases.curves import views
+from django.urls import URLPattern, path
 
-MODEL = "<segment:namespace>/<segment:name>/curves"
-FAMILY = "families/<slug:lab>/<slug:slug>/curves"
+from releases.curves import api, views
+
+
+def _pages(subject: str, base: str) -> list[URLPattern]:
+    return [
+        path(base, views.curves, name=f"curves_of_{subject}"),
+        path(f"{base}/take-back", views.take_back, name=f"curves_take_back_of_{subject}"),
+        *(
+            path(f"{base}.{shape}", views.form, {"shape": shape}, name=f"curves_{shape}_of_{subject}")
+            for shape in ("json", "csv", "svg")
+        ),
+    ]
+
 
 urlpatterns = [
-    path(FAMILY, views.of_family, name="curves_of_family"),
-    path(f"{FAMILY}.json", views.json_of_family, name="curves_json_of_family"),
-    path(f"{FAMILY}.csv", views.csv_of_family, name="curves_csv_of_family"),
-    path(f"{FAMILY}.svg", views.svg_of_family, name="curves_svg_of_family"),
-    path(MODEL, views.of_model, name="curves_of_model"),
-    path(f"{MODEL}.json", views.json_of_model, name="curves_json_of_model"),
-    path(f"{MODEL}.csv", views.csv_of_model, name="curves_csv_of_model"),
-    path(f"{MODEL}.svg", views.svg_of_model, name="curves_svg_of_model"),
+    path("api/v1/logbooks/<int:logbook>/curves", api.CurvesOf.as_view(), name="api_curves"),
+    path(
+        "api/v1/logbooks/<int:logbook>/curves/take-back", api.CurvesTakenBackOf.as_view(), name="api_curves_take_back"
+    ),
+    *_pages("family", "families/<slug:lab>/<slug:slug>/curves"),
 ]
+of_models = _pages("model", "<segment:namespace>/<segment:name>/curves")
+"""After the rest of our own API."""

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, cast
 from urllib.parse import urlencode
 
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
 from django.db.models import Max
 from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.utils.translation import get_language, gettext, pgettext
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from portal.errors import NotFound
 from portal.people.language import READS
+from portal.people.second_factor import step_up
+from portal.people.views import signed_in
 from releases.curves import drawing, figures, marks, picture, reading, tables
+from releases.curves.actions import take_back_curves
 from releases.curves.marks import Mark
 from releases.curves.picture import Picture
 from releases.curves.reading import Asked
+from releases.logbook.shelves import Shelf
+from releases.logbook.views import kept_shelf, shelf_of
+from releases.logbook_lifecycle import Verb, verbs
 from releases.logbook_models import Entry, Logbook
-from releases.models import Family, Model
-from releases.views import about, model_of, revision_of
+from releases.models import Model
+from releases.views import about, revision_of
 
 ENTRIES: Final = 5000
 """Entries of one logbook that are placed on the picture."""
@@ -35,136 +41,85 @@ EXCERPT: Final = 700
 """Characters of an entry's text beside the picture; its own page has all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What the curves are of: a model's logbook or a family's, and its addresses."""
-
-    logbook: Logbook
-    of: str
-    args: tuple[str, str]
-
-    def address(self, form: str = "", **query: object) -> str:
-        """The page, or the picture in another form (json, csv, svg)."""
-        url = reverse(f"releases:curves{'_' + form if form else ''}_of_{self.of}", args=self.args)
-        return f"{url}?{urlencode(query, doseq=True)}" if query else url
-
-
-def _of_model(request: HttpRequest, namespace: str, name: str) -> Subject:
-    return _with_logbook(_subject_of_model(model_of(request, namespace, name)))
-
-
-def _of_family(_request: HttpRequest, lab: str, slug: str) -> Subject:
-    return _with_logbook(_subject_of_family(_family(lab, slug)))
-
-
-def _with_logbook(subject: Subject | None) -> Subject:
-    if subject is None:
-        raise NotFound(gettext("There is no logbook here yet, and so no curves."))
-    return subject
-
-
-def _subject_of_model(model: Model) -> Subject | None:
-    logbook = Logbook.objects.with_subjects().filter(model=model).first()
-    return Subject(logbook, "model", (model.lab.slug, model.name)) if logbook else None
-
-
-def _subject_of_family(family: Family) -> Subject | None:
-    logbook = Logbook.objects.with_subjects().filter(family=family, model=None).first()
-    return Subject(logbook, "family", (family.lab.slug, family.slug)) if logbook else None
-
-
-def _family(lab: str, slug: str) -> Family:
-    found = Family.objects.select_related("lab").filter(lab__slug=lab, slug=slug).first()
-    if found is None:
-        raise NotFound(gettext("There is no family of this name. Begin at the catalogue."))
-    return found
-
-
 @require_safe
-def of_model(request: HttpRequest, namespace: str, name: str) -> HttpResponse:
-    """The page of a model's curves."""
-    model = model_of(request, namespace, name)
-    revision = revision_of(request, model, "main", missing_ok=True)
-    return _page(request, _subject_of_model(model), about(request, model, revision) | {"tab": "curves"})
-
-
-@require_safe
-def of_family(request: HttpRequest, lab: str, slug: str) -> HttpResponse:
-    """The page of the curves of a family's own logbook."""
-    family = _family(lab, slug)
-    return _page(request, _subject_of_family(family), {"family": family})
-
-
-@require_safe
-def json_of_model(request: HttpRequest, namespace: str, name: str) -> HttpResponseBase:
-    """A window of a model's curves, thinned to the width that is asked for."""
-    return _told(request, _of_model(request, namespace, name), _json)
-
-
-@require_safe
-def json_of_family(request: HttpRequest, lab: str, slug: str) -> HttpResponseBase:
-    """The same of a family's logbook."""
-    return _told(request, _of_family(request, lab, slug), _json)
-
-
-@require_safe
-def csv_of_model(request: HttpRequest, namespace: str, name: str) -> HttpResponseBase:
-    """Every point of a window of a model's curves."""
-    return _told(request, _of_model(request, namespace, name), _csv)
-
-
-@require_safe
-def csv_of_family(request: HttpRequest, lab: str, slug: str) -> HttpResponseBase:
-    """The same of a family's logbook."""
-    return _told(request, _of_family(request, lab, slug), _csv)
-
-
-@require_safe
-def svg_of_model(request: HttpRequest, namespace: str, name: str) -> HttpResponseBase:
-    """The figure of a model's curves as a file of its own."""
-    return _told(request, _of_model(request, namespace, name), _svg)
-
-
-@require_safe
-def svg_of_family(request: HttpRequest, lab: str, slug: str) -> HttpResponseBase:
-    """The same of a family's logbook."""
-    return _told(request, _of_family(request, lab, slug), _svg)
-
-
-def _page(request: HttpRequest, subject: Subject | None, context: dict[str, Any]) -> HttpResponse:
+def curves(request: HttpRequest, **names: str) -> HttpResponse:
+    """The page of a logbook's curves; a family's leads to those of its models too."""
+    shelf = shelf_of(request, names)
+    if isinstance(shelf.subject, Model):
+        revision = revision_of(request, shelf.subject, "main", missing_ok=True)
+        around = about(request, shelf.subject, revision) | {"tab": "curves"}
+    else:
+        around = {"family": shelf.subject}
     asked = reading.of(request)
-    drawn = picture.draw(subject.logbook, asked.wish) if subject else None
-    if subject is None or drawn is None:
-        return render(request, "releases/curves/page.html", context | {"drawn": None})
-    shown = {"logbook": subject.logbook, "page_url": subject.address(), "drawn": drawn}
-    entries = _entries(subject.logbook)
+    drawn = picture.draw(shelf.own, asked.wish) if shelf.own else None
+    told = _drawn(shelf, shelf.own, drawn, asked) if shelf.own and drawn else {"drawn": None}
+    return render(request, "releases/curves/page.html", around | {"shelf": shelf} | told)
+
+
+@login_required
+@require_POST
+@step_up
+def take_back(request: HttpRequest, **names: str) -> HttpResponse:
+    """Undo the import of one file, for those who look after the logbook; to all others it is not there."""
+    shelf = kept_shelf(request, names)
+    if shelf.own is None:
+        raise NotFound(gettext("There is no logbook here yet, and so no curves."))
+    taken = take_back_curves(logbook=shelf.own, sha256=request.POST.get("sha256", ""), by=signed_in(request))
+    messages.success(request, gettext("The curves of %(file)s were taken back.") % {"file": taken.source})
+    return redirect(shelf.url("curves"))
+
+
+@require_safe
+def form(request: HttpRequest, shape: str, **names: str) -> HttpResponseBase:
+    """The same picture as a file: a window thinned to a width (JSON), every point of it (CSV), the figure (SVG).
+
+    Asked again by its ETag, nothing is read that did not change.
+    """
+    shelf = shelf_of(request, names)
+    logbook = shelf.own
+    if logbook is None:
+        raise NotFound(gettext("There is no logbook here yet, and so no curves."))
+    etag = _etag(request, logbook)
+    if (known := get_conditional_response(request, etag=etag)) is not None:
+        return known
+    asked = reading.of(request)
+    drawn = picture.draw(logbook, asked.wish)
+    if drawn is None:
+        raise NotFound(gettext("There are no curves in this logbook yet."))
+    response = _FORMS[shape](drawn, logbook, asked)
+    response["ETag"] = etag
+    patch_vary_headers(cast("HttpResponse", response), (*READS, "Accept"))
+    shared = logbook.model is None or logbook.model.opened_at is not None
+    patch_cache_control(cast("HttpResponse", response), no_cache=True, **{"public" if shared else "private": True})
+    return response
+
+
+def _drawn(shelf: Shelf, logbook: Logbook, drawn: Picture, asked: Asked) -> dict[str, Any]:
+    entries = _entries(logbook)
     placed = marks.place(entries, drawn.window.axis, drawn.tracks)
     here = [mark for mark in placed if drawn.window.low <= mark.place <= drawn.window.high]
     query = _query(drawn)
-    return render(
-        request,
-        "releases/curves/page.html",
-        context
-        | shown
-        | _figure(drawn, here[: marks.MOST], asked.pick)
-        | {
-            "picked": next((mark for mark in placed if mark.entry.order == asked.pick), None),
-            "here": here[:LISTED],
-            "more": max(0, len(here) - LISTED),
-            "elsewhere": len(entries) - len(placed),
-            "zoomed": (drawn.window.low, drawn.window.high) != drawn.whole,
-            "told": figures.derive(drawn.parts, entries, drawn.tracks),
-            "lineage": drawing.lineage(drawn),
-            "behind": tables.behind(drawn),
-            "recordings": subject.logbook.recordings.all()[:LISTED],
-            "query": query,
-            "whole_url": subject.address(**{key: query[key] for key in ("axis", "series")}),
-            "forms": [(form, subject.address(form, **query)) for form in ("csv", "json", "svg")],
-            "data_url": subject.address("json"),
-            "shapes": marks.SHAPES,
-            "words": _words(),
-        },
-    )
+    page = shelf.url("curves")
+    return _figure(drawn, here[: marks.MOST], asked.pick) | {
+        "logbook": logbook,
+        "page_url": page,
+        "picked": next((mark for mark in placed if mark.entry.order == asked.pick), None),
+        "here": here[:LISTED],
+        "more": max(0, len(here) - LISTED),
+        "elsewhere": len(entries) - len(placed),
+        "zoomed": (drawn.window.low, drawn.window.high) != drawn.whole,
+        "told": figures.derive(drawn.parts, entries, drawn.tracks),
+        "lineage": drawing.lineage(drawn),
+        "behind": tables.behind(drawn),
+        "recordings": logbook.recordings.all()[:LISTED],
+        "takes_back": Verb.TAKE_BACK in verbs(logbook.state, shelf.roles) and shelf.url("curves_take_back"),
+        "query": query,
+        "whole_url": f"{page}?{urlencode({key: query[key] for key in ('axis', 'series')})}",
+        "forms": [(shape, f"{shelf.url(f'curves_{shape}')}?{urlencode(query)}") for shape in ("csv", "json", "svg")],
+        "data_url": shelf.url("curves_json"),
+        "shapes": marks.SHAPES,
+        "words": _words(),
+    }
 
 
 def _words() -> dict[str, str]:
@@ -175,6 +130,7 @@ def _words() -> dict[str, str]:
         "many": gettext("There are more entries here than marks. Look closer to see all."),
         "marks": gettext("Entries of the logbook"),
         "entry": gettext("Entry"),
+        "whole": gettext("Read the whole entry"),
         "step": gettext("step"),
         "log": pgettext("of a scale", "logarithmic"),
         "not_finite": gettext("%(n)s values were not finite numbers"),
@@ -187,13 +143,13 @@ def _figure(drawn: Picture, here: list[Mark], pick: int) -> dict[str, Any]:
     return {"drawn": drawn, "figure": drawing.draw(drawn, here), "pick": pick}
 
 
-def _json(drawn: Picture, subject: Subject, asked: Asked) -> HttpResponseBase:
+def _json(drawn: Picture, logbook: Logbook, _asked: Asked) -> HttpResponseBase:
     axis = drawn.window.axis
-    placed = marks.place(_entries(subject.logbook), axis, drawn.tracks)
+    placed = marks.place(_entries(logbook), axis, drawn.tracks)
     here = [mark for mark in placed if drawn.window.low <= mark.place <= drawn.window.high]
     return JsonResponse(
         {
-            "logbook": subject.logbook.title,
+            "logbook": logbook.title,
             "axis": axis,
             "axes": drawn.axes,
             "from": drawn.window.low,
@@ -248,40 +204,29 @@ def _mark(mark: Mark) -> dict[str, Any]:
         "when": entry.at and entry.at.isoformat(),
         "step": entry.step,
         "run": entry.run and entry.run.name,
+        "url": entry.get_absolute_url(),
     }
 
 
-def _csv(drawn: Picture, _subject: Subject, _asked: Asked) -> HttpResponseBase:
+def _csv(drawn: Picture, _logbook: Logbook, _asked: Asked) -> HttpResponseBase:
     response = StreamingHttpResponse(tables.as_csv(drawn), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="curves.csv"'
     return response
 
 
-def _svg(drawn: Picture, subject: Subject, asked: Asked) -> HttpResponseBase:
-    placed = marks.place(_entries(subject.logbook), drawn.window.axis, drawn.tracks)
-    context = _figure(drawn, placed[: marks.MOST], asked.pick) | {"logbook": subject.logbook}
+def _svg(drawn: Picture, logbook: Logbook, asked: Asked) -> HttpResponseBase:
+    placed = marks.place(_entries(logbook), drawn.window.axis, drawn.tracks)
+    context = _figure(drawn, placed[: marks.MOST], asked.pick) | {"logbook": logbook}
     response = HttpResponse(render_to_string("releases/curves/figure.svg", context), content_type="image/svg+xml")
     response["Content-Disposition"] = 'attachment; filename="curves.svg"'
     return response
 
 
-def _told(
-    request: HttpRequest, subject: Subject, tell: Callable[[Picture, Subject, Asked], HttpResponseBase]
-) -> HttpResponseBase:
-    """The picture in another form; asked again by its ETag, nothing is read that did not change."""
-    etag = _etag(request, subject.logbook)
-    if (known := get_conditional_response(request, etag=etag)) is not None:
-        return known
-    asked = reading.of(request)
-    drawn = picture.draw(subject.logbook, asked.wish)
-    if drawn is None:
-        raise NotFound(gettext("There are no curves in this logbook yet."))
-    response = tell(drawn, subject, asked)
-    response["ETag"] = etag
-    patch_vary_headers(cast("HttpResponse", response), (*READS, "Accept"))
-    shared = subject.logbook.model is None or subject.logbook.model.opened_at is not None
-    patch_cache_control(cast("HttpResponse", response), no_cache=True, **{"public" if shared else "private": True})
-    return response
+_FORMS: Final[dict[str, Callable[[Picture, Logbook, Asked], HttpResponseBase]]] = {
+    "json": _json,
+    "csv": _csv,
+    "svg": _svg,
+}
 
 
 def _etag(request: HttpRequest, logbook: Logbook) -> str:
@@ -292,7 +237,10 @@ def _etag(request: HttpRequest, logbook: Logbook) -> str:
 def _entries(logbook: Logbook) -> list[Entry]:
     """The entries that stand, in their order, without their whole texts."""
     standing = logbook.entries.standing().select_related("run").defer("text", "words")
-    return list(standing.annotate(begins=Left("text", EXCERPT)).order_by("order")[:ENTRIES])
+    found = list(standing.annotate(begins=Left("text", EXCERPT)).order_by("order")[:ENTRIES])
+    for entry in found:
+        entry.logbook = logbook
+    return found
 
 
 def headline(entry: Entry) -> str:

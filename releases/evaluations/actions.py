@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
@@ -12,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from portal.audit import trail
 from portal.audit.events import Event
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Invalid, NotFound
 from portal.people.models import User
 from releases.actions.rights import require_open, require_staff
 from releases.evaluation_models import Score
@@ -32,6 +33,8 @@ class Imported:
 
     added: int
     known: int
+    at: datetime | None = None
+    """The moment that names this import, by which it can be taken back from a draft; None where nothing came."""
 
 
 @transaction.atomic
@@ -83,6 +86,29 @@ def enter_scores(
             withdrawn=len(gone),
         )  # fmt: skip
     return told
+
+
+@transaction.atomic
+def take_back_scores(*, revision: Revision, at: datetime, by: User | None) -> int:
+    """Undo an import into a draft: its scores are gone. How many. `at` is the moment that names it.
+
+    Raises Conflict once the revision is published: what was public is withdrawn, score by score, and stays to be read.
+    """
+    require_open()
+    model = Model.objects.select_for_update(of=("self",)).select_related("lab").get(pk=revision.model_id)
+    require_staff(by, model.lab)
+    if Revision.objects.filter(pk=revision.pk, published_at__isnull=False).exists():
+        raise Conflict(
+            _("This revision is published: its scores stay to be read. Withdraw the one that does not hold.")
+        )
+    removed, _each = Score.objects.filter(revision=revision, entered_at=at).delete()
+    if not removed:
+        raise NotFound(_("This draft has no import of that moment."))
+    trail.record(
+        Event.SCORES_TAKEN_BACK, by=by, target=revision, lab=model.lab, model=model.full_name, commit=revision.commit,
+        removed=removed, entered=at.isoformat(),
+    )  # fmt: skip
+    return removed
 
 
 @transaction.atomic
@@ -141,8 +167,11 @@ def _keep(made: Sequence[tuple[str, Row, dict[str, Any]]], by: User | None) -> I
     if problems:
         raise Invalid(_("Nothing was imported."), fields={"document": problems[:SHOWN]})
     new = [score for identity, score in wanted.items() if identity not in known]
+    at = timezone.now()
+    for score in new:
+        score.entered_at = at
     Score.objects.bulk_create(new, batch_size=_BATCH)
-    return Imported(len(new), len(known))
+    return Imported(len(new), len(known), at if new else None)
 
 
 def _score(row: Row, identity: str, owner: dict[str, Any], by: User | None) -> Score:

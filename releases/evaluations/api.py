@@ -24,6 +24,7 @@ from releases.evaluation_rows import LENGTHS
 from releases.evaluation_verdicts import State, Verb, Verdict
 from releases.evaluations import actions, exports, listing, readers, reproducing
 from releases.evaluations.reading import Said
+from releases.models import Revision
 from releases.reproduction_models import Reproduction
 
 TAG: Final = "evaluations"
@@ -102,6 +103,22 @@ class ScoresImportedShape(serializers.Serializer[Any]):
 
     added = serializers.IntegerField()
     known = serializers.IntegerField(help_text="Kept before, with the same value.")
+    at = serializers.DateTimeField(
+        allow_null=True, help_text="Names this import, to take it back; null where nothing came."
+    )
+
+
+class ScoresTakenBack(Taken):
+    """Which import, into which draft."""
+
+    revision = serializers.CharField(max_length=200, help_text="The draft's commit id, or a name for it.")
+    at = serializers.DateTimeField(help_text="As the import's answer gave it.")
+
+
+class ScoresTakenBackShape(serializers.Serializer[Any]):
+    """What is gone."""
+
+    removed = serializers.IntegerField(help_text="Scores.")
 
 
 class WithdrawnBecause(Taken):
@@ -185,21 +202,31 @@ class ScoresOfModel(Scoped):
 
     @Operation(
         name="importScores", tag=TAG, scopes=(MANAGE,), takes=Results, gives=ScoresImportedShape, status=201,
+        most=readers.FILE_MAX,
         problems=(404, 503),
         example={"document": {"results": {"copa": {"acc": 0.84, "acc_stderr": 0.037}}}, "ran_by": "Us", "harness": "h"},
     )  # fmt: skip
     def post(self, request: Request, lab: str, name: str, said: dict[str, Any]) -> actions.Imported:
         """Keep every score of a harness's file for a revision. It is taken whole or not at all; the same again changes nothing."""
         user = self.person(request)
-        model = model_of_lab(user, lab, name)
-        require_staff(user, model.lab)
-        revision = lookup.revision(model, said["revision"], person=user, now=timezone.now())
-        if revision is None:
-            wrong = _("This model has no such revision.")
-            raise Invalid(wrong, fields={"revision": [wrong]})
+        revision = _own_revision(user, lab, name, said["revision"])
         about = Said(said["harness"], said["harness_version"], said["ran_by"], said["ran_on"])
         rows = readers.read(json.dumps(said["document"]).encode(), about)
         return actions.import_scores(revision=revision, rows=rows, by=user)
+
+
+class ScoresOfModelTakenBack(Scoped):
+    """`/api/v1/models/<lab>/<name>/evaluations/take-back`."""
+
+    @Operation(
+        name="takeBackScores", tag=TAG, scopes=(MANAGE,), takes=ScoresTakenBack, gives=ScoresTakenBackShape,
+        problems=(404, 503), example={"revision": "main", "at": "2026-11-26T09:30:00.123456Z"},
+    )  # fmt: skip
+    def post(self, request: Request, lab: str, name: str, said: dict[str, Any]) -> dict[str, int]:
+        """Undo an import into a draft. What is published is withdrawn instead, score by score, with a reason."""
+        user = self.person(request)
+        revision = _own_revision(user, lab, name, said["revision"])
+        return {"removed": actions.take_back_scores(revision=revision, at=said["at"], by=user)}
 
 
 class ScoreWithdrawn(Scoped):
@@ -281,3 +308,14 @@ def _score(pk: int, user: User | None) -> Score:
     if found is None or (hidden and not (user and user.roles_in(found.lab))):
         raise NotFound(_("There is no such score."))
     return found
+
+
+def _own_revision(user: User, lab: str, name: str, ref: str) -> Revision:
+    """A revision of a model that this person looks after. Raises NotFound, NotAllowed; Invalid without the revision."""
+    model = model_of_lab(user, lab, name)
+    require_staff(user, model.lab)
+    revision = lookup.revision(model, ref, person=user, now=timezone.now())
+    if revision is None:
+        wrong = _("This model has no such revision.")
+        raise Invalid(wrong, fields={"revision": [wrong]})
+    return revision

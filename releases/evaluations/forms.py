@@ -91,3 +91,10 @@ class WithdrawForm(Told):
         help_text=_("Everybody reads it."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
+
+
+class TakeBackForm(forms.Form):
+    """Which import into which draft is taken back."""
+
+    commit = forms.RegexField(r"^[0-9a-f]{40}$")
+    at = forms.DateTimeField(input_formats=["%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S%z"])

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
 
-from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Exists, F, IntegerField, Min, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
 from releases import ladder
 from releases.evaluation_metrics import Kind
 from releases.evaluation_models import Score, ScoreQuerySet
 from releases.evaluation_verdicts import COUNTED, Again, State, Verdict
-from releases.models import Ref
+from releases.models import Model, Ref
 from releases.reproduction_models import Reproduction
 
 TEXT_MAX: Final = 200
@@ -188,3 +188,13 @@ def choices(asked: Asked) -> dict[str, list[str]]:
 
 _MOST: Final = 200
 """Choices that a list offers."""
+
+
+def imports_into_drafts(model: Model, most: int = 50) -> list[dict[str, Any]]:
+    """The newest imports into drafts of a model: `commit`, `at`, `scores`, `tasks`, `ran_by`. One query."""
+    rows = Score.objects.filter(revision__model=model, revision__published_at=None).order_by()
+    told = rows.values("revision__commit", "entered_at").annotate(
+        commit=F("revision__commit"), at=F("entered_at"), scores=Count("pk"), tasks=Count("task", distinct=True),
+        ran_by=Min("ran_by"),
+    )  # fmt: skip
+    return [dict(row) for row in told.order_by("-entered_at")[:most]]

@@ -19,6 +19,7 @@ urlpatterns = [
     path("api/v1/reproductions/<int:reproduction>/accept", api.ReproductionAccepted.as_view()),
     path("api/v1/reproductions/<int:reproduction>/question", api.ReproductionQuestioned.as_view()),
     path("api/v1/models/<slug:lab>/<segment:name>/evaluations", api.ScoresOfModel.as_view()),
+    path("api/v1/models/<slug:lab>/<segment:name>/evaluations/take-back", api.ScoresOfModelTakenBack.as_view()),
     path(f"{MODEL}/evaluations", views.of_model, name="model_evaluations"),
     path(f"{MODEL}/evaluations/import", views.import_evaluations, name="import_evaluations"),
 ]

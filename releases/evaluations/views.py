@@ -15,14 +15,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from portal.errors import Invalid, NotFound
+from portal.errors import Conflict, Invalid, NotFound
 from portal.people.models import User
 from portal.people.views import signed_in
 from releases import ladder, lifecycle
 from releases.evaluation_metrics import Kind
 from releases.evaluation_models import KINDS, Score
 from releases.evaluations import actions, along, exports, listing, measured, plot, readers
-from releases.evaluations.forms import ImportForm, WithdrawForm
+from releases.evaluations.forms import ImportForm, TakeBackForm, WithdrawForm
 from releases.models import Model, Revision
 from releases.views import about, model_of
 
@@ -126,12 +126,31 @@ def import_evaluations(request: HttpRequest, namespace: str, name: str) -> HttpR
     user, found = signed_in(request), model_of(request, namespace, name)
     if not user.roles_in(found.lab) & lifecycle.STAFF:
         raise NotFound(_("There is nothing at this address."))
-    sent = request.method == "POST"
+    problem = ""
+    if request.method == "POST" and request.POST.get("verb") == "take_back":
+        try:
+            return _taken_back(request, found, user)
+        except (Conflict, NotFound) as refused:
+            problem = refused.message
+    sent = request.method == "POST" and not problem
     form = ImportForm(request.POST if sent else None, request.FILES if sent else None, model=found)
     if sent and form.is_valid() and _imported(request, form, user):
         return redirect("releases:model_evaluations", found.lab.slug, found.name)
     context: dict[str, Any] = about(request, found, found.main) | {"tab": "evaluations", "form": form}
-    return render(request, "releases/evaluations/import.html", context, status=422 if form.errors else 200)
+    context |= {"problem": problem, "imports": listing.imports_into_drafts(found)}
+    status = 409 if problem else 422 if form.errors else 200
+    return render(request, "releases/evaluations/import.html", context, status=status)
+
+
+def _taken_back(request: HttpRequest, found: Model, user: User) -> HttpResponse:
+    form = TakeBackForm(request.POST)
+    commit = form.cleaned_data["commit"] if form.is_valid() else ""
+    revision = found.revisions.filter(commit=commit).first() if commit else None
+    if revision is None:
+        raise NotFound(_("There is no such import here. Choose one from the list."))
+    n = actions.take_back_scores(revision=revision, at=form.cleaned_data["at"], by=user)
+    messages.success(request, ngettext("%(n)d score was taken back.", "%(n)d scores were taken back.", n) % {"n": n})
+    return redirect(request.path)
 
 
 def _imported(request: HttpRequest, form: ImportForm, user: User) -> bool:

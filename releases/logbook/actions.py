@@ -1,12 +1,14 @@
 """The writers of logbooks. Each is one transaction: lock the logbook, check, write, audit.
 
-Who holds the logbook's row gives numbers to entries; nobody else can, so the order has no holes and no twins.
+Who holds the logbook's row gives numbers to entries; nobody else can, so the order has no twins, and no holes but where an
+import was taken back (releases.logbook.taking_back).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
@@ -37,6 +39,8 @@ class Imported:
     added: int
     corrected: int
     known: int
+    at: datetime | None = None
+    """The moment that names this import, by which it can be taken back; None where nothing came."""
 
 
 @transaction.atomic
@@ -130,7 +134,8 @@ def import_entries(*, logbook: Logbook, parsed: Parsed, name: str, by: User | No
     fresh = [draft for draft in parsed.entries if not known.has(draft)]
     runs = _runs(locked, parsed, fresh)
     start = _last(locked) + 1
-    rows = [_row(locked, order, draft, runs, by) for order, draft in enumerate(fresh, start)]
+    at = timezone.now()
+    rows = [_row(locked, order, draft, runs, by, at) for order, draft in enumerate(fresh, start)]
     corrected = _write(locked, list(zip(fresh, rows, strict=True)), known)
     if rows:
         _touch(locked)
@@ -138,7 +143,7 @@ def import_entries(*, logbook: Logbook, parsed: Parsed, name: str, by: User | No
             Event.LOGBOOK_IMPORTED, by=by, target=locked, lab=locked.lab, subject=locked.subject.full_name,
             source=name, added=len(rows), corrected=corrected,
         )  # fmt: skip
-    return Imported(len(rows), corrected, len(parsed.entries) - len(rows))
+    return Imported(len(rows), corrected, len(parsed.entries) - len(rows), at if rows else None)
 
 
 class _Known:
@@ -203,12 +208,13 @@ def _write(logbook: Logbook, rows: list[tuple[Draft, Entry]], known: _Known) -> 
     return sum(row.supersedes_id is not None for _draft, row in linked)
 
 
-def _row(logbook: Logbook, order: int, draft: Draft, runs: Mapping[str, Run], by: User | None) -> Entry:
+def _row(logbook: Logbook, order: int, draft: Draft, runs: Mapping[str, Run], by: User | None, at: datetime) -> Entry:
     return Entry(
         logbook=logbook, order=order, run=runs.get(draft.run), raw_stamp=draft.raw_stamp, at=draft.at,
         confidence=draft.confidence, step=draft.step, kind=draft.kind, raw_kind=draft.raw_kind,
         severity=draft.severity, title=draft.title, text=draft.text, before=dict(draft.before),
         after=dict(draft.after), source=draft.source, ref=draft.ref, digest=draft.digest, by=by,
+        created_at=at,
     )  # fmt: skip
 
 
@@ -261,7 +267,7 @@ def _require_related(logbook: Logbook, supersedes: Entry | None, annotates: Entr
 
 
 def _last(logbook: Logbook) -> int:
-    return logbook.entries.aggregate(last=Max("order"))["last"] or 0
+    return max(logbook.last_number, logbook.entries.aggregate(last=Max("order"))["last"] or 0)
 
 
 def _touch(logbook: Logbook) -> None:

@@ -21,11 +21,14 @@ from releases.chronicles.drafts import RAW_MAX, RUN_MAX, TEXT_MAX, TITLE_MAX
 from releases.logbook import actions
 from releases.logbook.actions import Imported
 from releases.logbook.shelves import Asked
+from releases.logbook.taking_back import take_back_entries
 from releases.logbook_lifecycle import State
 from releases.logbook_models import Confidence, Entry, Kind, Logbook, Severity
 from releases.models import Family, Model
 
 TAG: Final = "logbooks"
+IMPORT_MAX: Final = 18 << 20
+"""Bytes of a source in JSON; its text may have 16 million characters."""
 LINKS: Final = {name: {"logbook": "$response.body#/id"} for name in ("listEntries", "freezeLogbook")}
 
 
@@ -80,6 +83,21 @@ class ImportedShape(serializers.Serializer[Any]):
     added = serializers.IntegerField()
     corrected = serializers.IntegerField(help_text="Of those added: entries that supersede an earlier one.")
     known = serializers.IntegerField(help_text="Entries that were there already.")
+    at = serializers.DateTimeField(
+        allow_null=True, help_text="Names this import, to take it back; null where nothing came."
+    )
+
+
+class TakenBack(Taken):
+    """Which import."""
+
+    at = serializers.DateTimeField(help_text="As the import's answer gave it.")
+
+
+class TakenBackShape(serializers.Serializer[Any]):
+    """What is gone."""
+
+    removed = serializers.IntegerField(help_text="Entries.")
 
 
 class Sought(Taken):
@@ -201,7 +219,7 @@ class Entries(Scoped):
     def post(self, request: Request, logbook: int, said: dict[str, Any]) -> Entry:
         """Write an entry; one that supersedes or annotates another leaves that as it is."""
         user = self.person(request)
-        book = _managed(user, logbook)
+        book = managed(user, logbook)
         supersedes, annotates = (_other(book, said, name) for name in ("supersedes", "annotates"))
         written = actions.add_entry(logbook=book, by=user, said=said, supersedes=supersedes, annotates=annotates)
         return _rows(book).get(pk=written.pk)
@@ -222,7 +240,7 @@ class EntryDetail(Scoped):
     def put(self, request: Request, logbook: int, number: int, said: dict[str, Any]) -> Entry:
         """Write an entry anew, while its logbook is open."""
         user = self.person(request)
-        book = _managed(user, logbook)
+        book = managed(user, logbook)
         actions.edit_entry(entry=_entry(book, number), by=user, said=said)
         return _entry(book, number)
 
@@ -231,17 +249,30 @@ class Imports(Scoped):
     """`/api/v1/logbooks/<logbook>/import`."""
 
     @Operation(
-        name="importEntries", tag=TAG, scopes=(MANAGE,), takes=Source, gives=ImportedShape, recent=True,
+        name="importEntries", tag=TAG, scopes=(MANAGE,), takes=Source, gives=ImportedShape, recent=True, most=IMPORT_MAX,
         problems=(404, 503), example={"name": "chronicles.md", "text": "### 2022-03-11\n\nLaunch\n"},
     )  # fmt: skip
     def post(self, request: Request, logbook: int, said: dict[str, Any]) -> Imported:
         """Add what a chronicle or a JSON file holds and the logbook does not; where a line is wrong, nothing."""
         user = self.person(request)
-        book = _managed(user, logbook)
+        book = managed(user, logbook)
         parsed = chronicles.read(
             said["text"], name=said["name"], kind=said["format"], year=said["year"], zone=said["zone"]
         )
         return actions.import_entries(logbook=book, parsed=parsed, name=said["name"], by=user)
+
+
+class ImportTakenBack(Scoped):
+    """`/api/v1/logbooks/<logbook>/import/take-back`."""
+
+    @Operation(
+        name="takeBackEntries", tag=TAG, scopes=(MANAGE,), takes=TakenBack, gives=TakenBackShape, problems=(404, 503),
+        example={"at": "2026-11-26T09:30:00.123456Z"},
+    )  # fmt: skip
+    def post(self, request: Request, logbook: int, said: dict[str, Any]) -> dict[str, int]:
+        """Undo an import while the logbook is open, unless a later entry speaks of what came; its numbers are not given again."""
+        user = self.person(request)
+        return {"removed": take_back_entries(logbook=managed(user, logbook), at=said["at"], by=user)}
 
 
 class Freeze(Scoped):
@@ -251,7 +282,7 @@ class Freeze(Scoped):
     def post(self, request: Request, logbook: int) -> Logbook:
         """Let nothing in it change any more; from then on a mistake is corrected by an erratum."""
         user = self.person(request)
-        return releases_actions.freeze_logbook(logbook=_managed(user, logbook), by=user)
+        return releases_actions.freeze_logbook(logbook=managed(user, logbook), by=user)
 
 
 def _public(pk: int) -> Logbook:
@@ -261,7 +292,7 @@ def _public(pk: int) -> Logbook:
     return found
 
 
-def _managed(user: User, pk: int) -> Logbook:
+def managed(user: User, pk: int) -> Logbook:
     """A logbook of a lab where this person has a role. Raises NotFound for every other."""
     found = Logbook.objects.with_subjects().filter(pk=pk).first()
     if found is None or not user.roles_in(found.lab):

@@ -177,3 +177,9 @@ def _values(text: str) -> dict[str, Any]:
         except ValueError:
             told[name.strip()] = value.strip()
     return told
+
+
+class TakeBackForm(forms.Form):
+    """Which import is taken back: the moment that names it."""
+
+    at = forms.DateTimeField(input_formats=["%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S%z"])

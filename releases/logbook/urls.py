@@ -26,6 +26,7 @@ urlpatterns = [
     path(f"{_ENTRY}/entries", api.Entries.as_view(), name="api_entries"),
     path(f"{_ENTRY}/entries/<int:number>", api.EntryDetail.as_view(), name="api_entry"),
     path(f"{_ENTRY}/import", api.Imports.as_view(), name="api_logbook_import"),
+    path(f"{_ENTRY}/import/take-back", api.ImportTakenBack.as_view(), name="api_logbook_take_back"),
     path(f"{_ENTRY}/freeze", api.Freeze.as_view(), name="api_logbook_freeze"),
     *_pages("family", "families/<slug:lab>/<slug:slug>/logbook", "/"),
 ]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
-from django.utils.feedgenerator import Atom1Feed
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.errors import Conflict, Invalid, NotFound
@@ -18,23 +17,24 @@ from portal.people.models import User
 from portal.people.second_factor import step_up
 from portal.people.views import signed_in
 from releases import actions as releases_actions
-from releases import lifecycle
+from releases import feeds, lifecycle
+from releases.feeds import Item
 from releases.logbook import actions, exports, shelves
-from releases.logbook.forms import EntryForm, ImportForm
+from releases.logbook.forms import EntryForm, ImportForm, TakeBackForm
 from releases.logbook.shelves import Asked, Shelf
+from releases.logbook.taking_back import imports_of, take_back_entries
 from releases.logbook_lifecycle import State, Verb, verbs
 from releases.logbook_models import Entry, Logbook, Severity
 from releases.models import Model
 from releases.views import about, model_of
 
-FEED: Final = 50
 PREVIEW: Final = 50
 
 
 @require_safe
 def logbook(request: HttpRequest, **names: str) -> HttpResponse:
     """Every entry that the reader may read, searched, filtered, a page at a time."""
-    shelf, asked = _shelf(request, names), Asked.of(request.GET)
+    shelf, asked = shelf_of(request, names), Asked.of(request.GET)
     page = shelf.page(asked, request.GET.get("page", "1"))
     context = {
         "page": page,
@@ -49,7 +49,7 @@ def logbook(request: HttpRequest, **names: str) -> HttpResponse:
 @require_safe
 def entry(request: HttpRequest, number: int, **names: str) -> HttpResponse:
     """One entry, with the entries before and after it in its logbook."""
-    shelf = _shelf(request, names)
+    shelf = shelf_of(request, names)
     found = shelf.entry(number)
     others = found.logbook.entries.order_by("order").only("order", "title", "text")
     before, after = others.filter(order__lt=number).last(), others.filter(order__gt=number).first()
@@ -65,7 +65,7 @@ def entry(request: HttpRequest, number: int, **names: str) -> HttpResponse:
 @require_safe
 def export(request: HttpRequest, shape: str, **names: str) -> StreamingHttpResponse:
     """What the page's filter shows, all of it, as JSON, Markdown or CSV."""
-    shelf = _shelf(request, names)
+    shelf = shelf_of(request, names)
     write, kind = exports.SHAPES[shape]
     answer = StreamingHttpResponse(write(shelf, Asked.of(request.GET)), content_type=kind)
     name = shelf.subject.full_name.replace("/", "-")
@@ -76,21 +76,15 @@ def export(request: HttpRequest, shape: str, **names: str) -> StreamingHttpRespo
 @require_safe
 def feed(request: HttpRequest, **names: str) -> HttpResponse:
     """The newest entries as an Atom feed."""
-    shelf = _shelf(request, names)
-    page = shelf.url("logbook")
-    atom = Atom1Feed(
-        title=_("Logbook of %(name)s") % {"name": shelf.subject.full_name}, link=settings.BASE_URL + page,
-        description="", feed_url=f"{settings.BASE_URL}{request.path}",
-    )  # fmt: skip
-    newest = list(shelf.entries.order_by("-created_at", "-pk")[:FEED])
+    shelf = shelf_of(request, names)
+    newest = list(shelf.entries.order_by("-created_at", "-pk")[: feeds.NEWEST])
     shelf.place(newest)
-    for each in newest:
-        link = settings.BASE_URL + each.get_absolute_url()
-        atom.add_item(
-            title=each.headline, link=link, description=each.text, unique_id=link, pubdate=each.created_at,
-            updateddate=each.created_at, categories=[each.kind], author_name=shelf.subject.lab.name,
-        )  # fmt: skip
-    return HttpResponse(atom.writeString("utf-8"), content_type="application/atom+xml; charset=utf-8")
+    title = _("Logbook of %(name)s") % {"name": shelf.subject.full_name}
+    items = [
+        Item(entry.headline, entry.get_absolute_url(), entry.text, entry.created_at, entry.kind, shelf.subject.lab.name)
+        for entry in newest
+    ]
+    return feeds.atom(request, title=title, page=shelf.url("logbook"), items=items)
 
 
 @login_required
@@ -98,23 +92,24 @@ def feed(request: HttpRequest, **names: str) -> HttpResponse:
 @step_up
 def edit(request: HttpRequest, **names: str) -> HttpResponse:
     """For release managers: write an entry, import a file, freeze."""
-    user, shelf = signed_in(request), _kept(request, names)
+    user, shelf = signed_in(request), kept_shelf(request, names)
     verb = request.POST.get("verb", "")
     entry_form = EntryForm(request.POST if verb == "add" else None)
     import_form = ImportForm(request.POST if verb in {"check", "import"} else None, request.FILES or None)
     problem, preview = "", None
     if request.method == "POST":
         try:
-            if done := _done(user, shelf, verb, entry_form, import_form):
+            if done := _done(user, shelf, request.POST, entry_form, import_form):
                 messages.success(request, done)
                 return redirect(request.path)
             preview = import_form.parsed if verb == "check" and import_form.is_valid() else None
-        except Conflict as refused:
+        except (Conflict, NotFound) as refused:
             problem = refused.message
     failed = bool(problem or entry_form.errors or import_form.errors or (request.method == "POST" and not preview))
     context = {
         "entry_form": entry_form, "import_form": import_form, "problem": problem, "book": shelf.own,
         "verbs": verbs(shelf.own.state if shelf.own else State.OPEN, shelf.roles),
+        "imports": imports_of(shelf.own) if shelf.own else [],
         "preview": preview.entries[:PREVIEW] if preview else None, "found": len(preview.entries) if preview else 0,
     }  # fmt: skip
     return render(
@@ -127,7 +122,7 @@ def edit(request: HttpRequest, **names: str) -> HttpResponse:
 @step_up
 def edit_entry(request: HttpRequest, number: int, **names: str) -> HttpResponse:
     """For release managers: change an entry, annotate it, or write what supersedes it."""
-    user, shelf = signed_in(request), _kept(request, names)
+    user, shelf = signed_in(request), kept_shelf(request, names)
     found = shelf.entry(number)
     may = [verb for verb in verbs(found.logbook.state, shelf.roles) if verb in _OF_ENTRY]
     verb = request.POST.get("verb") or request.GET.get("do") or (may[0] if may else "")
@@ -157,8 +152,9 @@ def _written(user: User, found: Entry, verb: Verb, said: dict[str, Any]) -> Entr
     return actions.add_entry(logbook=found.logbook, by=user, said=said, supersedes=found)
 
 
-def _done(user: User, shelf: Shelf, verb: str, entry_form: EntryForm, import_form: ImportForm) -> str:
+def _done(user: User, shelf: Shelf, said: QueryDict, entry_form: EntryForm, import_form: ImportForm) -> str:
     """What was done, in a sentence; empty where a form has to be shown again."""
+    verb = said.get("verb", "")
     form = {"add": entry_form, "import": import_form}.get(verb)
     if form is not None and not form.is_valid():
         return ""
@@ -171,6 +167,8 @@ def _done(user: User, shelf: Shelf, verb: str, entry_form: EntryForm, import_for
             done = actions.import_entries(logbook=_opened(user, shelf), parsed=parsed, name=name, by=user)
             counts = {"added": done.added, "corrected": done.corrected, "known": done.known}
             return _("%(added)s added, %(corrected)s of them corrections; %(known)s were there already.") % counts
+        if verb == Verb.TAKE_BACK and shelf.own:
+            return _taken_back(user, shelf.own, TakeBackForm(said))
         if verb == "freeze" and shelf.own:
             releases_actions.freeze_logbook(logbook=shelf.own, by=user)
             return _("The logbook is frozen. From now on a mistake is corrected by an erratum.")
@@ -179,20 +177,28 @@ def _done(user: User, shelf: Shelf, verb: str, entry_form: EntryForm, import_for
     return ""
 
 
+def _taken_back(user: User, book: Logbook, form: TakeBackForm) -> str:
+    if not form.is_valid():
+        raise Conflict(_("There is no such import here. Choose one from the list."))
+    n = take_back_entries(logbook=book, at=form.cleaned_data["at"], by=user)
+    return ngettext("%(n)d entry was taken back.", "%(n)d entries were taken back.", n) % {"n": n}
+
+
 def _opened(user: User, shelf: Shelf) -> Logbook:
     return shelf.own or actions.open_logbook(subject=shelf.subject, by=user)
 
 
-def _shelf(request: HttpRequest, names: dict[str, str]) -> Shelf:
+def shelf_of(request: HttpRequest, names: dict[str, str]) -> Shelf:
+    """The logbooks under an address of a model or a family. Raises NotFound where the reader may not see it."""
     person = request.user if isinstance(request.user, User) else None
     if "slug" in names:
         return shelves.of_family(names["lab"], names["slug"], person)
     return shelves.of_model(model_of(request, names["namespace"], names["name"]), person)
 
 
-def _kept(request: HttpRequest, names: dict[str, str]) -> Shelf:
+def kept_shelf(request: HttpRequest, names: dict[str, str]) -> Shelf:
     """The shelf, for those who look after it. Raises NotFound for everybody else."""
-    shelf = _shelf(request, names)
+    shelf = shelf_of(request, names)
     if not shelf.roles & lifecycle.STAFF:
         raise NotFound(_("There is nothing at this address."))
     return shelf

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from django import template
@@ -14,7 +15,7 @@ from django.utils.translation import ngettext
 from portal.people.templatetags import weighbridge
 from releases.curve_models import Recording
 from releases.curves import names, scales, views
-from releases.logbook_models import Entry, Kind
+from releases.logbook_models import Entry, Kind, Logbook
 from releases.models import Model
 
 register = template.Library()
@@ -32,6 +33,13 @@ def curves_of(model: Model) -> str:
     if not Recording.objects.filter(logbook__model=model).exists():
         return ""
     return reverse("releases:curves_of_model", args=[model.lab.slug, model.name])
+
+
+@register.simple_tag
+def with_curves(books: Iterable[Logbook]) -> list[Logbook]:
+    """Those of the logbooks that have curves. One query."""
+    found = set(Recording.objects.filter(logbook__in=[book.pk for book in books]).values_list("logbook", flat=True))
+    return [book for book in books if book.pk in found]
 
 
 @register.filter

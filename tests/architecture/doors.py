@@ -110,6 +110,7 @@ API_LOOKED_AFTER: Final = like(API_MANAGERS, reviewer="403")
 API_LOOKED_AFTER_BAD: Final = like(API_MANAGERS_BAD, reviewer="403")
 API_NO_OPENING: Final = like(API, manage_token="404")
 API_NONE_KEPT: Final = like(API, manage_token="404")
+API_NONE_IMPORTED: Final = like(API_NONE_KEPT, reviewer="403")
 API_NO_WEBHOOK: Final = like(API, manage_token="404")
 QUERYING: Final = answers("401", tokens="403", query_token="ok")
 """OpenAI's files and batches: query tokens alone, and no session."""
@@ -153,6 +154,7 @@ CONVERSION: Final = GATED | {"conversion": "{conversion}"}
 ERRATUM: Final = {"severity": "serious", "title": "The tokenizer lacks a token", "text": "Take revision two."}
 LOGBOOK: Final = {"logbook": "{logbook}"}
 CHRONICLE: Final = {"name": "chronicles.md", "text": "### 2022-03-11\n\nLaunch\n"}
+IMPORTED_THEN: Final = {"at": "2022-03-11T00:00:00Z"}
 RESULTS: Final = {"document": {"results": {"copa": {"acc": 0.84}}}, "ran_by": "Us", "harness": "h"}
 TASKS: Final = {"tasks": '{"task": "t", "type": "texts", "licence": "CC0-1.0"}\n{"text": "a"}\n'}
 """The scene serves no model, so whoever may ask is told so."""
@@ -282,6 +284,7 @@ DOORS: Final = (
     Door("mailbox/", PUBLIC),
     Door("mailbox/<int:pk>/", ABSENT),
     Door("families/<slug:lab>/<slug:slug>/", ABSENT),
+    Door("families/<slug:lab>/<slug:slug>/errata.atom", ABSENT),
     # --- Scores: public; the scene has none
     Door("evaluations/", PUBLIC),
     Door("evaluations/scores.<slug:shape>", PUBLIC, at={"shape": "csv"}),
@@ -305,6 +308,7 @@ DOORS: Final = (
     Door("harm/status/<str:token>/", ABSENT),
     Door("harm/reports/", MANAGING),
     Door("harm/reports/<int:pk>/", NOBODYS, NOBODYS),
+    Door("families/<slug:lab>/<slug:slug>/curves/take-back", None, NOBODYS),
     *(Door(f"families/<slug:lab>/<slug:slug>/curves{form}", ABSENT) for form in ("", ".json", ".csv", ".svg")),
     # --- What models cost
     Door("families/compare/", PUBLIC),
@@ -648,6 +652,9 @@ DOORS: Final = (
     Door("api/v1/logbooks/<int:logbook>/entries", PUBLIC, API_LOOKED_AFTER, LOGBOOK, {"title": "Restart"}),
     Door("api/v1/logbooks/<int:logbook>/entries/<int:number>", PUBLIC, at=LOGBOOK),
     Door("api/v1/logbooks/<int:logbook>/import", None, API_LOOKED_AFTER, LOGBOOK, CHRONICLE),
+    Door("api/v1/logbooks/<int:logbook>/import/take-back", None, API_NONE_IMPORTED, LOGBOOK, IMPORTED_THEN),
+    Door("api/v1/logbooks/<int:logbook>/curves", None, API_MANAGE_BAD, LOGBOOK),
+    Door("api/v1/logbooks/<int:logbook>/curves/take-back", None, API_NONE_IMPORTED, LOGBOOK, {"sha256": "0" * 64}),
     Door("api/v1/logbooks/<int:logbook>/freeze", None, API_LOOKED_AFTER, LOGBOOK),
     # --- Scores, reproductions, reports of harm: the scene has none
     Door("api/v1/evaluations", PUBLIC),
@@ -663,6 +670,13 @@ DOORS: Final = (
     Door("api/v1/evaluation-runs/<uuid:run>/attach", None, API_NONE_KEPT),
     Door("api/v1/evaluation-runs/<uuid:run>/discard", None, API_NONE_KEPT),
     Door("api/v1/evaluation-runs/<uuid:run>/cancel", None, API_NONE_KEPT),
+    Door(
+        f"{_API_OWN_MODEL}/evaluations/take-back",
+        None,
+        API_LOOKED_AFTER_BAD,
+        GATED,
+        IMPORTED_THEN | {"revision": "main"},
+    ),
     Door("api/v1/harm-reports", like(API_MANAGE, people="ok")),
     Door("api/v1/harm-reports/answered", PUBLIC),
     *(
@@ -696,6 +710,7 @@ DOORS: Final = (
     ),
     # --- Models
     Door(f"{_MODEL}/errata", PUBLIC, at=GATED),
+    Door(f"{_MODEL}/errata.atom", PUBLIC, at=GATED),
     Door(f"{_MODEL}/evaluations", PUBLIC, at=GATED),
     Door(
         "<str:namespace>/<str:name>/evaluations/runs", like(LAB, reviewer="404"), like(LAB_BAD, reviewer="404"), GATED
@@ -707,6 +722,7 @@ DOORS: Final = (
     ),
     Door(f"{_MODEL}/logbook/edit", MANAGING_ONE, MANAGING_ONE_BAD, GATED, {"verb": "nothing"}),
     Door(f"{_MODEL}/logbook/<int:number>/edit", MANAGING_ONE, MANAGING_ONE_BAD, GATED, {"verb": "edit"}),
+    Door(f"{_MODEL}/curves/take-back", None, NOBODYS, GATED),
     *(Door(f"{_MODEL}/curves{form}", PUBLIC, at=GATED) for form in ("", ".json", ".csv", ".svg")),
     Door(_MODEL, PUBLIC, at=GATED),
     Door(f"{_MODEL}/tree/<segment:revision>", PUBLIC, at=GATED),

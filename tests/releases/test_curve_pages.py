@@ -11,6 +11,7 @@ import pytest
 from django.test import Client
 
 from portal.outbox.models import Message
+from releases.actions import open_family
 from releases.curve_models import Recording
 from releases.curves import carried
 from releases.curves.actions import import_curves
@@ -210,3 +211,52 @@ def test_a_record_that_cannot_be_read_is_passed_over(lyceum: world.World, publis
     carried.published(Message.objects.get(topic="curves.record").payload)
     assert not Recording.objects.exists()
     assert "/lyceum/with-1m/curves" not in client.get("/lyceum/with-1m").content.decode()
+
+
+def linked(client: Client, page: str, to: str) -> bool:
+    """Whether the page has a link to this address."""
+    answer = client.get(page)
+    assert answer.status_code == 200, page
+    return f'href="{to}"' in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_curves_and_logbook_lead_to_one_another(book: Logbook, lyceum: world.World, client: Client) -> None:
+    """From the family's page, its logbook, an entry; and back from the picture, with and without its script."""
+    family = open_family(lab=lyceum.lab, slug="pico", title="Pico", by=lyceum.manager)
+    Model.objects.update(family=family)
+    Logbook.objects.update(family=family)
+    for page in ("/families/lyceum/pico/", "/families/lyceum/pico/logbook/", "/families/lyceum/pico/curves"):
+        assert linked(client, page, PAGE), page
+    assert linked(client, "/lyceum/pico-1m/logbook", PAGE)
+    assert linked(client, "/lyceum/pico-1m/logbook/2", f"{PAGE}?pick=2#picked")
+    assert linked(client, f"{PAGE}?pick=2", "/lyceum/pico-1m/logbook/2")
+    for mark in client.get(f"{PAGE}.json").json()["marks"]:
+        assert mark["url"] == f"/lyceum/pico-1m/logbook/{mark['number']}"
+
+
+@pytest.mark.django_db
+def test_a_familys_own_curves_and_logbook_lead_to_one_another(lyceum: world.World, client: Client) -> None:
+    family = open_family(lab=lyceum.lab, slug="pico", title="Pico", by=lyceum.manager)
+    own = Logbook.objects.create(family=family, title="Logbook of Pico")
+    for page in ("/families/lyceum/pico/", "/families/lyceum/pico/logbook/"):
+        assert not linked(client, page, "/families/lyceum/pico/curves"), "nothing is drawn yet"
+    import_curves(logbook=own, run="r", file=lines(restarted()), source="metrics.jsonl", by=lyceum.manager)
+    own.entries.create(order=1, step=3, kind=Kind.LAUNCH, title="Begun", text="Begun.")
+    for page in ("/families/lyceum/pico/", "/families/lyceum/pico/logbook/"):
+        assert linked(client, page, "/families/lyceum/pico/curves"), page
+    assert linked(client, "/families/lyceum/pico/curves", "/families/lyceum/pico/logbook/")
+    assert linked(client, "/families/lyceum/pico/curves?pick=1", "/families/lyceum/pico/logbook/1/")
+
+
+@pytest.mark.django_db
+def test_the_curves_of_a_draft_are_not_named_on_the_familys_pages(
+    lyceum: world.World, client: Client, publish: Publish
+) -> None:
+    family = open_family(lab=lyceum.lab, slug="pico", title="Pico", by=lyceum.manager)
+    model = publish(lyceum, "pico-2m", family=family)
+    Model.objects.filter(pk=model.pk).update(opened_at=None, main=None)
+    made, _ = Logbook.objects.get_or_create(model=model, defaults={"title": "Logbook of pico-2m", "family": family})
+    import_curves(logbook=made, run="r", file=lines(restarted()), source="metrics.jsonl", by=lyceum.manager)
+    for page in ("/families/lyceum/pico/", "/families/lyceum/pico/logbook/", "/families/lyceum/pico/curves"):
+        assert not linked(client, page, "/lyceum/pico-2m/curves"), page

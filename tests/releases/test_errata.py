@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from django.core import mail
@@ -166,3 +167,40 @@ def test_the_list_is_paged_and_its_queries_do_not_grow(
         page = client.get("/lyceum/mine/errata").content.decode()
     assert page.count('id="erratum-') == 50
     assert client.get("/lyceum/mine/errata?page=2").content.decode().count('id="erratum-') == 10
+
+
+def fed(client: Client, address: str) -> list[tuple[str, str]]:
+    """(title, address) of every item of a feed."""
+    answer = client.get(address)
+    assert answer["Content-Type"].startswith("application/atom+xml"), address
+    space = "{http://www.w3.org/2005/Atom}"
+    items = ElementTree.fromstring(answer.content).findall(f"{space}entry")
+    return [(item.findtext(f"{space}title", ""), item.findtext(f"{space}id", "")) for item in items]
+
+
+def test_a_model_and_its_family_have_a_feed_of_what_turned_out_wrong(
+    lyceum: world.World, model: Model, publish: Any, client: Client
+) -> None:
+    family = actions.open_family(lab=lyceum.lab, slug="heron", title="Heron", by=lyceum.manager)
+    Model.objects.filter(pk=model.pk).update(family=family)
+    publish(lyceum, "other", family=family)
+    assert fed(client, "/lyceum/mine/errata.atom") == fed(client, "/families/lyceum/heron/errata.atom") == []
+    client_of(lyceum.manager).post(desk(model), {"verb": "erratum"} | WORDS)
+    (item,) = fed(client, "/lyceum/mine/errata.atom")
+    assert item[0] == "lyceum/mine: The tokenizer lacks a token"
+    assert item[1].endswith(Erratum.objects.get().get_absolute_url())
+    assert fed(client, "/families/lyceum/heron/errata.atom") == [item]
+    assert fed(client, "/lyceum/other/errata.atom") == []
+    for page, feed in (("/lyceum/mine/errata", "/lyceum/mine"), ("/families/lyceum/heron/", "/families/lyceum/heron")):
+        assert f'href="{feed}/errata.atom"' in client.get(page).content.decode()
+
+
+def test_the_feed_of_a_draft_is_its_labs_alone_and_its_family_does_not_tell(
+    lyceum: world.World, publish: Any, client: Client
+) -> None:
+    family = actions.open_family(lab=lyceum.lab, slug="heron", title="Heron", by=lyceum.manager)
+    draft = publish(lyceum, "secret", family=family, publish=False)
+    Erratum.objects.create(model=draft, by=lyceum.manager, **WORDS)
+    assert client.get("/lyceum/secret/errata.atom").status_code == 404
+    assert fed(client, "/families/lyceum/heron/errata.atom") == []
+    assert len(fed(client_of(lyceum.manager), "/lyceum/secret/errata.atom")) == 1

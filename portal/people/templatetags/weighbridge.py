@@ -1,13 +1,11 @@
 """The components of the design system as template tags; each draws one file of templates/_components."""
 
 import datetime
-import functools
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import template
-from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.forms import BaseForm, BoundField, CheckboxInput
 from django.template import Context
@@ -17,6 +15,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+
+from portal import sheets
 
 register = template.Library()
 
@@ -244,20 +244,10 @@ def message_kind(level_tag: str) -> str:
     return MESSAGE_KINDS.get(level_tag, "here")
 
 
-@register.simple_tag
-def vendored(path: str) -> str:
-    """Return the address of a third-party file that set-up brought, or '' where it is missing."""
-    return _vendored(path)
-
-
-@functools.cache
-def _vendored(path: str) -> str:
-    if finders.find(path) is None and not staticfiles_storage.exists(path):
-        return ""
-    try:
-        return staticfiles_storage.url(path)
-    except ValueError:
-        return ""
+@register.inclusion_tag("_partials/sheets.html")
+def style_sheets() -> dict[str, Any]:
+    """The links to the style sheets of every page."""
+    return {"addresses": sheets.addresses()}
 
 
 @register.simple_tag(takes_context=True)

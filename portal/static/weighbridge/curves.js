@@ -185,6 +185,9 @@ document.addEventListener("DOMContentLoaded", () => {
       const facts = [mark.when && `${moment(Date.parse(mark.when) / 1000)} UTC`, mark.step != null && `${words.step} ${mark.step.toLocaleString(document.documentElement.lang)}`, mark.run].filter(Boolean).join(" · ");
       aside.replaceChildren(line("p", `${words.entry} ${mark.number}, ${mark.kind}`, "note"), line("h3", mark.title, ""), line("p", facts, "note"), line("p", mark.text, "prose"));
       if (mark.read_off_the_curves) aside.append(line("p", words.read, "note"));
+      const more = line("p", "", "note");
+      more.append(Object.assign(document.createElement("a"), { href: mark.url, textContent: words.whole }));
+      aside.append(more);
     }
     placeMarks();
     plots.forEach((plot) => plot.redraw(false, true));

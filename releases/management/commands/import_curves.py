@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from portal.errors import WeighbridgeError
 from releases.curves import formats
-from releases.curves.actions import import_curves
+from releases.curves.actions import import_curves, take_back_curves
 from releases.logbook_models import Logbook
 
 
@@ -20,11 +21,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="what the training program wrote")
         parser.add_argument("logbook", help="lab/model, or lab/family for a family's own logbook")
-        parser.add_argument("--run", required=True, help="the run that it tells of, as the logbook names it")
+        parser.add_argument("--run", default="", help="the run that it tells of, as the logbook names it")
         parser.add_argument(
             "--format", default="", choices=["", *formats.READERS], help="told by the file's name otherwise"
         )
         parser.add_argument("--replace", action="store_true", help="take the place of series that the run has already")
+
+        parser.add_argument(
+            "--take-back", action="store_true", help="undo the import of this very file, while its logbook is open"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         lab, _, name = str(options["logbook"]).partition("/")
@@ -36,6 +41,11 @@ class Command(BaseCommand):
                 f"{options['logbook']} has no logbook. Begin one on its page, or import its entries first."
             )
         path: Path = options["file"]
+        if options["take_back"]:
+            self._take_back(logbook, path)
+            return
+        if not options["run"]:
+            raise CommandError("Name the run that the file tells of: --run NAME.")
         try:
             with path.open("rb") as file:
                 recording = import_curves(
@@ -48,3 +58,14 @@ class Command(BaseCommand):
             raise CommandError(error.message) from error
         for curve in recording.curves.select_related("run"):
             self.stdout.write(f"{curve.run.name} {curve.name}: {curve.points} points")
+
+    def _take_back(self, logbook: Logbook, path: Path) -> None:
+        try:
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            take_back_curves(logbook=logbook, sha256=sha256, by=None)
+        except OSError as error:
+            raise CommandError(f"{path} cannot be read: {error.strerror}.") from error
+        except WeighbridgeError as error:
+            raise CommandError(error.message) from error
+        self.stdout.write(f"{path.name}: taken back")

@@ -1,0 +1,117 @@
+"""Programs bring files of more than a mebibyte: streamed where they are numbers, each up to a bound that it is told."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from portal.people.models import User
+from releases.curve_models import Curve, Recording
+from releases.curves.api import CURVES_MAX
+from releases.logbook import actions
+from releases.logbook.api import IMPORT_MAX
+from releases.logbook_models import Logbook
+from tests.portal import world
+from tests.releases.conftest import Publish
+
+pytestmark = pytest.mark.django_db
+BYTES = "application/octet-stream"
+
+
+@pytest.fixture
+def book(lyceum: world.World, publish: Publish) -> Logbook:
+    return actions.open_logbook(subject=publish(lyceum, "heron-1m"), by=lyceum.manager)
+
+
+def client_of(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def metrics(rows: int) -> bytes:
+    return b"".join(b'{"step": %d, "tokens": %d, "loss": %.4f}\n' % (n, n * 2048, 2 + 1 / (n + 1)) for n in range(rows))
+
+
+def send(client: Client, book: Logbook, content: bytes, query: str = "run=r&source=metrics.jsonl", **more: Any) -> Any:
+    kind = more.pop("content_type", BYTES)
+    return client.post(f"/api/v1/logbooks/{book.pk}/curves?{query}", content, content_type=kind, **more)
+
+
+def test_a_file_of_numbers_larger_than_any_json_body_becomes_curves(lyceum: world.World, book: Logbook) -> None:
+    content = metrics(40_000)
+    assert len(content) > 1 << 20
+    answer = send(client_of(lyceum.manager), book, content)
+    assert answer.status_code == 201, answer.content
+    told = answer.json()
+    assert (told["rows"], told["sha256"]) == (40_000, hashlib.sha256(content).hexdigest())
+    assert told["curves"] == [{"run": "r", "name": "loss", "points": 40_000, "left_out": 0}]
+    again = send(client_of(lyceum.manager), book, content, "run=other&source=metrics.jsonl")
+    assert again.status_code == 201
+    assert Recording.objects.count() == Curve.objects.count() == 1, "the same file again changes nothing"
+
+
+def test_one_key_brings_one_file_and_refuses_another(lyceum: world.World, book: Logbook) -> None:
+    client, key = client_of(lyceum.manager), {"HTTP_IDEMPOTENCY_KEY": "k"}
+    first = send(client, book, metrics(10), **key)
+    assert send(client, book, metrics(10), **key).json() == first.json()
+    other = send(client, book, metrics(11), **key)
+    assert other.status_code == 422
+    assert Recording.objects.count() == 1
+
+
+def test_what_is_too_large_is_refused_before_it_is_read(lyceum: world.World, book: Logbook) -> None:
+    client = client_of(lyceum.manager)
+    numbers = send(client, book, b"", CONTENT_LENGTH=str(CURVES_MAX + 1))
+    assert numbers.status_code == 413
+    assert "64 MiB" in numbers.json()["title"]
+    source = client.post(
+        f"/api/v1/logbooks/{book.pk}/import", b"{}", content_type="application/json", CONTENT_LENGTH=str(IMPORT_MAX + 1)
+    )
+    assert source.status_code == 413
+    assert "18 MiB" in source.json()["title"]
+    small = client.post(
+        f"/api/v1/logbooks/{book.pk}/freeze", b"{}", content_type="application/json", CONTENT_LENGTH=str((1 << 20) + 1)
+    )
+    assert small.status_code == 413, "the others keep theirs"
+    assert "1 MiB" in small.json()["title"]
+
+
+@pytest.mark.parametrize(
+    ("query", "content", "kind", "status"),
+    [
+        ("run=r&source=notes.txt", b"loss", BYTES, 400),
+        ("run=r&source=metrics.jsonl", b"\xff\xfe not text\n", BYTES, 400),
+        ("run=r&source=events.out.tfevents.1", b"\x00" * 64, BYTES, 400),
+        ("run=r&source=metrics.jsonl", b"", BYTES, 400),
+        ("source=metrics.jsonl", b"{}", BYTES, 400),
+        ("run=r&source=metrics.jsonl", b"{}", "application/json", 415),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_a_sentence_and_nothing_is_kept(
+    lyceum: world.World, book: Logbook, query: str, content: bytes, kind: str, status: int
+) -> None:
+    answer = send(client_of(lyceum.manager), book, content, query, content_type=kind)
+    assert answer.status_code == status, answer.content
+    assert answer.json()["title"]
+    assert not Recording.objects.exists()
+
+
+def test_only_the_labs_managers_bring_numbers(lyceum: world.World, harbour: world.World, book: Logbook) -> None:
+    assert send(client_of(lyceum.reviewers[0]), book, metrics(3)).status_code == 403
+    assert send(client_of(harbour.manager), book, metrics(3)).status_code == 404
+    assert send(Client(), book, metrics(3)).status_code == 401
+    assert not Recording.objects.exists()
+
+
+def test_a_chronicle_of_more_than_a_mebibyte_comes_in_one_piece(lyceum: world.World, book: Logbook) -> None:
+    text = "".join(f"### 2022-03-11 10:{n % 60:02}\n\nEntry {n}: {'x' * 1200}\n\n" for n in range(1_000))
+    body = json.dumps({"name": "c.md", "text": text})
+    assert len(body) > 1 << 20
+    answer = client_of(lyceum.manager).post(f"/api/v1/logbooks/{book.pk}/import", body, content_type="application/json")
+    assert answer.status_code == 200, answer.content[:300]
+    assert answer.json()["added"] == book.entries.count() > 1

@@ -1,0 +1,202 @@
+"""An import that was a mistake is taken back by the lab's managers, while nothing of it is published; afterwards it stays."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from portal.audit.models import Entry as AuditEntry
+from portal.errors import Conflict, NotAllowed, NotFound
+from portal.people.models import User
+from releases import actions as releases_actions
+from releases import chronicles
+from releases.curve_models import CurveBlock, Recording
+from releases.curves.actions import import_curves, take_back_curves
+from releases.evaluation_models import Score
+from releases.evaluations import actions as evaluations
+from releases.logbook import actions, taking_back
+from releases.logbook_models import Entry, Logbook, Run
+from releases.models import Model, Revision
+from tests.portal import world
+from tests.releases.conftest import Publish
+from tests.releases.evaluation_files import OLD
+from tests.releases.test_curve_import import lines, restarted
+from tests.releases.test_evaluations import read
+
+pytestmark = pytest.mark.django_db
+CHRONICLE = "### 2022-03-11 10:00\n\nLaunch\n\n### 2022-03-12 10:00\n\nRestart\n"
+
+
+@pytest.fixture
+def model(lyceum: world.World, publish: Publish) -> Model:
+    return publish(lyceum, "heron-1m")
+
+
+@pytest.fixture
+def book(lyceum: world.World, model: Model) -> Logbook:
+    return actions.open_logbook(subject=model, by=lyceum.manager)
+
+
+@pytest.fixture
+def draft(lyceum: world.World, publish: Publish) -> Revision:
+    found = publish(lyceum, "gosling-1m", publish=False).tip
+    assert found
+    return found
+
+
+def client_of(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def imported(book: Logbook, by: User, text: str = CHRONICLE) -> actions.Imported:
+    return actions.import_entries(logbook=book, parsed=chronicles.read(text, name="c.md"), name="c.md", by=by)
+
+
+def noted(event: str) -> list[dict[str, Any]]:
+    return [entry.data for entry in AuditEntry.objects.filter(event=event)]
+
+
+def test_entries_that_came_together_go_together_and_their_numbers_are_given_to_no_other(
+    lyceum: world.World, book: Logbook
+) -> None:
+    actions.add_entry(logbook=book, by=lyceum.manager, said={"title": "By hand"})
+    told = imported(book, lyceum.manager)
+    assert (told.added, book.entries.count()) == (2, 3)
+    page = client_of(lyceum.manager)
+    html = page.get("/lyceum/heron-1m/logbook/edit").content.decode()
+    assert "2 entries, numbers 2 to 3" in html
+    assert told.at
+    answer = page.post("/lyceum/heron-1m/logbook/edit", {"verb": "take_back", "at": told.at.isoformat()}, follow=True)
+    assert "2 entries were taken back." in answer.content.decode()
+    assert list(book.entries.values_list("title", flat=True)) == ["By hand"]
+    assert noted("logbook.taken_back")[0]["entries"] == "2-3"
+    again = imported(book, lyceum.manager)
+    assert again.added == 2, "what was taken back may come again"
+    assert sorted(book.entries.values_list("order", flat=True)) == [1, 4, 5]
+
+
+def test_what_a_later_entry_speaks_of_stays(lyceum: world.World, book: Logbook) -> None:
+    told = imported(book, lyceum.manager)
+    assert told.at
+    first = Entry.objects.get(logbook=book, order=1)
+    actions.add_entry(logbook=book, by=lyceum.manager, said={"title": "It was the second try"}, annotates=first)
+    answer = client_of(lyceum.manager).post(
+        "/lyceum/heron-1m/logbook/edit", {"verb": "take_back", "at": told.at.isoformat()}
+    )
+    assert answer.status_code == 422
+    assert "Entry 3, which came later" in answer.content.decode()
+    assert book.entries.count() == 3
+
+
+def test_a_frozen_logbook_keeps_its_entries_and_its_curves(lyceum: world.World, book: Logbook) -> None:
+    told = imported(book, lyceum.manager)
+    kept = import_curves(logbook=book, run="r", file=lines(restarted()), source="m.jsonl", by=lyceum.manager)
+    releases_actions.freeze_logbook(logbook=book, by=lyceum.manager)
+    assert told.at
+    with pytest.raises(Conflict, match="erratum"):
+        taking_back.take_back_entries(logbook=book, at=told.at, by=lyceum.manager)
+    with pytest.raises(Conflict, match="erratum"):
+        take_back_curves(logbook=book, sha256=kept.sha256, by=lyceum.manager)
+    assert book.entries.count() == 2
+    assert Recording.objects.filter(pk=kept.pk).exists()
+
+
+def test_curves_go_with_their_points_and_the_runs_that_nothing_else_tells_of(
+    lyceum: world.World, book: Logbook, tmp_path: Path
+) -> None:
+    actions.add_entry(logbook=book, by=lyceum.manager, said={"title": "Begun", "run": "r"})
+    kept = import_curves(logbook=book, run="r", file=lines(restarted()), source="m.jsonl", by=lyceum.manager)
+    assert set(book.runs.values_list("name", flat=True)) == {"r", "r.1", "r.2"}
+    assert "take-back" not in Client().get("/lyceum/heron-1m/curves").content.decode()
+    page = client_of(lyceum.manager)
+    assert 'action="/lyceum/heron-1m/curves/take-back"' in page.get("/lyceum/heron-1m/curves").content.decode()
+    answer = page.post("/lyceum/heron-1m/curves/take-back", {"sha256": kept.sha256}, follow=True)
+    assert "The curves of m.jsonl were taken back." in answer.content.decode()
+    assert not CurveBlock.objects.exists()
+    assert list(Run.objects.filter(logbook=book).values_list("name", flat=True)) == ["r"], "an entry tells of it"
+    assert noted("curves.taken_back")[0]["sha256"] == kept.sha256
+    file = tmp_path / "metrics.jsonl"
+    file.write_bytes(lines(restarted()).read())
+    call_command("import_curves", str(file), "lyceum/heron-1m", "--run", "r")
+    assert CurveBlock.objects.exists()
+    call_command("import_curves", str(file), "lyceum/heron-1m", "--take-back")
+    assert not CurveBlock.objects.exists()
+    with pytest.raises(CommandError, match="no curves of that file"):
+        call_command("import_curves", str(file), "lyceum/heron-1m", "--take-back")
+
+
+def test_scores_go_from_a_draft_whole_and_those_of_another_import_stay(lyceum: world.World, draft: Revision) -> None:
+    rows = read(OLD)
+    first = evaluations.import_scores(revision=draft, rows=rows[:1], by=lyceum.manager)
+    second = evaluations.import_scores(revision=draft, rows=rows, by=lyceum.manager)
+    assert second.added == len(rows) - 1
+    assert second.at
+    assert first.at
+    page = client_of(lyceum.manager)
+    assert draft.commit[:8] in page.get("/lyceum/gosling-1m/evaluations/import").content.decode()
+    said = {"verb": "take_back", "commit": draft.commit, "at": second.at.isoformat()}
+    answer = page.post("/lyceum/gosling-1m/evaluations/import", said, follow=True)
+    assert "taken back" in answer.content.decode()
+    assert Score.objects.filter(revision=draft).count() == 1
+    assert noted("scores.taken_back")[0]["removed"] == len(rows) - 1
+    assert page.post("/lyceum/gosling-1m/evaluations/import", said).status_code == 409, "it is gone already"
+
+
+def test_scores_of_what_is_published_stay_to_be_read(lyceum: world.World, model: Model) -> None:
+    revision = Revision.objects.get(model=model)
+    told = evaluations.import_scores(revision=revision, rows=read(OLD), by=lyceum.manager)
+    assert told.at
+    with pytest.raises(Conflict, match="published"):
+        evaluations.take_back_scores(revision=revision, at=told.at, by=lyceum.manager)
+    assert Score.objects.filter(revision=revision).count() == told.added
+    assert "take_back" not in client_of(lyceum.manager).get("/lyceum/heron-1m/evaluations/import").content.decode()
+
+
+def test_nobody_but_the_labs_managers_takes_anything_back(
+    lyceum: world.World, harbour: world.World, book: Logbook, draft: Revision
+) -> None:
+    told = imported(book, lyceum.manager)
+    kept = import_curves(logbook=book, run="r", file=lines(restarted()), source="m.jsonl", by=lyceum.manager)
+    scores = evaluations.import_scores(revision=draft, rows=read(OLD), by=lyceum.manager)
+    assert told.at
+    assert scores.at
+    for person in (lyceum.reviewers[0], harbour.manager):
+        with pytest.raises(NotAllowed):
+            taking_back.take_back_entries(logbook=book, at=told.at, by=person)
+        with pytest.raises(NotAllowed):
+            take_back_curves(logbook=book, sha256=kept.sha256, by=person)
+        with pytest.raises(NotAllowed):
+            evaluations.take_back_scores(revision=draft, at=scores.at, by=person)
+    with pytest.raises(NotFound):
+        taking_back.take_back_entries(logbook=book, at=told.at + timedelta(seconds=1), by=lyceum.manager)
+    assert book.entries.count() == 2
+
+
+def test_programs_take_back_what_their_import_was_called(lyceum: world.World, book: Logbook, draft: Revision) -> None:
+    client = client_of(lyceum.manager)
+
+    def post(path: str, said: dict[str, Any]) -> Any:
+        return client.post(f"/api/v1/{path}", said, content_type="application/json")
+
+    at = post(f"logbooks/{book.pk}/import", {"name": "c.md", "text": CHRONICLE}).json()["at"]
+    assert post(f"logbooks/{book.pk}/import/take-back", {"at": at}).json() == {"removed": 2}
+    assert post(f"logbooks/{book.pk}/import/take-back", {"at": at}).status_code == 404
+    kept = import_curves(logbook=book, run="r", file=lines(restarted()), source="m.jsonl", by=lyceum.manager)
+    gone = post(f"logbooks/{book.pk}/curves/take-back", {"sha256": kept.sha256}).json()
+    assert gone == {"source": "m.jsonl", "sha256": kept.sha256}
+    results = {
+        "revision": draft.commit,
+        "document": {"results": {"copa": {"acc": 0.84}}},
+        "ran_by": "Us",
+        "harness": "h",
+    }
+    told = post("models/lyceum/gosling-1m/evaluations", results).json()
+    undone = post("models/lyceum/gosling-1m/evaluations/take-back", {"revision": draft.commit, "at": told["at"]})
+    assert undone.json() == {"removed": told["added"]}
