@@ -19,6 +19,7 @@ from django.db import connection
 from django.utils import timezone
 
 from inference import actions, contract
+from inference.actions import Serving
 from inference.batch_models import Batch, BatchFile, StandIn
 from inference.batches import actions as batches
 from inference.batches import courier, running, standing
