@@ -127,7 +127,6 @@ BY_LICENCE = {"parameters", "results", "card", "data-card", "report"}
         ("pico-opt-300k", OPEN, True, 1, set()),
         ("pico-opt-1m", OPEN, True, 1, set()),
         ("pico-opt-1m", OPEN, False, 2, {"ladder"}),
-        ("pico-opt-1m", GATED, True, 0, BY_LICENCE),
         ("pico-opt-5m", GATED, False, 0, BY_LICENCE),
     ],
 )

@@ -16,7 +16,7 @@ PYTHON = ROOT / ".venv-engine" / "bin" / "python"
 pytestmark = [
     pytest.mark.xdist_group("training"),
     pytest.mark.skipif(not PYTHON.exists(), reason="no engine environment (.venv-engine): torch is not here"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
 ]
 
 
@@ -31,7 +31,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(folder: Path, *options: str | Path) -> subprocess.CompletedProcess[str]:
     command = [PYTHON, "-m", "releases.training", "--smoke", "--out", folder, *options]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=580)
 
 
 def train(folder: Path, *options: str | Path) -> None:
