@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urljoin
 
 from playwright.sync_api import Page
 
@@ -39,210 +38,6 @@ class Act:
     who: str
     do: Callable[[Page], None]
     follow: tuple[str, ...] = ()
-
-
-def _press(name: str) -> Callable[[Page], None]:
-    def press(page: Page) -> None:
-        page.locator("main").get_by_role("button", name=name).first.click()
-        page.wait_for_load_state()
-
-    return press
-
-
-def _stop_release(page: Page) -> None:
-    page.get_by_label("Reason").fill("A file of the training data was under an embargo. Delete copies made this week.")
-    page.get_by_role("button", name="Stop it for everybody").click()
-    page.wait_for_load_state()
-
-
-def _ask_as_a_program(page: Page) -> None:
-    told = page.request.post(urljoin(page.url, "/oauth/device"), form={"client_id": "weighbridge"}).json()
-    page.get_by_label("Code").fill(told["user_code"])
-    _press("Go on")(page)
-
-
-def _pick_all(verb: str) -> Callable[[Page], None]:
-    def pick(page: Page) -> None:
-        for box in page.locator("main input[name=pick]").all():
-            box.check()
-        page.get_by_role("button", name=verb).last.click()
-        page.wait_for_load_state()
-
-    return pick
-
-
-def _raise_erratum(page: Page) -> None:
-    page.get_by_label("How serious").select_option("serious")
-    page.get_by_label("In one line").fill("Its tokenizer marks no end of a text")
-    page.get_by_label("What is wrong, and what to do").fill("The end of text is not marked. Add it yourself, or wait.")
-    page.get_by_role("button", name="Publish erratum").click()
-    page.wait_for_load_state()
-
-
-def _reproduce(page: Page) -> None:
-    for label, said in {
-        "Value that you measured": "1.45", "Tolerance": "0.05", "Environment": "torch 2.13.0, one thread, float32",
-        "Command": "python -m releases.training evaluate pico-opt-1m",
-    }.items():  # fmt: skip
-        page.get_by_label(label).first.fill(said)
-    page.get_by_role("button", name="Send report").click()
-    page.wait_for_load_state()
-
-
-def _report_harm(page: Page) -> None:
-    page.get_by_label("harmful or hateful output").check()
-    page.get_by_label("What happened").fill(
-        "Asked to go on with a list of names, it wrote a slur. I saw it twice today."
-    )
-    page.get_by_label("my words too, with the answer").check()
-    page.wait_for_timeout(3_500)  # the form takes nothing that came quicker than a person
-    page.get_by_role("button", name="Send report").click()
-    page.wait_for_load_state()
-
-
-def _answer_harm(page: Page) -> None:
-    page.get_by_label("Answer").fill(
-        "The word stands in the sources of the training text. We have taken that file out."
-    )
-    page.get_by_role("button", name="Answer", exact=True).click()
-    page.wait_for_load_state()
-
-
-def _try_rules(page: Page) -> None:
-    page.get_by_label("Rules", exact=True).fill("block far when answer country is KP: Barred by the agreement\n")
-    page.get_by_role("button", name="Try on past applications").click()
-    page.wait_for_load_state()
-
-
-def _ask_query_time(page: Page) -> None:
-    page.get_by_label("Tokens in all").fill("20000000")
-    page.get_by_label("What it is for").fill("Six evaluations of each checkpoint, 3,000 prompts of 1,000 tokens each.")
-    page.get_by_label("What came of the use so far").fill("How small models forget, https://papers.example/17")
-    page.get_by_role("button", name="Send to the lab").click()
-    page.wait_for_load_state()
-
-
-def _note(page: Page) -> None:
-    page.get_by_label("Note to the reviewers").fill("I know the cluster: two administrators, and both answer mail.")
-    page.get_by_role("button", name="Add note").click()
-    page.wait_for_load_state()
-
-
-def _new_token(page: Page) -> None:
-    page.get_by_label("Name").fill("cluster-batch")
-    page.get_by_role("button", name="Create token").click()
-    page.wait_for_load_state()
-
-
-def _type_institution(page: Page) -> None:
-    page.locator("#id_organisation").fill("")
-    page.locator("#id_organisation").press_sequentially("northf")
-    page.get_by_role("option").first.wait_for()
-
-
-def _refused_address(page: Page) -> None:
-    page.get_by_label("Address at your institution").fill("noor.bakker@gmail.com")
-    page.get_by_role("button", name="Send the link").click()
-    page.wait_for_load_state()
-
-
-def _open_first(page: Page) -> None:
-    page.locator("main details summary").first.click()
-
-
-def _new_webhook(page: Page) -> None:
-    page.get_by_role("textbox", name="Address").fill("https://lab.example/hooks")
-    page.get_by_label("grant.given").check()
-    page.get_by_role("button", name="Add webhook").click()
-    page.wait_for_load_state()
-
-
-def _name_member(page: Page) -> None:
-    page.get_by_label("Name", exact=True).fill("Noor Bakker")
-    page.get_by_label("Address").fill("stranger@northfield.example")
-    page.get_by_role("button", name="Ask them by mail").click()
-    page.wait_for_load_state()
-
-
-def _name_nobody(page: Page) -> None:
-    page.get_by_role("button", name="Ask them by mail").click()
-    page.wait_for_load_state()
-
-
-def _approve(page: Page) -> None:
-    page.get_by_label("Note with your vote").fill(
-        "The method is sound, and the machine is under the group's own control."
-    )
-    page.get_by_role("button", name="Approve").click()
-    page.wait_for_load_state()
-
-
-def _sign(page: Page) -> None:
-    page.get_by_label("Type your full name").fill("Tomas Hale")
-    page.get_by_label("In what capacity?").fill("for myself, doctoral student, Northfield University")
-    page.get_by_role("button", name="Sign agreement").click()
-    page.wait_for_load_state()
-
-
-def _empty_draft(page: Page) -> None:
-    page.get_by_label("Text", exact=True).fill("")
-    page.get_by_label("Date of grace").fill("")
-    page.get_by_role("button", name="Save draft").click()
-    page.wait_for_load_state()
-
-
-def _write_draft(page: Page) -> None:
-    text = page.get_by_label("Text", exact=True)
-    changed = text.input_value().replace("noncommercial research", "noncommercial research and teaching")
-    text.fill(
-        changed + "\n\n## Teaching\n\nStudents of a course sign in their own names before they use the weights.\n"
-    )
-    page.get_by_role("button", name="Save, then review and publish").click()
-    page.wait_for_load_state()
-
-
-def _report(page: Page) -> None:
-    page.get_by_label("Publications and releases").fill("A preprint on exact copies, and the code behind it.")
-    page.get_by_label("Changes in team or custody").fill("One new member; the weights stay on the same machine.")
-    page.get_by_role("button", name="Send report and renew").click()
-    page.wait_for_load_state()
-
-
-def _revoke(page: Page) -> None:
-    page.get_by_label("Reason").fill("The thesis is finished, and the group has left the university's cluster.")
-    page.get_by_role("button", name="Revoke grant").click()
-    page.wait_for_load_state()
-
-
-def _no_allowance(page: Page) -> None:
-    page.get_by_text("Set the allowance").click()
-    page.get_by_label("Tokens a day").fill("-1")
-    page.get_by_role("button", name="Set allowance").click()
-    page.wait_for_load_state()
-
-
-def _attest(page: Page) -> None:
-    page.get_by_label("Type your full name").fill("Tomas Hale")
-    page.get_by_role("button", name="Attest and close out").click()
-    page.wait_for_load_state()
-
-
-def _break_form(page: Page) -> None:
-    text = page.get_by_label("Form", exact=True)
-    text.fill(
-        text.input_value()
-        .replace("type: long_text", "type: essay", 1)
-        .replace("required: true", "required: perhaps", 1)
-    )
-    page.get_by_role("button", name="Put in force").click()
-    page.wait_for_load_state()
-
-
-def _change_form(page: Page) -> None:
-    text = page.get_by_label("Form", exact=True)
-    text.fill(text.input_value().replace("Two or three sentences", "Three sentences"))
-    page.get_by_role("button", name="Put in force").click()
-    page.wait_for_load_state()
 
 
 APPLY: Final = ("main a[href*='/apply/']",)
@@ -285,7 +80,7 @@ WALK: Final[tuple[Stop | Act, ...]] = (
     Stop("logbook-of-reference", "/families/meta/opt/logbook/"),
     Stop("logbook-correct", "/{open}/logbook/10/edit?do=correct", "manager"),
     Stop("logbook-edit", "/families/lyceum/pico-opt/logbook/edit/", "manager"),
-    Stop("logbook-edit-errors", "/families/lyceum/pico-opt/logbook/edit/", "manager", prepare=_press("Import")),
+    Stop("logbook-edit-errors", "/families/lyceum/pico-opt/logbook/edit/", "manager", prepare=deeds.press("Import")),
     Stop("files-open", "/{open}/tree/main"),
     Stop("files-gated", "/{gated}/tree/main"),
     Stop("files-granted", "/{gated}/tree/main", "researcher"),
@@ -301,11 +96,11 @@ WALK: Final[tuple[Stop | Act, ...]] = (
     Stop("downloads", "/downloads/", "manager"),
     Stop("model-downloads", "/{gated}/downloads", "manager"),
     Stop("convert", "/{open}/revisions/main/convert", "manager"),
-    Stop("revision-desk-error", "/{open}/revisions/main", "manager", prepare=_press("Withdraw revision")),
+    Stop("revision-desk-error", "/{open}/revisions/main", "manager", prepare=deeds.press("Withdraw revision")),
     Stop("publish", "/publish/", "manager"),
-    Stop("publish-errors", "/publish/", "manager", prepare=_press("Make it, then choose files")),
+    Stop("publish-errors", "/publish/", "manager", prepare=deeds.press("Make it, then choose files")),
     Stop("upload", "/{open}/upload", "manager"),
-    Stop("card-edit", "/{open}/cards/data", "manager", prepare=_press("Preview")),
+    Stop("card-edit", "/{open}/cards/data", "manager", prepare=deeds.press("Preview")),
     Stop("opening-none", "/{open}/revisions/main/opening", "manager"),
     Act("a model", "/publish/", "manager", deeds.name_model),
     Act("its files", "/lyceum/pico-next-9m/upload", "manager", deeds.send_folder),
@@ -314,22 +109,22 @@ WALK: Final[tuple[Stop | Act, ...]] = (
         "/lyceum/pico-next-9m/revisions",
         "manager",
         follow=OPENING,
-        prepare=_press("Plan the opening"),
+        prepare=deeds.press("Plan the opening"),
     ),
     Act("a plan", "/lyceum/pico-next-9m/revisions", "manager", deeds.plan_opening, follow=OPENING),
     Stop("opening", "/lyceum/pico-next-9m/revisions", "manager", follow=OPENING),
     Stop("countdown", "/lyceum/pico-next-9m"),
     Stop("stops", "/{open}/stops", "manager"),
-    Stop("stops-errors", "/{open}/stops", "manager", prepare=_press("Stop it for everybody")),
-    Act("stop", "/{open}/stops", "manager", _stop_release),
+    Stop("stops-errors", "/{open}/stops", "manager", prepare=deeds.press("Stop it for everybody")),
+    Act("stop", "/{open}/stops", "manager", deeds.stop_release),
     Stop("stops-running", "/{open}/stops", "manager"),
     Stop("model-stopped", "/{open}"),
-    Act("lifted", "/{open}/stops", "manager", _press("Lift the stop of")),
+    Act("lifted", "/{open}/stops", "manager", deeds.press("Lift the stop of")),
     Stop("stops-lifted", "/{open}/stops", "manager"),
-    Stop("revision-desk-no-signature", "/{open}/revisions/main", "manager", prepare=_press("Add signature")),
-    Stop("revision-desk-no-erratum", "/{open}/revisions/main", "manager", prepare=_press("Publish erratum")),
+    Stop("revision-desk-no-signature", "/{open}/revisions/main", "manager", prepare=deeds.press("Add signature")),
+    Stop("revision-desk-no-erratum", "/{open}/revisions/main", "manager", prepare=deeds.press("Publish erratum")),
     Stop("errata-none", "/{open}/errata"),
-    Act("raise an erratum", "/{open}/revisions/main", "manager", _raise_erratum),
+    Act("raise an erratum", "/{open}/revisions/main", "manager", deeds.raise_erratum),
     Stop("errata", "/{open}/errata"),
     Stop("evaluations", "/evaluations/"),
     Stop("evaluations-of-a-task", "/evaluations/?task=openbookqa"),
@@ -339,24 +134,24 @@ WALK: Final[tuple[Stop | Act, ...]] = (
         "/{open}/evaluations",
         "researcher",
         follow=("main td.num a", "main a[href$='/reproduce/']"),
-        prepare=_press("Send report"),
+        prepare=deeds.press("Send report"),
     ),
     Act(
         "reproduction",
         "/{open}/evaluations",
         "researcher",
-        _reproduce,
+        deeds.reproduce,
         follow=("main td.num a", "main a[href$='/reproduce/']"),
     ),
     Stop("score-reproduced", "/{open}/evaluations", follow=("main td.num a",)),
     Stop("reproduction", "/evaluations/reproductions/", "manager", follow=("main th a",)),
-    Stop("harm-errors", "/harm/", prepare=_press("Send report")),
-    Act("report of harm", "/harm/?about=lyceum/pico-opt-1m", NOBODY, _report_harm),
+    Stop("harm-errors", "/harm/", prepare=deeds.press("Send report")),
+    Act("report of harm", "/harm/?about=lyceum/pico-opt-1m", NOBODY, deeds.report_harm),
     Stop("harm-report", "/harm/reports/", "manager", follow=("main th a",)),
-    Act("answer to a report of harm", "/harm/reports/", "manager", _answer_harm, follow=("main th a",)),
+    Act("answer to a report of harm", "/harm/reports/", "manager", deeds.answer_harm, follow=("main th a",)),
     Stop("harm-log", "/harm/answered/"),
     Stop("evaluation-runs", "/{open}/evaluations/runs", "manager"),
-    Stop("import-evaluations-errors", "/{open}/evaluations/import", "manager", prepare=_press("Import")),
+    Stop("import-evaluations-errors", "/{open}/evaluations/import", "manager", prepare=deeds.press("Import")),
     Stop("signing-keys", "/keys/"),
     Stop("signing-keys-of-lab", "/keys/lyceum/", "manager"),
     Stop("query", "/{gated}/query", "researcher"),
@@ -366,7 +161,7 @@ WALK: Final[tuple[Stop | Act, ...]] = (
     Stop("numbers", "/numbers/"),
     Stop("help", "/help/"),
     Stop("sign-in", "/account/login/"),
-    Stop("sign-up", "/account/signup/", prepare=_press("Create account")),
+    Stop("sign-up", "/account/signup/", prepare=deeds.press("Create account")),
     Stop("provider-refused", "/account/linked/login/cancelled/"),
     Stop("provider-failed", "/account/linked/login/error/"),
     Stop("reset-password", "/account/password/reset/"),
@@ -382,10 +177,10 @@ WALK: Final[tuple[Stop | Act, ...]] = (
     Stop("applications", "/applications/", "researcher"),
     Stop("applications-empty", "/applications/", "stranger"),
     Stop("profile", "/me/profile/", "researcher"),
-    Stop("institution-typed", "/me/profile/", "stranger", prepare=_type_institution),
+    Stop("institution-typed", "/me/profile/", "stranger", prepare=deeds.type_institution),
     Stop("institutions", "/institutions/?q=university", "researcher"),
     Stop("proof-of-institution", "/me/address/", "researcher"),
-    Stop("proof-refused", "/me/address/", "stranger", prepare=_refused_address),
+    Stop("proof-refused", "/me/address/", "stranger", prepare=deeds.refused_address),
     Stop("addresses", "/account/email/", "researcher"),
     Stop("mail-pace", "/me/mail/", "researcher"),
     Stop("second-factor", "/account/second-factor/", "researcher"),
@@ -400,52 +195,52 @@ WALK: Final[tuple[Stop | Act, ...]] = (
     Stop("tokens", "/me/tokens/", "researcher"),
     Stop("tokens-empty", "/me/tokens/", "stranger"),
     Stop("device-login", "/device/", "researcher"),
-    Stop("device-login-errors", "/device/", "researcher", prepare=_press("Go on")),
-    Stop("device-login-approve", "/device/", "researcher", prepare=_ask_as_a_program),
+    Stop("device-login-errors", "/device/", "researcher", prepare=deeds.press("Go on")),
+    Stop("device-login-approve", "/device/", "researcher", prepare=deeds.ask_as_a_program),
     Stop("usage", "/me/usage/", "researcher"),
     Stop("usage-empty", "/me/usage/", "stranger"),
     Stop("usage-by-hour", "/me/usage/?period=1", "researcher"),
     Stop("usage-wrong-period", "/me/usage/?first=2026-11-02&last=2026-11-01", "researcher"),
     Stop("usage-of-lab", "/projects/usage/", "manager"),
     Stop("query-time-none", "/projects/requests/", "manager"),
-    Stop("query-time-errors", "/me/usage/", "researcher", follow=QUERY_TIME, prepare=_press("Send to the lab")),
-    Act("request for query time", "/me/usage/", "researcher", _ask_query_time, follow=QUERY_TIME),
+    Stop("query-time-errors", "/me/usage/", "researcher", follow=QUERY_TIME, prepare=deeds.press("Send to the lab")),
+    Act("request for query time", "/me/usage/", "researcher", deeds.ask_query_time, follow=QUERY_TIME),
     Stop("query-time-mine", "/me/usage/", "researcher", follow=QUERY_TIME),
     Stop("query-time-waiting", "/projects/requests/", "reviewer1"),
     Stop("query-time-decide", "/projects/requests/", "reviewer1", follow=ALLOCATION),
-    Stop("query-time-unsaid", "/projects/requests/", "reviewer1", follow=ALLOCATION, prepare=_press("Decline")),
-    Act("query time", "/projects/requests/", "reviewer1", _press("Grant query time"), follow=ALLOCATION),
+    Stop("query-time-unsaid", "/projects/requests/", "reviewer1", follow=ALLOCATION, prepare=deeds.press("Decline")),
+    Act("query time", "/projects/requests/", "reviewer1", deeds.press("Grant query time"), follow=ALLOCATION),
     Stop("query-time-granted", "/projects/requests/?show=closed", "manager", follow=ALLOCATION),
     Stop("batches", "/me/batches/", "researcher"),
     Stop("apply", "/{gated}", "stranger", follow=APPLY),
-    Stop("apply-errors", "/{gated}", "stranger", follow=APPLY, prepare=_press("Save and continue")),
+    Stop("apply-errors", "/{gated}", "stranger", follow=APPLY, prepare=deeds.press("Save and continue")),
     Stop("agreement", "/{gated}", "stranger", follow=("main a[href^='/agreements/']",)),
     Stop("application-waiting", "/applications/", "applicant", follow=APPLICATION),
     Stop("application-withdraw", "/applications/", "applicant", follow=(*APPLICATION, "main a[href$='/withdraw/']")),
-    Stop("team-errors", "/applications/", "applicant", follow=TEAM, prepare=_name_nobody),
-    Act("member", "/applications/", "applicant", _name_member, follow=TEAM),
+    Stop("team-errors", "/applications/", "applicant", follow=TEAM, prepare=deeds.name_nobody),
+    Act("member", "/applications/", "applicant", deeds.name_member, follow=TEAM),
     Stop("team", "/applications/", "applicant", follow=TEAM),
     Stop("review-queue", "/review/", "reviewer1"),
     Stop("review-queue-nothing", "/review/?q=nobody", "reviewer1"),
-    Stop("review-together-assign", "/review/", "reviewer1", prepare=_pick_all("Assign…")),
-    Stop("review-together-changes", "/review/", "reviewer1", prepare=_pick_all("Ask for changes…")),
+    Stop("review-together-assign", "/review/", "reviewer1", prepare=deeds.pick_all("Assign…")),
+    Stop("review-together-changes", "/review/", "reviewer1", prepare=deeds.pick_all("Ask for changes…")),
     Stop("triage-rules", "/review/rules/", "reviewer1"),
     Stop("triage-rules-edit", "/review/rules/", "manager", follow=RULES),
-    Stop("triage-rules-dry-run", "/review/rules/", "manager", follow=RULES, prepare=_try_rules),
+    Stop("triage-rules-dry-run", "/review/rules/", "manager", follow=RULES, prepare=deeds.try_rules),
     Stop("reasons", "/review/reasons/", "reviewer1"),
     Stop("reason", "/review/reasons/", "manager", follow=("main a[href^='/review/reasons/']",)),
     Stop("letters", "/review/letters/", "manager"),
     Stop("letter", "/review/letters/application_declined/", "manager"),
     Stop("times-away", "/review/absence/", "reviewer1"),
-    Stop("times-away-errors", "/review/absence/", "reviewer1", prepare=_press("Name substitute")),
-    Act("note", "/review/", "reviewer1", _note, follow=REVIEW),
+    Stop("times-away-errors", "/review/absence/", "reviewer1", prepare=deeds.press("Name substitute")),
+    Act("note", "/review/", "reviewer1", deeds.note, follow=REVIEW),
     Stop("review", "/review/", "reviewer1", follow=REVIEW),
-    Act("first approval", "/review/", "reviewer1", _approve, follow=REVIEW),
-    Act("second approval", "/review/", "reviewer2", _approve, follow=REVIEW),
+    Act("first approval", "/review/", "reviewer1", deeds.approve, follow=REVIEW),
+    Act("second approval", "/review/", "reviewer2", deeds.approve, follow=REVIEW),
     Stop("review-queue-empty", "/review/", "reviewer1"),
     Stop("application-approved", "/applications/", "applicant", follow=APPLICATION),
     Stop("sign", "/applications/", "applicant", follow=SIGN),
-    Act("signature", "/applications/", "applicant", _sign, follow=SIGN),
+    Act("signature", "/applications/", "applicant", deeds.sign, follow=SIGN),
     Stop("application-granted", "/applications/", "applicant", follow=APPLICATION),
     Stop("receipt", "/applications/", "applicant", follow=RECEIPT),
     Stop("verify-a-receipt", "/receipts/"),
@@ -453,58 +248,68 @@ WALK: Final[tuple[Stop | Act, ...]] = (
     Stop("grants", "/grants/", "reviewer1"),
     Stop("grants-none", "/grants/?show=suspended", "reviewer1"),
     Stop("grant", "/grants/", "reviewer1", follow=GRANT),
-    Stop("token-shown-once", "/me/tokens/", "applicant", prepare=_new_token),
+    Stop("token-shown-once", "/me/tokens/", "applicant", prepare=deeds.new_token),
     Stop("grant-mine", "/applications/", "researcher", follow=GRANT),
     Stop("renew", "/applications/", "researcher", follow=RENEW),
-    Act("renewal", "/applications/", "researcher", _report, follow=RENEW),
+    Act("renewal", "/applications/", "researcher", deeds.report, follow=RENEW),
     Stop("grant-renewal-sent", "/applications/", "researcher", follow=GRANT),
     Stop("grant-renewal", "/grants/?waits=renewal", "reviewer1", follow=GRANT),
     Stop(
-        "grant-renewal-unsaid", "/grants/?waits=renewal", "reviewer2", follow=GRANT, prepare=_press("Decline renewal")
+        "grant-renewal-unsaid",
+        "/grants/?waits=renewal",
+        "reviewer2",
+        follow=GRANT,
+        prepare=deeds.press("Decline renewal"),
     ),
-    Act("renewal approved", "/grants/?waits=renewal", "reviewer1", _press("Approve renewal"), follow=GRANT),
-    Stop("allowance-refused", "/grants/", "manager", follow=GRANT, prepare=_no_allowance),
-    Act("revocation", "/grants/", "manager", _revoke, follow=GRANT),
+    Act("renewal approved", "/grants/?waits=renewal", "reviewer1", deeds.press("Approve renewal"), follow=GRANT),
+    Stop("allowance-refused", "/grants/", "manager", follow=GRANT, prepare=deeds.no_allowance),
+    Act("revocation", "/grants/", "manager", deeds.revoke, follow=GRANT),
     Stop("grant-revoked", "/grants/?show=revoked", "manager", follow=GRANT),
     Stop("grant-mine-revoked", "/applications/", "applicant", follow=GRANT),
     Stop("close-out", "/applications/", "applicant", follow=CLOSE_OUT),
-    Stop("close-out-refused", "/applications/", "applicant", follow=CLOSE_OUT, prepare=_press("Attest and close out")),
-    Act("attestation", "/applications/", "applicant", _attest, follow=CLOSE_OUT),
+    Stop(
+        "close-out-refused",
+        "/applications/",
+        "applicant",
+        follow=CLOSE_OUT,
+        prepare=deeds.press("Attest and close out"),
+    ),
+    Act("attestation", "/applications/", "applicant", deeds.attest, follow=CLOSE_OUT),
     Stop("grant-closed-out", "/grants/?show=closed_out", "manager", follow=GRANT),
     Stop("agreements", "/agreements/", "manager"),
     Stop("agreement-draft", "/agreements/", "manager", follow=DRAFT),
-    Stop("agreement-draft-errors", "/agreements/", "manager", follow=DRAFT, prepare=_empty_draft),
-    Act("draft", "/agreements/", "manager", _write_draft, follow=DRAFT),
+    Stop("agreement-draft-errors", "/agreements/", "manager", follow=DRAFT, prepare=deeds.empty_draft),
+    Act("draft", "/agreements/", "manager", deeds.write_draft, follow=DRAFT),
     Stop("agreement-publish", "/agreements/", "manager", follow=PUBLISH),
     Stop("agreement-discard", "/agreements/", "manager", follow=(*DRAFT, "main a[href$='/draft/discard/']")),
-    Act("publication", "/agreements/", "manager", _press("Publish version"), follow=PUBLISH),
+    Act("publication", "/agreements/", "manager", deeds.press("Publish version"), follow=PUBLISH),
     Stop("agreement-versions", "/agreements/", "manager", follow=AGREEMENT),
     Stop("agreement-compare", "/agreements/", "manager", follow=(*AGREEMENT, "main a[href*='/compare/']")),
     Stop("agreement-outstanding", "/agreements/", "manager", follow=(*AGREEMENT, "main a[href$='/outstanding/']")),
     Stop("agreement-new", "/agreements/", "manager", follow=("main a[href$='/new/']",)),
     Stop("gates", "/gates/", "manager"),
-    Stop("gate-new", "/gates/", "manager", follow=("main a[href$='/new/']",), prepare=_press("Make the gate")),
+    Stop("gate-new", "/gates/", "manager", follow=("main a[href$='/new/']",), prepare=deeds.press("Make the gate")),
     Stop("gate", "/gates/", "manager", follow=GATE),
-    Stop("gate-not-closed", "/gates/", "manager", follow=GATE, prepare=_press("Close to new applications")),
+    Stop("gate-not-closed", "/gates/", "manager", follow=GATE, prepare=deeds.press("Close to new applications")),
     Stop("gate-read", "/gates/", "reviewer1", follow=GATE),
     Stop("gate-form", "/gates/", "manager", follow=FORM),
-    Stop("gate-form-errors", "/gates/", "manager", follow=FORM, prepare=_break_form),
-    Stop("gate-form-preview", "/gates/", "manager", follow=FORM, prepare=_press("Preview")),
-    Act("form", "/gates/", "manager", _change_form, follow=FORM),
+    Stop("gate-form-errors", "/gates/", "manager", follow=FORM, prepare=deeds.break_form),
+    Stop("gate-form-preview", "/gates/", "manager", follow=FORM, prepare=deeds.press("Preview")),
+    Act("form", "/gates/", "manager", deeds.change_form, follow=FORM),
     Stop("gate-form-versions", "/gates/", "manager", follow=(*GATE, "main a[href$='/form/versions/']")),
     Stop("access-to-sign", "/me/", "researcher"),
     Stop("sign-again", "/me/", "researcher", follow=("aside a[href$='/sign/']",)),
     Stop("webhooks-empty", "/webhooks/", "manager"),
-    Stop("webhook-secret-shown-once", "/webhooks/", "manager", prepare=_new_webhook),
+    Stop("webhook-secret-shown-once", "/webhooks/", "manager", prepare=deeds.new_webhook),
     Stop("webhook", "/webhooks/", "manager", follow=("main a[href^='/webhooks/']",)),
     Stop(
         "webhook-new-secret",
         "/webhooks/",
         "manager",
         follow=("main a[href^='/webhooks/']",),
-        prepare=_press("Make a new secret"),
+        prepare=deeds.press("Make a new secret"),
     ),
     Stop("webhook-delete", "/webhooks/", "manager", follow=("main a[href^='/webhooks/']", "main a[href$='/delete/']")),
-    Stop("api", "/help/api/", prepare=_open_first),
+    Stop("api", "/help/api/", prepare=deeds.open_first),
     Stop("gallery", "/gallery/"),
 )

@@ -22,7 +22,6 @@ BY_PAGE_ALONE = {
     "portal.access.actions.wording.try_letter": "mails a letter to oneself, to look at",
     "portal.mail.pacing.stop": "the link in a mail, for a mail program",
     "portal.people.actions.choose_language": "the language of this browser; programs are answered in English",
-    "portal.people.actions.update_profile": "who one is, found in the register while one types",
     "portal.people.affiliation_actions.confirm_address": "a mailed link that a person opens in the browser",
     "portal.people.affiliation_actions.mail_proof": "a mailed link that a person opens in the browser",
     "portal.people.affiliation_actions.proof_of": "a mailed link that a person opens in the browser",
