@@ -23,7 +23,6 @@ BY_PAGE_ALONE = {
     "portal.mail.pacing.stop": "the link in a mail, for a mail program",
     "portal.people.actions.choose_language": "the language of this browser; programs are answered in English",
     "portal.people.affiliation_actions.confirm_address": "a mailed link that a person opens in the browser",
-    "portal.people.affiliation_actions.mail_proof": "a mailed link that a person opens in the browser",
     "portal.people.affiliation_actions.proof_of": "a mailed link that a person opens in the browser",
     "portal.people.erasure.cancel_erasure": "one reads first what goes and what stays",
     "portal.people.erasure.export": "a file, after the password was asked",
