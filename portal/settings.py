@@ -415,6 +415,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "filters", "description": "Saved ways to look at the queue."},
         {"name": "substitutes", "description": "Who acts for an absent reviewer."},
         {"name": "tokens", "description": "One's own access tokens, by session."},
+        {"name": "profile", "description": "Who one is and where one works, by session."},
         {"name": "mail", "description": "One's own mail: how often it comes, by session."},
         {"name": "downloads", "description": "Links that were given out, sums of them, and daily caps."},
         {"name": "usage", "description": "Sums of what was used, and requests for more of it."},

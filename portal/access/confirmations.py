@@ -41,9 +41,14 @@ class Standing:
         return max(0, self.needed - self.given)
 
     @property
+    def wanted(self) -> int:
+        """How many the applicant is still to bring: none once a reviewer has gone on without the rest."""
+        return 0 if self.waiver else self.missing
+
+    @property
     def complete(self) -> bool:
         """Whether reviewers may approve."""
-        return self.missing == 0 or self.waiver is not None
+        return self.wanted == 0
 
     @property
     def asked(self) -> list[Referee]:

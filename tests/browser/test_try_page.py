@@ -127,7 +127,9 @@ def test_an_answer_streams_with_the_chance_of_each_token(
     chosen = answer.get_by_role("option", selected=True)
     assert chosen.get_attribute("aria-label") == "tok, 74.8%; instead: other 20.2%, new line 3.0%"
     page.get_by_text("Every token as a table").click()
-    expect(page.locator("[data-table] tbody tr")).to_have_count(6)  # listed when the browser tells of the opening, later
+    expect(page.locator("[data-table] tbody tr")).to_have_count(
+        6
+    )  # listed when the browser tells of the opening, later
     axe_check(page)
     for look in (LOOKS[1], LOOKS[2], NARROW):
         page.set_viewport_size(look.viewport)

@@ -278,6 +278,26 @@ def test_the_pages_say_who_holds_the_ball(guarded, mara):
     assert "Never met." in review
 
 
+def test_once_a_reviewer_goes_on_without_the_applicant_is_told_and_nobody_is_reminded(guarded, mara):
+    guarded.gate = actions.change_gate(by=guarded.manager, gate=guarded.gate, quorum=2)
+    lead, referee = browser(mara), asked(guarded, mara)
+    status, page = f"/applications/{referee.application.pk}/", f"/applications/{referee.application.pk}/referees/"
+    assert "Remind or replace" in lead.get(status).content.decode()
+    assert approve(guarded, referee.application, without_confirmation="I heard the talk.").status == "in_review"
+    shown = lead.get(status).content.decode()
+    assert "The lab goes on without the rest, and holds the ball." in shown
+    assert "Nothing is needed from you now" in shown
+    assert "Remind or replace" not in shown
+    named = lead.get(page).content.decode()
+    assert "nobody is reminded any more" in named
+    assert "Ask them by mail" not in named
+    for text in (shown, named):
+        assert "I heard the talk." not in text
+        assert guarded.reviewers[0].name not in text, "who it was is the lab's to know"
+    with time_machine.travel(timezone.now() + timedelta(days=8)):
+        assert tasks.remind_referees() == 0
+
+
 # --- Who decides, and on what evidence ------------------------------------------------------------------------------
 
 

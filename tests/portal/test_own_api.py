@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from portal.people.models import User
+from portal.outbox.models import Message
+from portal.people import ror
+from portal.people.institution_actions import import_register
+from portal.people.models import Institution, User
 from portal.projects.models import Project
 from portal.tokens import actions as tokens
 from portal.tokens.models import AccessToken
@@ -14,6 +17,7 @@ from tests.portal.test_access_api import client, post
 
 TOKENS = "/api/v1/me/tokens"
 MAIL = "/api/v1/me/mail"
+PROFILE, ADDRESS, INSTITUTIONS = "/api/v1/me/profile", "/api/v1/me/address", "/api/v1/institutions"
 JSON = {"content_type": "application/json"}
 
 
@@ -95,6 +99,79 @@ def test_a_choice_that_is_none_is_refused_and_nothing_changes(lyceum, mara):
     assert own.get(MAIL).json()["zone"] == "UTC"
     reviewing = browser(lyceum.reviewers[0]).put(MAIL, right | {"paces": {"review": "off"}}, **JSON)
     assert reviewing.json()["paces"]["review"] == "off"
+
+
+# --- Who one is ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def northfield(db):
+    import_register(ror.read(ror.SAMPLE), by=None)
+    return Institution.objects.named("Northfield University")
+
+
+def test_somebody_finds_their_institution_and_shows_that_they_are_there(northfield, mara):
+    own = browser(mara)
+    assert own.get(PROFILE).json() == {"name": mara.name, "email": mara.email, "page": "", "place": None}
+    found = own.get(INSTITUTIONS, {"q": "north"}).json()["results"]
+    assert northfield.ror in {row["ror"] for row in found}
+    place = {"ror": northfield.ror, "position": "phd"}
+    saved = own.put(PROFILE, {"name": "Mara L.", "page": "https://mara.example/", "place": place}, **JSON).json()
+    assert (saved["name"], saved["page"]) == ("Mara L.", "https://mara.example/")
+    assert (saved["place"]["organisation"], saved["place"]["affiliation_class"]) == (
+        "Northfield University",
+        "academia",
+    )
+    assert (saved["place"]["evidence"], saved["place"]["verified_until"]) == ("", None)
+    asked = post(own, ADDRESS, address="mara@northfield.example")
+    assert (asked.status_code, asked.json()["evidence"]) == (202, ""), "asking shows nothing yet"
+    mail = Message.objects.latest("pk").payload
+    assert mail["to"] == "mara@northfield.example"
+    own.post(mail["context"]["path"])
+    shown = own.get(PROFILE).json()["place"]
+    assert (shown["evidence"], bool(shown["verified_until"])) == ("address at northfield.example", True)
+
+
+def test_a_profile_without_a_place_leaves_the_place_as_it_is(northfield, mara):
+    own = browser(mara)
+    own.put(PROFILE, {"name": "Mara", "place": {"ror": northfield.ror}}, **JSON)
+    assert own.put(PROFILE, {"name": "Mara Lind"}, **JSON).json()["place"]["ror"] == northfield.ror
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"name": " "}, "name"),
+        ({"page": "javascript:alert(1)"}, "page"),
+        ({"place": {"ror": "https://ror.org/000000000"}}, "organisation"),
+        ({"place": {"organisation": "A Cooperative"}}, "site"),
+        ({"place": {"organisation": "A Cooperative", "site": "https://coop.example", "country": "ZZ"}}, "place"),
+        ({"email": "other@northfield.example"}, "email"),
+    ],
+)
+def test_a_wrong_profile_is_refused_field_by_field_and_nothing_changes(northfield, mara, wrong, field):
+    own = browser(mara)
+    refused = own.put(PROFILE, {"name": "Mara Lind"} | wrong, **JSON)
+    assert refused.status_code == 400
+    assert field in {name.partition(".")[0] for name in refused.json()["fields"]}
+    assert own.get(PROFILE).json()["name"] == mara.name
+
+
+def test_an_address_elsewhere_or_without_a_place_shows_nothing(northfield, mara):
+    own = browser(mara)
+    assert post(own, ADDRESS, address="mara@northfield.example").json()["code"] == "no_institution"
+    own.put(PROFILE, {"name": "Mara", "place": {"ror": northfield.ror}}, **JSON)
+    for address in ("mara@gmail.com", "mara@elsewhere.example", "mara"):
+        assert post(own, ADDRESS, address=address).json()["fields"]["address"]
+    assert not Message.objects.filter(payload__template="institution_confirm").exists()
+
+
+def test_no_token_and_no_stranger_reads_or_changes_a_profile(northfield, mara, stranger):
+    browser(mara).put(PROFILE, {"name": "Mara", "place": {"ror": northfield.ror}}, **JSON)
+    assert browser(stranger).get(PROFILE).json()["place"] is None
+    program = client(mara, Kind.DOWNLOAD)
+    for answer in (program.get(PROFILE), program.get(INSTITUTIONS, {"q": "north"}), program.put(PROFILE, {}, **JSON)):
+        assert answer.json()["code"] == "insufficient_scope"
 
 
 def test_mail_is_checked_where_some_came_back_and_only_there(mara):

@@ -119,7 +119,13 @@ def remind_by_schedule(*, referee: Referee) -> bool:
     locked, now = Referee.objects.select_for_update(of=("self",)).get(pk=referee.pk), timezone.now()
     due = reminders_due(locked.expires_at, now)
     open_now = locked.application.status in OPEN_TO_REFEREES and locked.expires_at > now
-    if not open_now or due <= locked.notices or next_status(locked.status, RefereeVerb.REMIND, Party.CLOCK) is None:
+    waived = Waiver.objects.filter(application_id=locked.application_id).exists()
+    if (
+        not open_now
+        or waived
+        or due <= locked.notices
+        or next_status(locked.status, RefereeVerb.REMIND, Party.CLOCK) is None
+    ):
         return False
     locked.notices = due
     _renew(locked, None)
