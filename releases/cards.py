@@ -36,6 +36,7 @@ _ATTRIBUTES: Final = {
 }
 _OPEN: Final = re.compile(r"\s*---[ \t]*\r?\n")
 _CLOSE: Final = re.compile(r"^---[ \t]*\r?(?:\n|\Z)", re.MULTILINE)
+_TABLE: Final = re.compile(r"<table\b[^>]*>")
 _markdown: Final = MarkdownIt("commonmark", {"html": True, "linkify": False}).enable(["table", "strikethrough"])
 
 
@@ -126,7 +127,9 @@ def render(markdown: str) -> str:
         clean_content_tags={"script", "style", "iframe", "object", "svg", "math", "template", "noscript"},
     )
     # An empty head names no column, and a block that scrolls sideways must be in reach of the keyboard.
-    return clean.replace("<th></th>", "<td></td>").replace("<pre>", '<pre tabindex="0">')
+    clean = clean.replace("<th></th>", "<td></td>").replace("<pre>", '<pre tabindex="0">')
+    clean = _TABLE.sub(r'<div class="scroll" tabindex="0">\g<0>', clean)
+    return clean.replace("</table>", "</table></div>")
 
 
 @lru_cache(maxsize=256)

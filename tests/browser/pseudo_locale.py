@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 from infra.messages import ROOT
 
 OUTSIDE: Final = """() => {
-  const kept = "code, pre, kbd, textarea, time, script, style, noscript, .prose, option[lang], [name$=country] option";
+  const kept = "code, pre, kbd, mark, textarea, time, script, style, noscript, .prose, option[lang], [name$=country] option";
   const attributes = ["aria-label", "title", "alt", "placeholder", "data-done", "data-none", "data-one", "data-many"];
   const found = [];
   let depth = 0;
@@ -60,7 +60,23 @@ NAMES: Final = {
         "OPT, metaseq",
         "GPT-NeoX, Megatron",
     ),
-    *("bf16", "fp16", "fp32", "fp8", "int4", "int8", "nats", "acc", "II", "III", "MIT", "Atom", "Markdown", "Google"),
+    *(
+        "BF16",
+        "bf16",
+        "fp16",
+        "fp32",
+        "fp8",
+        "int4",
+        "int8",
+        "nats",
+        "acc",
+        "II",
+        "III",
+        "MIT",
+        "Atom",
+        "Markdown",
+        "Google",
+    ),
     *("estimate", "window"),  # as a catalogue entry and a file of numbers have them
     *("main", "download", "query", "none", "licence", "403, GatedRepoError"),
     "I have deleted every copy of the weights that I received, from every machine and backup in my hands",

@@ -510,7 +510,7 @@ def test_a_bad_upload_names_the_field(client, said, param):
 @pytest.mark.parametrize(
     ("said", "param"),
     [
-        ({"endpoint": "/v1/embeddings"}, "endpoint"), ({"completion_window": "1h"}, "completion_window"),
+        ({"endpoint": "/v1/responses"}, "endpoint"), ({"completion_window": "1h"}, "completion_window"),
         ({"metadata": {"a": "x" * 513}}, "metadata"), ({"metadata": {"a": "\0"}}, "metadata"),
         ({"extra_body": {"priority": 1}}, "priority"),
     ],

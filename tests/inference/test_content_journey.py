@@ -41,7 +41,7 @@ def served(transactional_db: None, store: redis.Redis, settings: Any, home: Path
     """The bench behind a gateway in a process of its own, which knows no key but what the principal carries."""
     settings.CONTENT_KEY, settings.CONTENT_PRIVATE_KEY = KEY, PRIVATE_KEY
     engine, made = rig.Engine(), bench.build()
-    made.gated_model.pools.update(engine_model="fake")
+    made.gated_model.pools.update(engine_model="fake", embeds=True)
     made.gated_model.pools.get().backends.update(url=engine.url)
     routes.push()
     os.environ["CONTENT_KEY"] = KEY
@@ -120,9 +120,7 @@ def test_a_query_is_kept_sealed_only_where_the_signed_version_says_so_and_two_pe
 
 def test_what_a_tokenizer_is_asked_is_not_kept_and_what_becomes_vectors_is(served):
     made, base = served
-    made.gated_model.pools.update(embeds=True)
     sign_with_logging(made)
-    routes.push()
     delivery.deliver_due()
     for path, body in (("/tokenize", {"prompt": PROMPT}), ("/detokenize", {"tokens": [1, 2]})):
         assert "weighbridge-content" not in posted(base, made.secret, path, **body)[1]

@@ -60,6 +60,12 @@ def test_what_a_card_needs_stays() -> None:
         assert wanted in html, wanted
 
 
+def test_a_wide_table_scrolls_by_itself_and_in_reach_of_the_keyboard() -> None:
+    html = cards.render("| a |\n|---|\n| 1 |\n\n<table align=center><tr><td>2</td></tr></table>\n")
+    assert html.count('<div class="scroll" tabindex="0"><table') == 2
+    assert html.count("</table></div>") == 2
+
+
 def test_metadata() -> None:
     card = cards.parse("---\nlicense: mit\ndate: 2026-11-24\n1: x\ntags: [a, b]\n---\n# T\n")
     assert card.metadata == {"license": "mit", "date": "2026-11-24", "1": "x", "tags": ["a", "b"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,9 @@ def book(lyceum: world.World, model: Model) -> Logbook:
 
 def take(book: Logbook, rows: list[dict[str, Any]], by: User | None, **options: Any) -> actions.Imported:
     parsed = chronicles.read(jsonl(rows), name="logbook.jsonl")
-    return actions.import_entries(logbook=book, parsed=parsed, name="logbook.jsonl", by=by, **options)
+    taken = actions.import_entries(logbook=book, parsed=parsed, name="logbook.jsonl", by=by, **options)
+    assert (taken.at is None) == (taken.added == taken.corrected == 0)
+    return replace(taken, at=None)
 
 
 def events(book: Logbook) -> list[str]:
