@@ -128,7 +128,7 @@ def render(markdown: str) -> str:
     )
     # An empty head names no column, and a block that scrolls sideways must be in reach of the keyboard.
     clean = clean.replace("<th></th>", "<td></td>").replace("<pre>", '<pre tabindex="0">')
-    clean = _TABLE.sub(r'<div class="scroll" tabindex="0">\g<0>', clean)
+    clean = _TABLE.sub(r'<div tabindex="0">\g<0>', clean)
     return clean.replace("</table>", "</table></div>")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import redis
 import uvicorn
@@ -99,6 +100,14 @@ def send(page: Page, prompt: str) -> None:
     page.get_by_role("button", name="Send").click()
 
 
+def spends_the_only_one(portal: str, bench: Bench) -> bool:
+    """Whether a request beside the page was answered, and was all that a minute allows."""
+    body = {"model": GATED, "prompt": "x", "max_tokens": 1}
+    headers = {"Authorization": f"Bearer {bench.secret}"}
+    answer = httpx.post(f"{portal}/v1/completions", json=body, headers=headers)
+    return (answer.status_code, answer.headers.get("x-ratelimit-limit-requests")) == (200, "1")
+
+
 def test_an_answer_streams_with_the_chance_of_each_token(
     portal: str, bench: Bench, engine: rig.Engine, open_page: Callable[[Look], Page], axe_check: AxeCheck
 ) -> None:
@@ -174,6 +183,7 @@ def test_what_stands_in_the_way_is_said_in_words(portal: str, bench: Bench, page
     assert page.get_by_role("alert").get_by_role("link").get_attribute("href") == "/me/usage/"
     assert page.get_by_label("Prompt").input_value() == "twice"
     actions.set_allowance(by=bench.world.manager, project=bench.project, limits=Limits(requests_per_minute=1))
+    rig.wait_for(lambda: spends_the_only_one(portal, bench))
     send(page, "again")
     page.get_by_role("alert").get_by_text("Your limit for a short time is reached").wait_for()
     assert "Try again in" in page.get_by_role("alert").inner_text()

@@ -200,9 +200,9 @@ def test_a_revoked_grant_is_refused_within_a_second_at_both_doors(
             reading = reader.submit(stream.read)
             manager.send(page, button="revoke", reason="A test of the exits.")
             began = time.monotonic()
-            refused = httpx.get(url, headers=download)
+            refused = httpx.get(url, headers=download, timeout=30)
             short = {"model": model, "prompt": "x", "max_tokens": 1}
-            answer = httpx.post(f"{stack.base_url}/v1/completions", json=short, headers=query)
+            answer = httpx.post(f"{stack.base_url}/v1/completions", json=short, headers=query, timeout=30)
             took = time.monotonic() - began
             rest = reading.result(60).decode()
     assert (refused.status_code, refused.headers["x-error-code"]) == (403, "GatedRepo")

@@ -62,7 +62,7 @@ def test_what_a_card_needs_stays() -> None:
 
 def test_a_wide_table_scrolls_by_itself_and_in_reach_of_the_keyboard() -> None:
     html = cards.render("| a |\n|---|\n| 1 |\n\n<table align=center><tr><td>2</td></tr></table>\n")
-    assert html.count('<div class="scroll" tabindex="0"><table') == 2
+    assert html.count('<div tabindex="0"><table') == 2
     assert html.count("</table></div>") == 2
 
 
