@@ -148,15 +148,19 @@ class Line:
 
 
 def pivot(scores: Iterable[Score]) -> tuple[list[str], list[Line]]:
-    """(subjects, lines) of scores that are in the order of by_kind: what shares task and setting stands in one line.
+    """(subjects, lines) of scores that are in the order of by_kind: what shares task, setting and who ran it stands in one
+    line, on whatever day it was run.
 
     Of two revisions of one model, each has a line: nothing is left out.
     """
     told = list(scores)
     subjects = list(dict.fromkeys(score.about for score in sorted(told, key=lambda score: score.beside)))
+    alike: dict[tuple[object, ...], list[Score]] = {}
+    for score in told:
+        alike.setdefault((score.task, score.setting, score.ran_by), []).append(score)
     lines = []
-    for _setting, members in groupby(told, key=lambda score: (score.task, score.setting, score.ran_by, score.ran_on)):
-        left = list(members)
+    for members in alike.values():
+        left = members
         while left:
             found: dict[str, Score] = {}
             left = [score for score in left if found.setdefault(score.about, score) is not score]

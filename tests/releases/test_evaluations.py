@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -19,7 +20,7 @@ from releases import entries
 from releases.evaluation_models import Score
 from releases.evaluation_rows import Row
 from releases.evaluations import actions as evaluations
-from releases.evaluations import entry, readers
+from releases.evaluations import entry, listing, readers
 from releases.evaluations.reading import Said
 from releases.models import Model
 from tests.portal import world
@@ -269,6 +270,24 @@ def test_a_reader_sees_scores_by_kind_and_that_toxicity_was_not_measured(
     assert "Not measured: no score of toxicity is kept." in page
     assert "no score of bias is kept" not in page
     assert "25.0\u00a0%" in client.get("/lyceum/mine").content.decode()
+
+
+def test_sizes_that_were_run_on_other_days_stand_in_one_line_and_what_others_ran_in_another(
+    lyceum: world.World, publish: Any
+) -> None:
+    told = [
+        ("mine", US, date(2026, 11, 24)),
+        ("larger", US, date(2026, 11, 26)),
+        ("mine", Said(ran_by="Ida Fremd"), None),
+    ]
+    models = {name: publish(lyceum, name) for name in ("mine", "larger")}
+    for name, said, day in told:
+        rows = [replace(row, ran_on=day) for row in read(NEW, said) if row.metric == "pct_stereotype"]
+        evaluations.import_scores(revision=models[name].main, rows=rows, by=lyceum.manager)
+    subjects, lines = listing.pivot(listing.by_kind(Score.objects.all()))
+    assert subjects == ["lyceum/mine", "lyceum/larger"]
+    assert [[bool(cell) for cell in line.cells] for line in lines] == [[True, True], [True, False]]
+    assert [line.first.ran_by for line in lines] == ["Lyceum Laboratory", "Ida Fremd"]
 
 
 def test_settings_of_one_task_stand_apart_and_the_page_says_so(
