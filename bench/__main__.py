@@ -1,10 +1,11 @@
-"""Run every bench, or those that are named: `python -m bench [access|curves|pages|gateway|queue|resolve|fetch|store|search|clients …] [--rounds N] [--seconds S] [--gib G] [--peers] [--points P]`."""
+"""Run every bench, or those that are named: `python -m bench [access|chronicle|curves|pages|gateway|queue|resolve|fetch|store|search|clients …] [--rounds N] [--seconds S] [--gib G] [--peers] [--points P]`."""
 
 from __future__ import annotations
 
 import argparse
 
 from bench.access import run as access
+from bench.chronicle import run as chronicle
 from bench.clients import run as clients
 from bench.curves import run as curves
 from bench.fetch import run as fetch
@@ -17,6 +18,7 @@ from bench.store import run as store
 
 BENCHES = {
     "access": access.main,
+    "chronicle": chronicle.main,
     "curves": curves.main,
     "pages": pages.main,
     "gateway": gateway.main,

@@ -63,15 +63,20 @@ def parse(text: str, *, name: str, year: int | None = None, zone: str = "") -> P
     opening = "\n".join(lines[: headings[0].line] if headings else lines).strip()
     if opening:
         entries.append(Draft(line=1, ref=f"{name}#", title=name, text=opening, source=name))
+    above: list[_Heading] = []
     for place, heading in enumerate(headings):
+        while above and above[-1].level >= heading.level:
+            above.pop()
+        trail = [each.title for each in above]
+        above.append(heading)
         following = headings[place + 1] if place + 1 < len(headings) else None
         body = "\n".join(lines[heading.end : following.line if following else len(lines)]).strip("\n").rstrip()
         stamp, _rest = stamps.leading(heading.title, year=year, zone=zone)
         if not body and not stamp.raw and following and following.level > heading.level:
-            continue  # it names a part: see _trail
+            continue  # it names a part, and stands in the trail of those below it
         seen[heading.title] += 1
         ref = _ref(name, heading.title, seen[heading.title])
-        source = ", ".join((f"{name}:{heading.line + 1}", *_trail(headings[: place + 1])))
+        source = ", ".join((f"{name}:{heading.line + 1}", *trail))
         entries.append(_entry(heading, body, ref=ref, source=source, year=year, zone=zone))
     return Parsed(entries, problems=_problems(entries))
 
@@ -110,17 +115,6 @@ def _headings(text: str) -> Iterator[_Heading]:
         if token.type == "heading_open" and token.level == 0 and token.map:
             title = " ".join(tokens[place + 1].content.split())
             yield _Heading(token.map[0], token.map[1], int(token.tag[1]), title)
-
-
-def _trail(upto: list[_Heading]) -> list[str]:
-    """Titles of the headings that the last one stands under, outermost first."""
-    found: list[str] = []
-    level = upto[-1].level
-    for heading in reversed(upto):
-        if heading.level < level:
-            found.append(heading.title)
-            level = heading.level
-    return found[::-1]
 
 
 def _ref(name: str, title: str, count: int) -> str:

@@ -167,7 +167,7 @@ def rungs(facts: dict[str, Any]) -> str:
         "## Along training",
         "",
         f"Weights of {len(facts['ladder'])} steps were kept. Each is a revision of its own, in {ladder.WEIGHTS}, under the tag of its step: "
-        f'`revision="{facts["ladder"][-1]["name"]}"`. Digests and weight ids are in `records/ladder.json`.{repeated(facts["repeat"])}',
+        f'`revision="{facts["ladder"][-1]["name"]}"`. Digests and weight ids are in `records/ladder.json`.{repeated(facts["repeat"], facts["ledger"]["steps"])}',
         "",
         "| Step | Tokens | Bits per byte, held out | Next-token accuracy, held out |",
         "|---:|---:|---:|---:|",
@@ -179,15 +179,18 @@ def rungs(facts: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def repeated(record: dict[str, Any] | None) -> str:
-    """That the run was done twice, and how far the second was the first; nothing where it was not."""
+def repeated(record: dict[str, Any] | None, steps: int) -> str:
+    """That a run of `steps` was done twice, and how far the second was the first; nothing where it was not."""
     rows = (record or {}).get("numbers")
     if record is None or rows is None:
         return ""
-    same = "equal to the last bit" if rows["equal_to_the_last_bit"] == rows["rows"] else "NOT all equal"
+    far = "" if record["reached_step"] == steps else f", up to step {record['reached_step']:,}"
+    published = [row for row in record["weight_ids"] if row["published"]]
+    late = [row for row in record["weight_ids"] if not row["published"]]
     return (
-        f" The run was repeated up to step {record['reached_step']:,}: {rows['equal_to_the_last_bit']:,} of {rows['rows']:,} recorded losses and gradient norms "
-        f"are {same} (`records/repeat.json`). The steps were kept by the repetition."
+        f" The run was repeated from nothing{far}: {rows['equal_to_the_last_bit']:,} of {rows['rows']:,} recorded losses and gradient norms and "
+        f"{sum(row['same'] for row in published)} of {len(published)} published weight ids came out the same to the last bit (`records/repeat.json`)."
+        f"{f' {len(late)} steps were kept by the repetition.' if late else ''}"
     )
 
 
