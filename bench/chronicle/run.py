@@ -19,8 +19,8 @@ from statistics import median
 
 from bench.access.stand import stand
 
-BYTES = 18 * 2**20
-"""As much as one request may bring (docs/logbook.md)."""
+SIZES = (4, 18)
+"""MiB: as much as the page takes (docs/logbook.md), and what the command alone does."""
 
 
 def main(*, rounds: int, seconds: float) -> None:
@@ -29,7 +29,7 @@ def main(*, rounds: int, seconds: float) -> None:
         print(f"\nPython {platform.python_version()}, {os.cpu_count()} cores, medians of {rounds} imports.\n")
         print("| chronicle | kB | lines | entries | seconds | CPU seconds | greatest memory |")
         print("|---|---:|---:|---:|---:|---:|---:|")
-        for name, file in [*public(), ("made, as large as is taken", made(home / "made.md")), ("nothing", None)]:
+        for name, file in [*public(), *made(home), ("nothing", None)]:
             told = [imported(file, number) for number in range(rounds)]
             size, lines = (0, 0) if file is None else (file.stat().st_size, len(file.read_text().splitlines()))
             print(
@@ -47,22 +47,21 @@ def public() -> Iterator[tuple[str, Path]]:
             yield f"{file.parent.name}/{file.name}", file
 
 
-def made(file: Path) -> Path:
-    """Headings with stamps, each with two lines of text, to BYTES."""
-    with file.open("w") as out:
-        out.write("# A long run\n")
-        number = 0
-        while out.tell() < BYTES - 400:
-            day, minute = number % 28 + 1, number % 1440
-            out.write(
-                f"\n### 2022-{number % 12 + 1:02}-{day:02} {minute // 60:02}:{minute % 60:02} step {number}: restarted\n"
-            )
-            out.write(
-                f"\nThe loss scale fell to {2 ** (number % 16)} at step {number:,}, one node after another was lost,\n"
-            )
-            out.write("and the run went on from the last checkpoint with half of the learning rate.\n")
-            number += 1
-    return file
+def made(home: Path) -> Iterator[tuple[str, Path]]:
+    """Headings with stamps, each with two lines of text, to each of SIZES."""
+    for size in SIZES:
+        file = home / f"made-{size}.md"
+        with file.open("w") as out:
+            out.write("# A long run\n")
+            number = 0
+            while out.tell() < (size << 20) - 400:
+                day, hour, minute = number % 28 + 1, number % 1440 // 60, number % 60
+                stamp = f"2022-{number % 12 + 1:02}-{day:02} {hour:02}:{minute:02}"
+                out.write(f"\n### {stamp} step {number}: restarted\n\nThe loss scale fell to {2 ** (number % 16)} ")
+                out.write(f"at step {number:,}, one node after another was lost,\nand the run went on from the last ")
+                out.write("checkpoint with half of the learning rate.\n")
+                number += 1
+        yield f"made, {size} MiB", file
 
 
 def imported(file: Path | None, number: int) -> tuple[int, float, float, float]:

@@ -27,8 +27,8 @@ from releases.logbook_models import Confidence, Entry, Kind, Logbook, Severity
 from releases.models import Family, Model
 
 TAG: Final = "logbooks"
-IMPORT_MAX: Final = 18 << 20
-"""Bytes of a source in JSON; its text may have 16 million characters."""
+IMPORT_MAX: Final = 6 << 20
+"""Bytes of a source in JSON; its text may have four million characters, as a file on the page."""
 LINKS: Final = {name: {"logbook": "$response.body#/id"} for name in ("listEntries", "freezeLogbook")}
 
 
@@ -157,7 +157,7 @@ class Added(Written):
 class Source(Taken):
     """A source, whole."""
 
-    text = serializers.CharField(max_length=16_000_000, trim_whitespace=False)
+    text = serializers.CharField(max_length=4_000_000, trim_whitespace=False)
     name = serializers.CharField(max_length=100, help_text="The same name again finds what was imported before.")
     format = Choice(choices=list(chronicles.FORMATS), required=False, default="", help_text="Left out: by the name.")
     year = serializers.IntegerField(required=False, default=None, min_value=1990, max_value=2100)

@@ -18,7 +18,8 @@ from releases.logbook.actions import PROBLEMS_MAX
 from releases.logbook_lifecycle import Verb
 from releases.logbook_models import Confidence, Entry, Kind, Severity
 
-UPLOAD_MAX: Final = 16 << 20
+UPLOAD_MAX: Final = 4 << 20
+"""Bytes of a file: sixty times the longest public chronicle, and some hundred megabytes while it is read (bench chronicle)."""
 PASTE_MAX: Final = 2_000_000
 """Characters that are shown again when a line is wrong."""
 
@@ -144,7 +145,7 @@ class ImportForm(Told):
 
     def _read(self, file: Any) -> str:  # noqa: ANN401 Django's uploaded file
         if file.size > UPLOAD_MAX:
-            self.add_error("file", _("The file is larger than 16 MB. Split it, or ask the operator to import it."))
+            self.add_error("file", _("The file is larger than 4 MiB. Split it, or ask the operator to import it."))
             return ""
         try:
             text = str(file.read().decode("utf-8"))
