@@ -6,13 +6,12 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import django
 import pytest
-from django.test.utils import setup_databases, teardown_databases
+from django.test.utils import setup_databases
 
 from infra import messages
 from infra.embedded import servers
@@ -77,13 +76,9 @@ _flush_append_only_tables()
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(
-    django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: Any
-) -> Iterator[None]:
+def django_db_setup(django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: Any) -> None:
     """The test database, whichever tests were chosen. pytest-django makes it for tests that are marked as using it: a
-    file whose servers alone do would find no tables when it is run by itself, as a failed test is (ADR 19)."""
+    file whose servers alone do would find no tables when it is run by itself, as a failed test is (ADR 19). It ends
+    with its server; on one that the caller named it is replaced by the next run."""
     with django_db_blocker.unblock():
-        made = setup_databases(verbosity=0, interactive=False, aliases={"default"}, serialized_aliases=set())
-    yield
-    with django_db_blocker.unblock():
-        teardown_databases(made, verbosity=0)
+        setup_databases(verbosity=0, interactive=False, aliases={"default"}, serialized_aliases=set())

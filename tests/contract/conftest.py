@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import redis
-from django.db import connection
 
 from inference import actions
 from inference.actions import Serving
@@ -23,15 +22,10 @@ from tests.inference.listener import listening
 
 
 @pytest.fixture(scope="session")
-def portal_url(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
-    """The running portal; its threads' connections are ended before the test database is dropped."""
+def portal_url(django_db_setup: None) -> Iterator[str]:
+    """The running portal."""
     with hubs.serving(hubs.portal()) as url:
         yield url
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        connection.close()
 
 
 @pytest.fixture

@@ -56,6 +56,9 @@ def test_a_program_opens_writes_imports_corrects_and_freezes(lyceum: world.World
         assert told == expected
     wrong = send(client, "post", f"{book}/import", who, name="x.jsonl", text='{"text": "Fine."}\n{"text": 5}')
     assert (wrong.status_code, wrong.json()["fields"]) == (400, {"text": ["Line 2: text must be a text."]})
+    long = send(client, "post", f"{book}/import", who, name="x.md", text="x" * 4_000_001)
+    assert (long.status_code, list(long.json()["fields"])) == (400, ["text"])
+    assert send(client, "post", f"{book}/import", who, name="x.md", text="x" * (6 << 20)).status_code == 413
     assert send(client, "post", f"{book}/freeze", who).json()["state"] == "frozen"
     assert send(client, "put", f"{book}/entries/1", who, title="Other").status_code == 409
     erratum = send(client, "post", f"{book}/entries", who, title="Not all", supersedes=1)

@@ -202,6 +202,9 @@ def test_a_manager_reads_a_file_first_then_imports_it_and_writes_beside_it(lyceu
     assert book.entries.count() == 2
     for bad in (b"", b"\xff\xfe"):
         assert upload("import", bad).status_code == 422
+    large = upload("import", b"### 2022-03-11\n" + b"x" * (4 << 20))
+    assert large.status_code == 422
+    assert "The file is larger than 4 MiB." in large.content.decode()
     added = client.post(f"{PAGE}/edit", {"verb": "add", "title": "Cut", "kind": "hyperparameter", "severity": "info", "before": "lr = 0.1", "after": "lr = 0.01\nby = hand"})  # fmt: skip
     assert added.status_code == 302
     assert book.entries.get(title="Cut").after == {"lr": 0.01, "by": "hand"}
