@@ -21,7 +21,8 @@ from portal.tokens.scopes import Scope
 from releases import actions, egress, ledger, tally
 from releases.actions.capping import MOST
 from releases.actions.rights import require_staff
-from releases.api import CapShape, model_of_lab
+from releases.api import CapShape
+from releases.api_names import model_of_lab
 
 TAG: Final = "downloads"
 

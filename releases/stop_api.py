@@ -17,7 +17,7 @@ from portal.errors import Invalid, NotFound
 from portal.people.models import User
 from releases import actions, lookup
 from releases.actions.rights import require_staff
-from releases.api import model_of_lab
+from releases.api_names import model_of_lab
 from releases.models import Family, Model, Revision
 from releases.stop_models import Stop
 

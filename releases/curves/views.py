@@ -27,11 +27,9 @@ from releases.curves.marks import Mark
 from releases.curves.picture import Picture
 from releases.curves.reading import Asked
 from releases.logbook.shelves import Shelf
-from releases.logbook.views import kept_shelf, shelf_of
+from releases.logbook.views import around, kept_shelf, shelf_of
 from releases.logbook_lifecycle import Verb, verbs
 from releases.logbook_models import Entry, Logbook
-from releases.models import Model
-from releases.views import about, revision_of
 
 ENTRIES: Final = 5000
 """Entries of one logbook that are placed on the picture."""
@@ -45,15 +43,10 @@ EXCERPT: Final = 700
 def curves(request: HttpRequest, **names: str) -> HttpResponse:
     """The page of a logbook's curves; a family's leads to those of its models too."""
     shelf = shelf_of(request, names)
-    if isinstance(shelf.subject, Model):
-        revision = revision_of(request, shelf.subject, "main", missing_ok=True)
-        around = about(request, shelf.subject, revision) | {"tab": "curves"}
-    else:
-        around = {"family": shelf.subject}
     asked = reading.of(request)
     drawn = picture.draw(shelf.own, asked.wish) if shelf.own else None
     told = _drawn(shelf, shelf.own, drawn, asked) if shelf.own and drawn else {"drawn": None}
-    return render(request, "releases/curves/page.html", around | {"shelf": shelf} | told)
+    return render(request, "releases/curves/page.html", around(request, shelf, "curves") | told)
 
 
 @login_required
