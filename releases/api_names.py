@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from portal.errors import Invalid, NotFound
 from portal.people.models import User
 from releases import lookup
+from releases.actions.rights import require_staff
 from releases.models import Model, Revision
 
 
@@ -24,6 +25,13 @@ def model_of_lab(user: User, lab: str, name: str) -> Model:
     found = lookup.model(lab, name, person=user, now=timezone.now())
     if found is None or not user.roles_in(found.lab):
         raise NotFound(_("There is no such model, or it belongs to another lab."))
+    return found
+
+
+def model_kept(user: User, lab: str, name: str) -> Model:
+    """A model that this person looks after. Raises NotFound without a role in its lab, NotAllowed without one for that."""
+    found = model_of_lab(user, lab, name)
+    require_staff(user, found.lab)
     return found
 
 

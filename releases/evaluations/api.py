@@ -14,8 +14,7 @@ from portal.api.fields import Choice, Taken
 from portal.api.operations import IN_PERSON, MANAGE, Listed, Operation, Scoped
 from portal.errors import NotFound
 from portal.people.models import User
-from releases.actions.rights import require_staff
-from releases.api_names import model_of_lab, revision_of
+from releases.api_names import model_kept, revision_of
 from releases.evaluation_metrics import Direction, Kind, Unit
 from releases.evaluation_models import Score, ScoreQuerySet
 from releases.evaluation_rows import LENGTHS
@@ -310,6 +309,4 @@ def _score(pk: int, user: User | None) -> Score:
 
 def _own_revision(user: User, lab: str, name: str, ref: str) -> Revision:
     """A revision of a model that this person looks after. Raises NotFound, NotAllowed; Invalid without the revision."""
-    model = model_of_lab(user, lab, name)
-    require_staff(user, model.lab)
-    return revision_of(model, ref, person=user)
+    return revision_of(model_kept(user, lab, name), ref, person=user)
