@@ -21,11 +21,11 @@ from inference.forms import AllowanceForm
 from inference.models import Pool
 from portal.agreements.actions import require_manager
 from portal.errors import NotFound
-from portal.people.models import User
 from portal.people.views import signed_in
 from portal.projects.models import Project
 from releases import policy
 from releases.models import Model
+from releases.views import reader
 
 
 @login_required
@@ -91,7 +91,6 @@ def shown(request: HttpRequest, namespace: str, name: str) -> Model:
 
 def right_to(request: HttpRequest, model: Model, capability: str = policy.QUERY) -> policy.Allow | policy.Deny:
     """Whether the reader may, and if not, what is missing."""
-    person = request.user if isinstance(request.user, User) else None
     return policy.decide(
-        person=person, scopes=None, model=model, revision=None, capability=capability, now=timezone.now()
+        person=reader(request), scopes=None, model=model, revision=None, capability=capability, now=timezone.now()
     )

@@ -28,7 +28,7 @@ Written by `python -m infra.permissions` from the state tables; do not edit. A c
 that follows. An empty cell is refused, whoever asks: with *conflict* to a party of the object, with *not found* to
 everybody else.
 
-Which address answers whom, by method and credential, is declared in `tests/architecture/doors.py`, and a test asks
+Which address answers whom, by method and credential, is declared in `tests/architecture/doors/`, and a test asks
 every address as everybody.
 """
 

@@ -1,32 +1,19 @@
 """Releases in the operator's admin: to read. Actions and `manage.py ingest` write."""
 
 from django.contrib import admin
-from django.db.models import Model as Table
-from django.http import HttpRequest
 
+from portal.read_only import ReadOnly, Row
 from releases.models import Blob, Download, Family, Model, Revision
 
 
-class ReadOnly(admin.ModelAdmin[Table]):
-    """Shows, and changes nothing."""
+class Uncounted(ReadOnly[Row]):
+    """Read only; a filtered list is not put beside the sum of all rows, which would be counted for it."""
 
     show_full_result_count = False
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Actions add."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Table | None = None) -> bool:
-        """Actions change."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Table | None = None) -> bool:
-        """Nothing is removed here."""
-        return False
-
 
 @admin.register(Family)
-class FamilyAdmin(ReadOnly):
+class FamilyAdmin(Uncounted[Family]):
     """Families."""
 
     list_display = ("__str__", "title", "hosted", "changed_at")
@@ -34,7 +21,7 @@ class FamilyAdmin(ReadOnly):
 
 
 @admin.register(Model)
-class ModelAdmin(ReadOnly):
+class ModelAdmin(Uncounted[Model]):
     """Models."""
 
     list_display = ("__str__", "gate", "parameters", "opened_at", "withdrawn_at")
@@ -42,7 +29,7 @@ class ModelAdmin(ReadOnly):
 
 
 @admin.register(Revision)
-class RevisionAdmin(ReadOnly):
+class RevisionAdmin(Uncounted[Revision]):
     """Revisions."""
 
     list_display = ("commit", "model", "state", "size", "published_at")
@@ -50,14 +37,14 @@ class RevisionAdmin(ReadOnly):
 
 
 @admin.register(Blob)
-class BlobAdmin(ReadOnly):
+class BlobAdmin(Uncounted[Blob]):
     """Objects of the store."""
 
     list_display = ("sha256", "size", "state", "verified_at")
 
 
 @admin.register(Download)
-class DownloadAdmin(ReadOnly):
+class DownloadAdmin(Uncounted[Download]):
     """The ledger."""
 
     list_display = ("at", "user_id", "model", "path", "size")

@@ -11,12 +11,11 @@ from rest_framework.request import Request
 
 from portal.api.fields import Choice, Taken
 from portal.api.operations import Operation, Scoped
-from portal.errors import NotAllowed, NotFound
-from portal.people.models import User
+from portal.errors import NotAllowed
 from portal.tokens.authentication import Credential
 from portal.tokens.scopes import Scope
-from releases import explanation, lookup
-from releases.models import Model
+from releases import explanation
+from releases.api_names import model_seen
 
 ANY: Final = tuple(scope.value for scope in Scope)
 
@@ -81,27 +80,12 @@ class Why(Scoped):
         A token may ask about its holder, and is then weighed itself; about others it needs `review` or `manage`.
         """
         asker, now = self.person(request), timezone.now()
-        model = _model(asked["model"], asker)
+        namespace, _slash, name = asked["model"].partition("/")
+        model = model_seen(namespace, name, person=asker)
         person = explanation.subject(asker, model, asked["person"])
         credential = request.auth if isinstance(request.auth, Credential) else None
         scopes = _scopes(credential, own=person.pk == asker.pk)
         return explanation.explain(person=person, scopes=scopes, model=model, action=asked["action"], now=now).as_json()
-
-
-def _model(full_name: str, asker: User) -> Model:
-    namespace, _slash, name = full_name.partition("/")
-    found = lookup.model(namespace, name, person=asker, now=timezone.now())
-    if found is None:
-        raise NotFound(_("There is no model %(name)s here, or it is not public.") % {"name": full_name})
-    return found
-
-
-def model_of_lab(user: User, lab: str, name: str) -> Model:
-    """A model of a lab where this person has a role. Raises NotFound for every other."""
-    found = lookup.model(lab, name, person=user, now=timezone.now())
-    if found is None or not user.roles_in(found.lab):
-        raise NotFound(_("There is no such model, or it belongs to another lab."))
-    return found
 
 
 def _scopes(credential: Credential | None, *, own: bool) -> frozenset[str] | None:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from django.utils import timezone
-from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from portal.api.fields import Taken
 from portal.api.operations import Operation, Scoped
-from portal.errors import Invalid, NotFound
-from releases import lookup
+from releases.api_names import model_seen, revision_of
 from releases.comparison import TENSORS_MAX, Changes, Difference
-from releases.models import Model, Revision
 
 TAG: Final = "comparisons"
 
@@ -85,10 +81,8 @@ class Comparison(Scoped):
     @Operation(name="compareRevisions", tag=TAG, scopes=None, asks=ComparedPair, gives=ComparisonShape, problems=(404,))
     def get(self, request: Request, lab: str, name: str, asked: dict[str, Any]) -> dict[str, Any]:
         """Compare two revisions that are or were public: files, tensors, cards, licence, access, scores."""
-        model = lookup.model(lab, name, person=None, now=timezone.now())
-        if model is None:
-            raise NotFound(_("There is no model %(name)s here, or it is not public.") % {"name": f"{lab}/{name}"})
-        before, after = (_revision(model, asked[end], end) for end in ("from", "to"))
+        model = model_seen(lab, name, person=None)
+        before, after = (revision_of(model, asked[end], person=None, field=end) for end in ("from", "to"))
         told = Difference(before, after)
         return {
             "model": model.full_name,
@@ -100,14 +94,6 @@ class Comparison(Scoped):
             "scores": told.scores,
             "texts": [{"path": text.path, "paragraphs": [block.runs for block in text.blocks]} for text in told.texts],
         }
-
-
-def _revision(model: Model, name: str, field: str) -> Revision:
-    found = lookup.revision(model, name, person=None, now=timezone.now())
-    if found is None:
-        wrong = _("This model has no such revision.")
-        raise Invalid(wrong, fields={field: [wrong]})
-    return found
 
 
 def _changes(changes: Changes, most: int) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from portal.people.models import User
 from portal.tokens.scopes import Scope
 from releases import actions, egress, ledger, tally
 from releases.actions.capping import MOST
-from releases.actions.rights import require_staff
-from releases.api import CapShape, model_of_lab
+from releases.api import CapShape
+from releases.api_names import model_kept
 
 TAG: Final = "downloads"
 
@@ -78,8 +78,7 @@ class OfModel(Scoped):
         The newest day first, or the most bytes. Drawn from the ledger four times an hour.
         """
         user, today = self.person(request), timezone.now().date()
-        model = model_of_lab(user, lab, name)
-        require_staff(user, model.lab)
+        model = model_kept(user, lab, name)
         sums = tally.asked(model, days=asked["days"], today=today, commit=asked["revision"])
         return Listed(sums.by(asked["by"]), lambda row: row)
 

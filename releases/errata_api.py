@@ -5,18 +5,16 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from portal.api.fields import Choice, Taken
 from portal.api.operations import MANAGE, Operation, Scoped
-from portal.errors import Invalid, NotFound
-from portal.people.models import User
-from releases import actions, lookup
-from releases.api import model_of_lab
-from releases.models import Model, Revision
+from portal.errors import Invalid
+from releases import actions
+from releases.api_names import model_of_lab, model_seen, revision_of
+from releases.models import Model
 from releases.proof_models import Erratum, Severity
 
 TAG: Final = "errata"
@@ -54,9 +52,7 @@ class Errata(Scoped):
     @Operation(name="listErrata", tag=TAG, scopes=None, listed=True, gives=ErratumShape)
     def get(self, request: Request, lab: str, name: str, asked: dict[str, Any]) -> QuerySet[Erratum]:
         """List every erratum of a published model, the newest first; what a later one corrects stays."""
-        model = lookup.model(lab, name, person=None, now=timezone.now())
-        if model is None:
-            raise NotFound(_("There is no model %(name)s here, or it is not public.") % {"name": f"{lab}/{name}"})
+        model = model_seen(lab, name, person=None)
         return model.errata.select_related("model__lab", "revision")
 
     @Operation(
@@ -68,16 +64,10 @@ class Errata(Scoped):
         """Say in public what is wrong with a model that is out; everybody who may hold a copy is written to."""
         user = self.person(request)
         model = model_of_lab(user, lab, name)
-        revision, corrects = _revision(user, model, said.pop("revision")), _earlier(model, said.pop("corrects"))
+        named = said.pop("revision")
+        revision = revision_of(model, named, person=user) if named else None
+        corrects = _earlier(model, said.pop("corrects"))
         return actions.add_erratum(model=model, revision=revision, corrects=corrects, by=user, **said)
-
-
-def _revision(user: User, model: Model, name: str) -> Revision | None:
-    found = lookup.revision(model, name, person=user, now=timezone.now()) if name else None
-    if name and found is None:
-        wrong = _("This model has no such revision.")
-        raise Invalid(wrong, fields={"revision": [wrong]})
-    return found
 
 
 def _earlier(model: Model, pk: int | None) -> Erratum | None:

@@ -13,7 +13,7 @@ from portal.people.models import User
 from portal.prepared import Prepared
 from releases import egress, policy
 from releases.conditions import Facts
-from releases.models import File, FormerName, Model, Revision
+from releases.models import Family, File, FormerName, Model, Revision
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
 """A commit id, or enough of its start to mean one revision."""
@@ -29,6 +29,11 @@ class Moved(Exception):
     def __init__(self, before: str, model: Model) -> None:
         super().__init__(f"{before} is called {model.full_name} now.")
         self.before, self.after = before, model.full_name
+
+
+def family(lab: str, slug: str) -> Family | None:
+    """The family of this name, hosted here or not: that there is one is no secret."""
+    return Family.objects.select_related("lab").filter(lab__slug=lab, slug=slug).first()
 
 
 def model(namespace: str, name: str, *, person: User | None, now: datetime) -> Model | None:

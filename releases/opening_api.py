@@ -17,10 +17,9 @@ from portal.api.fields import Choice, Taken
 from portal.api.operations import MANAGE, STAFF, Listed, Operation, Scoped
 from portal.errors import Invalid, NotFound
 from portal.people.models import User
-from releases import actions, lookup
+from releases import actions
 from releases.actions.opening import parties_of
-from releases.api import model_of_lab
-from releases.models import Model, Revision
+from releases.api_names import model_of_lab, revision_of
 from releases.opening import LIVE, Rule, State, Verb, verbs
 from releases.opening_models import Opening, OpeningApproval, OpeningStep
 
@@ -115,7 +114,8 @@ class Openings(Scoped):
     def post(self, request: Request, lab: str, name: str, said: dict[str, Any]) -> Opening:
         """Have a revision published by itself, once its rules are met and its check has passed."""
         user = self.person(request)
-        revision = _revision(user, model_of_lab(user, lab, name), said.pop("revision"))
+        model = model_of_lab(user, lab, name)
+        revision = revision_of(model, said.pop("revision"), person=user, drafts=True)
         people = _people(said.pop("approvers"))
         return _found(user, actions.plan_opening(revision=revision, by=user, approvers=people, **said).pk)
 
@@ -210,14 +210,6 @@ def _shown(opening: Opening, user: User) -> Opening:
     opening.waits_for_now = opening.waits_for(timezone.now()) if live else ()  # type: ignore[attr-defined]
     opening.verbs = verbs(opening.state, parties_of(opening, user)) if live else ()  # type: ignore[attr-defined]
     return opening
-
-
-def _revision(user: User, model: Model, name: str) -> Revision:
-    found = lookup.revision(model, name, person=user, now=timezone.now(), drafts=True)
-    if found is None:
-        wrong = _("This model has no such revision.")
-        raise Invalid(wrong, fields={"revision": [wrong]})
-    return found
 
 
 def _people(ids: Sequence[UUID]) -> list[User]:

@@ -15,9 +15,8 @@ from portal.access.behind import Link, namer, teller
 from portal.access.gate_models import Gate
 from portal.access.models import Grant
 from portal.counting import counts
-from portal.people.models import Membership, User
+from portal.people.models import MANAGERS, Membership, User
 from releases import egress
-from releases.actions.surging import MANAGERS
 from releases.cap_forms import CapForm
 from releases.download_models import Surge
 from releases.harm_models import HarmReport

@@ -16,8 +16,7 @@ from portal.api.operations import MANAGE, Operation, Scoped
 from portal.errors import Invalid, NotFound
 from portal.people.models import User
 from releases import actions, lookup
-from releases.actions.rights import require_staff
-from releases.api import model_of_lab
+from releases.api_names import model_kept
 from releases.models import Family, Model, Revision
 from releases.stop_models import Stop
 
@@ -65,7 +64,7 @@ class Stops(Scoped):
     )  # fmt: skip
     def get(self, request: Request, lab: str, name: str, asked: dict[str, Any]) -> QuerySet[Stop]:
         """List what was ever stopped of a model, its revisions and its family, the newest first."""
-        return Stop.objects.beside(_managed(self.person(request), lab, name))
+        return Stop.objects.beside(model_kept(self.person(request), lab, name))
 
     @Operation(
         name="stopRelease", tag=TAG, scopes=(MANAGE,), takes=Stopped, gives=StopShape, status=201, recent=True,
@@ -75,7 +74,7 @@ class Stops(Scoped):
     def post(self, request: Request, lab: str, name: str, said: dict[str, Any]) -> Stop:
         """Refuse every download and query of a model, its family or one revision from the next request on."""
         user = self.person(request)
-        subject = _subject(_managed(user, lab, name), user, said["what"], said["revision"])
+        subject = _subject(model_kept(user, lab, name), user, said["what"], said["revision"])
         return actions.stop_release(subject=subject, by=user, reason=said["reason"], instead=said["instead"])
 
 
@@ -90,12 +89,6 @@ class Lift(Scoped):
         if found is None or not user.roles_in(found.lab):
             raise NotFound(_("There is no such stop, or it belongs to another lab."))
         return actions.lift_stop(stop=found, by=user)
-
-
-def _managed(user: User, lab: str, name: str) -> Model:
-    found = model_of_lab(user, lab, name)
-    require_staff(user, found.lab)
-    return found
 
 
 def _subject(model: Model, user: User, what: str, revision: str) -> Family | Model | Revision:

@@ -257,7 +257,7 @@ def reader(request: HttpRequest) -> User | None:
 
 def family_of(lab: str, slug: str) -> Family:
     """A family, hosted here or not. Raises NotFound."""
-    found = Family.objects.select_related("lab").filter(lab__slug=lab, slug=slug).first()
+    found = lookup.family(lab, slug)
     if found is None:
         raise NotFound(gettext("There is no family of this name. Begin at the catalogue."))
     return found

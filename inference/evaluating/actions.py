@@ -108,17 +108,16 @@ def _begin(
     pk: UUID, by: User, revision: Revision, tasks: TaskSet, token: AccessToken, file: BatchFile, *, directly: bool,
     again: bool,
 ) -> EvaluationRun:  # fmt: skip
-    """Run and batch in one step; two who begin the same wait for one another on the revision."""
+    """Run and batch in one step, for the project of the file; two who begin the same wait for one another."""
     Revision.objects.select_for_update(of=("self",)).get(pk=revision.pk)
     if standing := _standing(revision, tasks, again=again):
         return standing
-    assert token.project is not None  # noqa: S101
     batch = batches.create(
-        by=by, token=token, project=token.project, endpoint=asking.ENDPOINT, input_file=file.pk,
+        by=by, token=token, project=file.project, endpoint=asking.ENDPOINT, input_file=file.pk,
         metadata={"evaluation": str(pk), "tasks_sha256": tasks.sha256},
     )  # fmt: skip
     run = EvaluationRun.objects.create(
-        id=pk, revision=revision, owner=by, project=token.project, batch=batch.pk, directly=directly, task=tasks.task,
+        id=pk, revision=revision, owner=by, project=file.project, batch=batch.pk, directly=directly, task=tasks.task,
         type=tasks.type.value, licence=tasks.licence, digest=tasks.sha256, items=len(tasks.items),
         weights=weight_id(revision),
     )  # fmt: skip

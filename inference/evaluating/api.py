@@ -6,7 +6,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -20,9 +19,8 @@ from portal.api.operations import MANAGE, Operation, Scoped
 from portal.errors import Invalid
 from portal.people.models import User
 from portal.tokens.models import AccessToken
-from releases import lookup
 from releases.actions.rights import require_staff
-from releases.api import model_of_lab
+from releases.api_names import model_kept, revision_of
 
 TAG: Final = "evaluations"
 _TEXT: Final = 1_000_000
@@ -96,9 +94,7 @@ class RunsOfModel(Scoped):
     def get(self, request: Request, lab: str, name: str, asked: dict[str, Any]) -> QuerySet[EvaluationRun]:
         """List the evaluation runs of a model, the newest first."""
         user = self.person(request)
-        model = model_of_lab(user, lab, name)
-        require_staff(user, model.lab)
-        return EvaluationRun.objects.drawn().filter(revision__model=model)
+        return EvaluationRun.objects.drawn().filter(revision__model=model_kept(user, lab, name))
 
     @Operation(
         name="runEvaluation", tag=TAG, scopes=(MANAGE,), takes=EvaluationAsked, gives=EvaluationRunShape, status=201,
@@ -112,12 +108,7 @@ class RunsOfModel(Scoped):
     def post(self, request: Request, lab: str, name: str, said: dict[str, Any]) -> EvaluationRun:
         """Measure a served revision by a task set, through a batch of one's own; the run that stands already, where one does."""
         user = self.person(request)
-        model = model_of_lab(user, lab, name)
-        require_staff(user, model.lab)
-        revision = lookup.revision(model, said["revision"], person=user, now=timezone.now())
-        if revision is None:
-            wrong = _("This model has no such revision.")
-            raise Invalid(wrong, fields={"revision": [wrong]})
+        revision = revision_of(model_kept(user, lab, name), said["revision"], person=user)
         return actions.begin(
             by=user, revision=revision, content=said["tasks"].encode(), token=_token(user, said["token"]),
             directly=said["directly"], again=said["again"],

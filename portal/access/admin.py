@@ -6,18 +6,18 @@ from portal.access.application_models import Application
 from portal.access.gate_models import Gate
 from portal.access.models import Grant
 from portal.access.review_models import Review
-from portal.agreements.admin import ReadOnly
+from portal.read_only import ReadOnly
 
 
 @admin.register(Gate)
-class GateAdmin(ReadOnly):
+class GateAdmin(ReadOnly[Gate]):
     """Gates by lab."""
 
     list_display = ("slug", "lab", "agreement", "quorum", "grant_days", "generation")
 
 
 @admin.register(Application)
-class ApplicationAdmin(ReadOnly):
+class ApplicationAdmin(ReadOnly[Application]):
     """Applications by time."""
 
     list_display = ("reference", "gate", "applicant", "status", "lane", "submitted_at", "decided_at")
@@ -25,14 +25,14 @@ class ApplicationAdmin(ReadOnly):
 
 
 @admin.register(Review)
-class ReviewAdmin(ReadOnly):
+class ReviewAdmin(ReadOnly[Review]):
     """Votes by time."""
 
     list_display = ("application", "reviewer", "round", "vote", "cast_at")
 
 
 @admin.register(Grant)
-class GrantAdmin(ReadOnly):
+class GrantAdmin(ReadOnly[Grant]):
     """Grants by time."""
 
     list_display = ("reference", "user", "gate", "project", "starts_at", "ends_at", "suspended_at", "revoked_at")

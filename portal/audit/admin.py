@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from portal.audit.events import Event
 from portal.audit.models import Entry
+from portal.read_only import ReadOnly
 
 
 class OfEvent(admin.SimpleListFilter):
@@ -25,22 +26,10 @@ class OfEvent(admin.SimpleListFilter):
 
 
 @admin.register(Entry)
-class EntryAdmin(admin.ModelAdmin[Entry]):
+class EntryAdmin(ReadOnly[Entry]):
     """Read only."""
 
     list_display = ("position", "at", "event", "actor", "target_type", "target_id")
     list_filter = (OfEvent,)
     show_full_result_count = False
     search_fields = ("target_id", "actor")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Entries are written by actions alone."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Entry | None = None) -> bool:
-        """Entries are never changed."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Entry | None = None) -> bool:
-        """Entries are never deleted."""
-        return False

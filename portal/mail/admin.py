@@ -1,32 +1,9 @@
 """Sent mail and unreachable addresses in the admin: to read."""
 
-from __future__ import annotations
-
-from typing import Generic, TypeVar
-
 from django.contrib import admin
-from django.db.models import Model
-from django.http import HttpRequest
 
 from portal.mail.models import Sent, Unreachable
-
-Row = TypeVar("Row", bound=Model)
-
-
-class ReadOnly(admin.ModelAdmin[Row], Generic[Row]):
-    """What mail services tell is nobody's to change."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Rows come from sending and from the mail service."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
-        """They are never changed by hand."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
-        """They go when their time is over."""
-        return False
+from portal.read_only import ReadOnly
 
 
 @admin.register(Sent)

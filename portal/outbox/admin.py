@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 
 from portal.outbox import delivery
 from portal.outbox.models import Message
+from portal.read_only import ReadOnly
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -40,7 +41,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Message)
-class MessageAdmin(admin.ModelAdmin[Message]):
+class MessageAdmin(ReadOnly[Message]):
     """Read only, but for trying again what was given up."""
 
     list_display = ("id", "topic", "key", "created_at", "attempts", "failed_at", "delivered_at", "last_error")
@@ -57,15 +58,3 @@ class MessageAdmin(admin.ModelAdmin[Message]):
             delivery.try_again(by=cast("AbstractBaseUser", request.user), message=message)
         n = len(given_up)
         messages.success(request, ngettext("%(n)s message waits again.", "%(n)s messages wait again.", n) % {"n": n})
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Messages are left by actions alone."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Message | None = None) -> bool:
-        """Messages are never changed by hand."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Message | None = None) -> bool:
-        """Messages are never deleted by hand."""
-        return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -126,6 +126,10 @@ class Role(models.TextChoices):
     REVIEWER = "reviewer", _("reviewer")
     MANAGER = "manager", _("release manager")
     ADMINISTRATOR = "administrator", _("administrator")
+
+
+MANAGERS: Final = (Role.MANAGER, Role.ADMINISTRATOR)
+"""Who decides for a lab beyond the single application. Tables of states, which are plain Python, spell the two out."""
 
 
 class MembershipQuerySet(models.QuerySet["Membership"]):

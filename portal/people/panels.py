@@ -1,38 +1,48 @@
-"""What `/me/` shows: fragments that the apps above register, because people know nothing of rights or tokens."""
+"""Sections of a page that the apps above register, because the page's own app knows nothing of what they hold."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Generic, ParamSpec
 
 from portal.people.models import User
 
-Context = Callable[[User], dict[str, Any]]
+About = ParamSpec("About")
+"""What a page is about, which is what its sections are told."""
+Context = Callable[About, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
-    """One section of the page: a template that draws a `.row`, and what it needs to know about a person."""
+class Panel(Generic[About]):
+    """One section: a template that draws a `.row`, and what it needs to know."""
 
     order: int
     template: str
-    context: Context
+    context: Context[About]
 
 
-_panels: dict[str, Panel] = {}
+class Panels(Generic[About]):
+    """The sections of one page."""
+
+    def __init__(self) -> None:
+        self._panels: dict[str, Panel[About]] = {}
+
+    def register(self, template: str, *, order: int) -> Callable[[Context[About]], Context[About]]:
+        """Register a section, from AppConfig.ready; the decorated function returns the template's context."""
+
+        def kept(function: Context[About]) -> Context[About]:
+            self._panels[template] = Panel(order, template, function)
+            return function
+
+        return kept
+
+    def of(self, *about: About.args, **named: About.kwargs) -> list[tuple[str, dict[str, Any]]]:
+        """(template, context) of every section, in order."""
+        return [(p.template, p.context(*about, **named)) for p in sorted(self._panels.values(), key=lambda p: p.order)]
 
 
-def panel(template: str, *, order: int) -> Callable[[Context], Context]:
-    """Register a section, from AppConfig.ready; the decorated function returns the template's context."""
-
-    def register(function: Context) -> Context:
-        _panels[template] = Panel(order, template, function)
-        return function
-
-    return register
-
-
-def panels_of(user: User) -> list[tuple[str, dict[str, Any]]]:
-    """Return (template, context) of every section, in order."""
-    return [(p.template, p.context(user)) for p in sorted(_panels.values(), key=lambda p: p.order)]
+_mine: Final = Panels[[User]]()
+panel = _mine.register
+panels_of = _mine.of
+"""What `/me/` shows of a person."""

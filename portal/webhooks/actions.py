@@ -16,12 +16,11 @@ from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotFound
 from portal.mail import sending
 from portal.outbox import delivery as outbox
-from portal.people.models import Lab, Membership, Role, User
+from portal.people.models import MANAGERS, Lab, Membership, User
 from portal.webhooks import signing, wire
 from portal.webhooks.models import Delivery, DeliveryState, Endpoint
 
 TOPIC: Final = "webhook.send"
-MANAGERS: Final = (Role.MANAGER, Role.ADMINISTRATOR)
 PAUSES_S: Final = (5, 30, 120, 600, 3_600, 14_400, 43_200)
 """Between one attempt and the next; after the last one a delivery has failed."""
 MOST_FAILURES: Final = 20

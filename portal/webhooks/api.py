@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from portal import errors
 from portal.api.fields import Choice, Taken
 from portal.api.operations import MANAGE, Operation, Scoped
-from portal.people.models import Lab, Membership, User
+from portal.people.models import MANAGERS, Lab, Membership, User
 from portal.webhooks import actions
 from portal.webhooks.models import Delivery, DeliveryState, Endpoint
 
@@ -81,7 +81,7 @@ class DeliveryShape(serializers.Serializer[Any]):
 
 def managed(user: User) -> QuerySet[Lab]:
     """The labs whose webhooks this person looks after."""
-    held = Membership.objects.active().filter(user=user, role__in=actions.MANAGERS)
+    held = Membership.objects.active().filter(user=user, role__in=MANAGERS)
     return Lab.objects.filter(pk__in=held.values("lab"))
 
 

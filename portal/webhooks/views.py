@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from portal.errors import Invalid, NotFound
-from portal.people.models import Lab, Membership, User
+from portal.people.models import MANAGERS, Lab, Membership, User
 from portal.people.views import signed_in
 from portal.webhooks import actions, signing
 from portal.webhooks.forms import WebhookForm
@@ -121,7 +121,7 @@ def _uuid(text: str) -> UUID | None:
 
 def _labs(user: User) -> list[Lab]:
     """The labs whose webhooks this person looks after; NotFound when there are none."""
-    held = Membership.objects.active().filter(user=user, role__in=actions.MANAGERS).select_related("lab")
+    held = Membership.objects.active().filter(user=user, role__in=MANAGERS).select_related("lab")
     labs = list({row.lab_id: row.lab for row in held}.values())
     if not labs:
         raise NotFound(_("There is nothing at this address."))

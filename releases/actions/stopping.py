@@ -59,10 +59,9 @@ def stop_release(*, subject: Family | Model | Revision, by: User | None, reason:
     if not reason.strip():
         raise Invalid(_("Say why it is stopped: its users will ask."), fields={"reason": [_("Say why.")]})
     instead = replacement(instead, gone=locked)
-    target = {_kind(locked): locked}
-    if Stop.objects.in_force().filter(**target).exists():
+    if locked.stops.in_force().exists():
         raise Conflict(_("It is stopped already. Lift that stop first to give another reason."))
-    stop = Stop.objects.create(**target, reason=reason.strip(), instead=instead, stopped_by=by)
+    stop = locked.stops.create(reason=reason.strip(), instead=instead, stopped_by=by)
     _cut(affected(stop))
     _announce(stop, Event.RELEASE_STOPPED, by, reason=stop.reason, instead=instead)
     return stop
@@ -126,10 +125,6 @@ def _locked(subject: Family | Model | Revision) -> Family | Model | Revision:
 
 def _lab_of(subject: Family | Model | Revision) -> Lab:
     return subject.model.lab if isinstance(subject, Revision) else subject.lab
-
-
-def _kind(subject: Family | Model | Revision) -> str:
-    return type(subject).__name__.lower()
 
 
 def _within(gone: Family | Model | Revision, model: Model, revision: Revision) -> bool:

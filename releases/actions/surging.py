@@ -17,13 +17,12 @@ from django.urls import reverse
 from portal.audit import trail
 from portal.audit.events import Event
 from portal.mail import sending
-from portal.people.models import Lab, Membership, Role
+from portal.people.models import MANAGERS, Lab, Membership
 from releases import tally
 from releases.download_models import DailyDownload, Surge
 
 LOOK_BACK: Final = timedelta(days=90)
 GB: Final = 1_000_000_000
-MANAGERS: Final = (Role.MANAGER, Role.ADMINISTRATOR)
 
 
 def tell_surges(day: date) -> int:

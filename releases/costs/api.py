@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from django.conf import settings
-from django.utils import timezone
-from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from portal.api.fields import Choice, Taken
 from portal.api.operations import Operation, Scoped
-from portal.errors import NotFound
-from releases import lookup
+from releases.api_names import model_seen
 from releases.costs import answers, hardware, inputs, memory, subjects
 from releases.costs.subjects import Subject
-from releases.models import Family
 
 TAG: Final = "costs"
 _KINDS: Final = list(memory.KINDS)
@@ -114,12 +111,15 @@ class TrainingCostShape(serializers.Serializer[Any]):
     dollars = QuantityShape(required=False)
 
 
+_Running: Final = partial(Operation, tag=TAG, scopes=None, asks=RunningAsked, gives=RunningCostShape)
+_Training: Final = partial(Operation, tag=TAG, scopes=None, asks=TrainingAsked, gives=TrainingCostShape)
+"""Asked of a model and of a size of an entry alike; only a model can lack the config that it takes (409)."""
+
+
 class RunningCost(Scoped):
     """`/api/v1/models/<lab>/<name>/cost`."""
 
-    @Operation(
-        name="estimateRunningCost", tag=TAG, scopes=None, asks=RunningAsked, gives=RunningCostShape, problems=(404, 409)
-    )
+    @_Running(name="estimateRunningCost", problems=(404, 409))
     def get(self, request: Request, lab: str, name: str, asked: dict[str, Any]) -> dict[str, Any]:
         """Estimate whether a published model fits on a machine, how fast it is, and what that costs."""
         return answers.running_cost(_model(lab, name), asked, base=settings.BASE_URL)
@@ -128,14 +128,7 @@ class RunningCost(Scoped):
 class TrainingCost(Scoped):
     """`/api/v1/models/<lab>/<name>/training-cost`."""
 
-    @Operation(
-        name="estimateTrainingCost",
-        tag=TAG,
-        scopes=None,
-        asks=TrainingAsked,
-        gives=TrainingCostShape,
-        problems=(404, 409),
-    )
+    @_Training(name="estimateTrainingCost", problems=(404, 409))
     def get(self, request: Request, lab: str, name: str, asked: dict[str, Any]) -> dict[str, Any]:
         """Estimate what the training of a published model took, on your grid and prices."""
         return answers.training_cost(_model(lab, name), asked, base=settings.BASE_URL)
@@ -144,14 +137,7 @@ class TrainingCost(Scoped):
 class RunningCostOfSize(Scoped):
     """`/api/v1/families/<lab>/<slug>/sizes/<size>/cost`."""
 
-    @Operation(
-        name="estimateRunningCostOfSize",
-        tag=TAG,
-        scopes=None,
-        asks=RunningAsked,
-        gives=RunningCostShape,
-        problems=(404,),
-    )
+    @_Running(name="estimateRunningCostOfSize", problems=(404,))
     def get(self, request: Request, lab: str, slug: str, size: str, asked: dict[str, Any]) -> dict[str, Any]:
         """Estimate the same of a size that is described here and hosted elsewhere."""
         return answers.running_cost(_size(lab, slug, size), asked, base=settings.BASE_URL)
@@ -160,28 +146,16 @@ class RunningCostOfSize(Scoped):
 class TrainingCostOfSize(Scoped):
     """`/api/v1/families/<lab>/<slug>/sizes/<size>/training-cost`."""
 
-    @Operation(
-        name="estimateTrainingCostOfSize",
-        tag=TAG,
-        scopes=None,
-        asks=TrainingAsked,
-        gives=TrainingCostShape,
-        problems=(404,),
-    )
+    @_Training(name="estimateTrainingCostOfSize", problems=(404,))
     def get(self, request: Request, lab: str, slug: str, size: str, asked: dict[str, Any]) -> dict[str, Any]:
         """Estimate the same of its training."""
         return answers.training_cost(_size(lab, slug, size), asked, base=settings.BASE_URL)
 
 
 def _model(lab: str, name: str) -> Subject:
-    found = lookup.model(lab, name, person=None, now=timezone.now())
-    if found is None:
-        raise NotFound(_("There is no model %(name)s here, or it is not public.") % {"name": f"{lab}/{name}"})
+    found = model_seen(lab, name, person=None)
     return subjects.of_revision(found, found.main)
 
 
 def _size(lab: str, slug: str, size: str) -> Subject:
-    family = Family.objects.select_related("lab").filter(lab__slug=lab, slug=slug, hosted=False).first()
-    if family is None:
-        raise NotFound(_("There is no family of this name. Begin at the catalogue."))
-    return subjects.of_size(family, size)
+    return subjects.of_size(subjects.entry(lab, slug), size)

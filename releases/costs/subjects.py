@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal.errors import Conflict, Invalid, NotFound
-from releases import entries
+from releases import entries, lookup
 from releases.costs import architecture
 from releases.costs.architecture import Architecture
 from releases.costs.expression import Quantity, Source, given
@@ -77,6 +77,14 @@ def of_revision(model: Model, revision: Revision | None) -> Subject:
         facts=_trained(revision, page),
         boundary=str(_record(revision).get("boundary", ""))[:BOUNDARY],
     )
+
+
+def entry(lab: str, slug: str) -> Family:
+    """A family that is described here and hosted elsewhere. Raises NotFound."""
+    found = lookup.family(lab, slug)
+    if found is None or found.hosted:
+        raise NotFound(_("There is no family of this name. Begin at the catalogue."))
+    return found
 
 
 def of_size(family: Family, name: str) -> Subject:

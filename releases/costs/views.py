@@ -27,7 +27,6 @@ from releases.costs.forms import MachineForm, RunningForm, TrainingForm
 from releases.costs.subjects import Subject
 from releases.costs.writing import Page, Step
 from releases.hardware_models import HardwareProfile
-from releases.models import Family
 
 Answer = Callable[..., dict[str, Any]]
 
@@ -44,7 +43,7 @@ def running_cost(request: HttpRequest, namespace: str, name: str) -> HttpRespons
 @require_safe
 def running_cost_of_size(request: HttpRequest, lab: str, slug: str, size: str) -> HttpResponse:
     """The same of a size that is described here and hosted elsewhere."""
-    family = _reference(lab, slug)
+    family = subjects.entry(lab, slug)
     return _answered(request, lambda: subjects.of_size(family, size), _run, answers.running_cost, {"family": family})
 
 
@@ -59,7 +58,7 @@ def training_cost(request: HttpRequest, namespace: str, name: str) -> HttpRespon
 @require_safe
 def training_cost_of_size(request: HttpRequest, lab: str, slug: str, size: str) -> HttpResponse:
     """The same of a size that is described here and hosted elsewhere."""
-    family = _reference(lab, slug)
+    family = subjects.entry(lab, slug)
     return _answered(request, lambda: subjects.of_size(family, size), _train, answers.training_cost, {"family": family})
 
 
@@ -227,10 +226,3 @@ def _kept(request: HttpRequest, form: RunningForm) -> list[tuple[str, str]]:
     return [
         (kept.name, form.query(**blank | kept.settings)) for kept in HardwareProfile.objects.filter(user=request.user)
     ]
-
-
-def _reference(lab: str, slug: str) -> Family:
-    found = Family.objects.select_related("lab").filter(lab__slug=lab, slug=slug, hosted=False).first()
-    if found is None:
-        raise NotFound(_("There is no family of this name. Begin at the catalogue."))
-    return found

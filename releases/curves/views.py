@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final, cast
 from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Max
-from django.db.models.functions import Left
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.template.loader import render_to_string
 from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.utils.translation import get_language, gettext, pgettext
 from django.views.decorators.http import require_POST, require_safe
@@ -21,39 +18,27 @@ from portal.errors import NotFound
 from portal.people.language import READS
 from portal.people.second_factor import step_up
 from portal.people.views import signed_in
-from releases.curves import drawing, figures, marks, picture, reading, tables
+from releases.curves import drawing, exports, figures, marks, picture, placed, reading, tables
 from releases.curves.actions import take_back_curves
-from releases.curves.marks import Mark
 from releases.curves.picture import Picture
 from releases.curves.reading import Asked
 from releases.logbook.shelves import Shelf
-from releases.logbook.views import kept_shelf, shelf_of
+from releases.logbook.views import around, kept_shelf, shelf_of
 from releases.logbook_lifecycle import Verb, verbs
-from releases.logbook_models import Entry, Logbook
-from releases.models import Model
-from releases.views import about, revision_of
+from releases.logbook_models import Logbook
 
-ENTRIES: Final = 5000
-"""Entries of one logbook that are placed on the picture."""
 LISTED: Final = 50
 """Entries that the page lists of the range in view."""
-EXCERPT: Final = 700
-"""Characters of an entry's text beside the picture; its own page has all."""
 
 
 @require_safe
 def curves(request: HttpRequest, **names: str) -> HttpResponse:
     """The page of a logbook's curves; a family's leads to those of its models too."""
     shelf = shelf_of(request, names)
-    if isinstance(shelf.subject, Model):
-        revision = revision_of(request, shelf.subject, "main", missing_ok=True)
-        around = about(request, shelf.subject, revision) | {"tab": "curves"}
-    else:
-        around = {"family": shelf.subject}
     asked = reading.of(request)
     drawn = picture.draw(shelf.own, asked.wish) if shelf.own else None
     told = _drawn(shelf, shelf.own, drawn, asked) if shelf.own and drawn else {"drawn": None}
-    return render(request, "releases/curves/page.html", around | {"shelf": shelf} | told)
+    return render(request, "releases/curves/page.html", around(request, shelf, "curves") | told)
 
 
 @login_required
@@ -86,7 +71,7 @@ def form(request: HttpRequest, shape: str, **names: str) -> HttpResponseBase:
     drawn = picture.draw(logbook, asked.wish)
     if drawn is None:
         raise NotFound(gettext("There are no curves in this logbook yet."))
-    response = _FORMS[shape](drawn, logbook, asked)
+    response = exports.SHAPES[shape](drawn, logbook, asked)
     response["ETag"] = etag
     patch_vary_headers(cast("HttpResponse", response), (*READS, "Accept"))
     shared = logbook.model is None or logbook.model.opened_at is not None
@@ -95,20 +80,19 @@ def form(request: HttpRequest, shape: str, **names: str) -> HttpResponseBase:
 
 
 def _drawn(shelf: Shelf, logbook: Logbook, drawn: Picture, asked: Asked) -> dict[str, Any]:
-    entries = _entries(logbook)
-    placed = marks.place(entries, drawn.window.axis, drawn.tracks)
-    here = [mark for mark in placed if drawn.window.low <= mark.place <= drawn.window.high]
+    told = placed.on(drawn, logbook)
+    here = told.here
     query = _query(drawn)
     page = shelf.url("curves")
-    return _figure(drawn, here[: marks.MOST], asked.pick) | {
+    return exports.figure(drawn, here, asked.pick) | {
         "logbook": logbook,
         "page_url": page,
-        "picked": next((mark for mark in placed if mark.entry.order == asked.pick), None),
+        "picked": next((mark for mark in told.marks if mark.entry.order == asked.pick), None),
         "here": here[:LISTED],
         "more": max(0, len(here) - LISTED),
-        "elsewhere": len(entries) - len(placed),
+        "elsewhere": len(told.entries) - len(told.marks),
         "zoomed": (drawn.window.low, drawn.window.high) != drawn.whole,
-        "told": figures.derive(drawn.parts, entries, drawn.tracks),
+        "told": figures.derive(drawn.parts, told.entries, drawn.tracks),
         "lineage": drawing.lineage(drawn),
         "behind": tables.behind(drawn),
         "recordings": logbook.recordings.all()[:LISTED],
@@ -138,120 +122,9 @@ def _words() -> dict[str, str]:
     }
 
 
-def _figure(drawn: Picture, here: list[Mark], pick: int) -> dict[str, Any]:
-    """What the figure's template draws, on the page and in the file alike."""
-    return {"drawn": drawn, "figure": drawing.draw(drawn, here), "pick": pick}
-
-
-def _json(drawn: Picture, logbook: Logbook, _asked: Asked) -> HttpResponseBase:
-    axis = drawn.window.axis
-    placed = marks.place(_entries(logbook), axis, drawn.tracks)
-    here = [mark for mark in placed if drawn.window.low <= mark.place <= drawn.window.high]
-    return JsonResponse(
-        {
-            "logbook": logbook.title,
-            "axis": axis,
-            "axes": drawn.axes,
-            "from": drawn.window.low,
-            "to": drawn.window.high,
-            "whole": drawn.whole,
-            "pixels": drawn.window.pixels,
-            "panels": [_panel(panel, axis) for panel in drawn.panels],
-            "marks": [_mark(mark) for mark in here[: marks.MOST]],
-            "marks_left_out": max(0, len(here) - marks.MOST),
-            "idle": drawing.idle(drawn) if axis == "at" else [],
-        }
-    )
-
-
-def _panel(panel: picture.Panel, axis: str) -> dict[str, Any]:
-    bounds, change = panel.bounds, panel.change()
-    return {
-        "name": panel.kind.name,
-        "title": str(panel.kind.title),
-        "unit": panel.kind.unit,
-        "logarithmic": panel.kind.logarithmic and bool(bounds and bounds[0] > 0),
-        "points": panel.counted,
-        "not_finite": panel.left_out,
-        "least": bounds and bounds[0],
-        "greatest": bounds and bounds[1],
-        "first": change and change[0],
-        "last": change and change[1],
-        "lines": [
-            {
-                "run": line.run.name,
-                "segment": line.segment,
-                "kept": line.kept,
-                "x": line.points.axis(axis).tolist(),
-                "y": line.points.value.tolist(),
-            }
-            for line in panel.lines
-        ],
-    }
-
-
-def _mark(mark: Mark) -> dict[str, Any]:
-    entry = mark.entry
-    return {
-        "number": entry.order,
-        "place": mark.place,
-        "read_off_the_curves": mark.read,
-        "shape": mark.shape,
-        "kind": entry.get_kind_display(),
-        "severity": entry.severity,
-        "title": headline(entry),
-        "text": excerpt(entry),
-        "when": entry.at and entry.at.isoformat(),
-        "step": entry.step,
-        "run": entry.run and entry.run.name,
-        "url": entry.get_absolute_url(),
-    }
-
-
-def _csv(drawn: Picture, _logbook: Logbook, _asked: Asked) -> HttpResponseBase:
-    response = StreamingHttpResponse(tables.as_csv(drawn), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="curves.csv"'
-    return response
-
-
-def _svg(drawn: Picture, logbook: Logbook, asked: Asked) -> HttpResponseBase:
-    placed = marks.place(_entries(logbook), drawn.window.axis, drawn.tracks)
-    context = _figure(drawn, placed[: marks.MOST], asked.pick) | {"logbook": logbook}
-    response = HttpResponse(render_to_string("releases/curves/figure.svg", context), content_type="image/svg+xml")
-    response["Content-Disposition"] = 'attachment; filename="curves.svg"'
-    return response
-
-
-_FORMS: Final[dict[str, Callable[[Picture, Logbook, Asked], HttpResponseBase]]] = {
-    "json": _json,
-    "csv": _csv,
-    "svg": _svg,
-}
-
-
 def _etag(request: HttpRequest, logbook: Logbook) -> str:
     newest = logbook.recordings.aggregate(newest=Max("pk"))["newest"] or 0
     return f'"{logbook.pk}-{newest}-{logbook.changed_at.timestamp():.6f}-{get_language()}"'
-
-
-def _entries(logbook: Logbook) -> list[Entry]:
-    """The entries that stand, in their order, without their whole texts."""
-    standing = logbook.entries.standing().select_related("run").defer("text", "words")
-    found = list(standing.annotate(begins=Left("text", EXCERPT)).order_by("order")[:ENTRIES])
-    for entry in found:
-        entry.logbook = logbook
-    return found
-
-
-def headline(entry: Entry) -> str:
-    """An entry's title; without one, the first sentence of its text."""
-    return entry.title or excerpt(entry).partition("\n")[0].partition(". ")[0][:160]
-
-
-def excerpt(entry: Entry) -> str:
-    """The beginning of an entry's text."""
-    text = str(getattr(entry, "begins", ""))
-    return text + "…" if len(text) == EXCERPT else text
 
 
 def _query(drawn: Picture) -> dict[str, Any]:

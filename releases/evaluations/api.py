@@ -6,18 +6,15 @@ import json
 from typing import Any, Final
 
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from portal.api.fields import Choice, Taken
 from portal.api.operations import IN_PERSON, MANAGE, Listed, Operation, Scoped
-from portal.errors import Invalid, NotFound
+from portal.errors import NotFound
 from portal.people.models import User
-from releases import lookup
-from releases.actions.rights import require_staff
-from releases.api import model_of_lab
+from releases.api_names import model_kept, revision_of
 from releases.evaluation_metrics import Direction, Kind, Unit
 from releases.evaluation_models import Score, ScoreQuerySet
 from releases.evaluation_rows import LENGTHS
@@ -312,10 +309,4 @@ def _score(pk: int, user: User | None) -> Score:
 
 def _own_revision(user: User, lab: str, name: str, ref: str) -> Revision:
     """A revision of a model that this person looks after. Raises NotFound, NotAllowed; Invalid without the revision."""
-    model = model_of_lab(user, lab, name)
-    require_staff(user, model.lab)
-    revision = lookup.revision(model, ref, person=user, now=timezone.now())
-    if revision is None:
-        wrong = _("This model has no such revision.")
-        raise Invalid(wrong, fields={"revision": [wrong]})
-    return revision
+    return revision_of(model_kept(user, lab, name), ref, person=user)

@@ -20,8 +20,9 @@ from releases import lifecycle
 from releases.evaluation_verdicts import REPORTER, State, Verb, verbs
 from releases.evaluations import reproducing
 from releases.evaluations.reproduction_forms import ReproductionForm, ReviewForm
-from releases.evaluations.views import person_of, score_of
+from releases.evaluations.views import score_of
 from releases.reproduction_models import STATES, Reproduction
+from releases.views import reader
 
 PAGE: Final = 50
 
@@ -54,7 +55,7 @@ def reproduction(request: HttpRequest, pk: int) -> HttpResponse:
     if found is None:
         raise NotFound(_("There is no such report."))
     found.score = score_of(request, found.score_id)
-    person = person_of(request)
+    person = reader(request)
     roles = _roles(person, found)
     form = ReviewForm(request.POST if request.method == "POST" else None)
     if request.method == "POST":

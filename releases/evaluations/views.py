@@ -24,7 +24,7 @@ from releases.evaluation_models import KINDS, Score
 from releases.evaluations import actions, along, exports, listing, measured, plot, readers
 from releases.evaluations.forms import ImportForm, TakeBackForm, WithdrawForm
 from releases.models import Model, Revision
-from releases.views import about, model_of
+from releases.views import about, model_of, reader
 
 PAGE: Final = 100
 ALWAYS_ASKED: Final = (Kind.BIAS, Kind.TOXICITY)
@@ -78,7 +78,7 @@ def scores_file(request: HttpRequest, shape: str) -> StreamingHttpResponse:
 def of_model(request: HttpRequest, namespace: str, name: str) -> HttpResponse:
     """Every score of one model, by kind; that nothing is known of bias or toxicity is said too."""
     found = model_of(request, namespace, name)
-    seen = Revision.objects.visible_to(person_of(request)).filter(model=found).values("pk")
+    seen = Revision.objects.visible_to(reader(request)).filter(model=found).values("pk")
     scores = Score.objects.standing().drawn().filter(revision__in=seen)
     page = Paginator(listing.by_kind(listing.finished(scores)), PAGE).get_page(request.GET.get("page"))
     rungs, drawn = ladder.rungs(found), along.pictures(scores)
@@ -100,7 +100,7 @@ def of_model(request: HttpRequest, namespace: str, name: str) -> HttpResponse:
 def score(request: HttpRequest, pk: int) -> HttpResponse:
     """One score with all that is known of it; those who look after the lab's releases withdraw it here."""
     shown = score_of(request, pk)
-    person = person_of(request)
+    person = reader(request)
     keeps = bool(person and person.roles_in(shown.lab) & lifecycle.STAFF)
     form = WithdrawForm(request.POST if request.method == "POST" else None)
     if request.method == "POST":
@@ -172,7 +172,7 @@ def _imported(request: HttpRequest, form: ImportForm, user: User) -> bool:
 def score_of(request: HttpRequest, pk: int) -> Score:
     """The score, as far as the reader may know of its revision. Raises NotFound."""
     found = Score.objects.drawn().filter(pk=pk).first()
-    person = person_of(request)
+    person = reader(request)
     if found is None or not (
         found.revision is None or found.revision.is_public or (person and person.roles_in(found.lab))
     ):
@@ -182,10 +182,5 @@ def score_of(request: HttpRequest, pk: int) -> Score:
 
 
 def _keeps(request: HttpRequest, found: Model) -> bool:
-    person = person_of(request)
+    person = reader(request)
     return bool(person and person.roles_in(found.lab) & lifecycle.STAFF)
-
-
-def person_of(request: HttpRequest) -> User | None:
-    """Who is signed in; None for nobody."""
-    return request.user if isinstance(request.user, User) else None

@@ -50,7 +50,7 @@ class ReportForm(Told):
         named = self.cleaned_data["subject"].strip().strip("/")
         namespace, _slash, own = named.partition("/")
         subject = lookup.model(namespace, own, person=None, now=timezone.now())
-        family = Family.objects.select_related("lab").filter(lab__slug=namespace, slug=own).first()
+        family = lookup.family(namespace, own)
         if subject is None and family is None:
             raise forms.ValidationError(
                 _("There is no model or family of this name here. Copy it from its page, as lab/name.")

@@ -140,11 +140,8 @@ def of_model(model: Model, person: User | None) -> Shelf:
     return Shelf(model, tuple(books), person.roles_in(model.lab) if person else frozenset())
 
 
-def of_family(lab: str, slug: str, person: User | None) -> Shelf:
-    """The family's own logbook and those of its models that the person may see. Raises NotFound without the family."""
-    family = Family.objects.select_related("lab").filter(lab__slug=lab, slug=slug).first()
-    if family is None:
-        raise NotFound(_("There is no family of this name. Begin at the catalogue."))
+def of_family(family: Family, person: User | None) -> Shelf:
+    """The family's own logbook and those of its models that the person may see."""
     books = Logbook.objects.visible_to(person).with_subjects().filter(family=family)
     return Shelf(family, tuple(books), person.roles_in(family.lab) if person else frozenset())
 

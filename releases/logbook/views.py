@@ -26,7 +26,7 @@ from releases.logbook.taking_back import imports_of, take_back_entries
 from releases.logbook_lifecycle import State, Verb, verbs
 from releases.logbook_models import Entry, Logbook, Severity
 from releases.models import Model
-from releases.views import about, model_of
+from releases.views import about, family_of, model_of, reader
 
 PREVIEW: Final = 50
 
@@ -43,7 +43,7 @@ def logbook(request: HttpRequest, **names: str) -> HttpResponse:
         "runs": shelf.runs(),
         "severities": Severity.choices,
     }
-    return render(request, "releases/logbook/logbook.html", _about(request, shelf) | context)
+    return render(request, "releases/logbook/logbook.html", around(request, shelf) | context)
 
 
 @require_safe
@@ -59,7 +59,7 @@ def entry(request: HttpRequest, number: int, **names: str) -> HttpResponse:
     if getattr(found, "successor", None):
         may = tuple(verb for verb in may if verb not in {Verb.SUPERSEDE, Verb.CORRECT})
     context = {"entry": found, "before": before, "after": after, "verbs": may}
-    return render(request, "releases/logbook/entry.html", _about(request, shelf) | context)
+    return render(request, "releases/logbook/entry.html", around(request, shelf) | context)
 
 
 @require_safe
@@ -113,7 +113,7 @@ def edit(request: HttpRequest, **names: str) -> HttpResponse:
         "preview": preview.entries[:PREVIEW] if preview else None, "found": len(preview.entries) if preview else 0,
     }  # fmt: skip
     return render(
-        request, "releases/logbook/edit.html", _about(request, shelf) | context, status=422 if failed else 200
+        request, "releases/logbook/edit.html", around(request, shelf) | context, status=422 if failed else 200
     )
 
 
@@ -138,7 +138,7 @@ def edit_entry(request: HttpRequest, number: int, **names: str) -> HttpResponse:
             problem = refused.message
     context = {"entry": found, "form": form, "verb": verb, "problem": problem, "verbs": may}
     status = 422 if form.errors else 409 if problem else 200
-    return render(request, "releases/logbook/edit_entry.html", _about(request, shelf) | context, status=status)
+    return render(request, "releases/logbook/edit_entry.html", around(request, shelf) | context, status=status)
 
 
 _OF_ENTRY: Final = (Verb.EDIT, Verb.ANNOTATE, Verb.SUPERSEDE, Verb.CORRECT)
@@ -190,10 +190,9 @@ def _opened(user: User, shelf: Shelf) -> Logbook:
 
 def shelf_of(request: HttpRequest, names: dict[str, str]) -> Shelf:
     """The logbooks under an address of a model or a family. Raises NotFound where the reader may not see it."""
-    person = request.user if isinstance(request.user, User) else None
     if "slug" in names:
-        return shelves.of_family(names["lab"], names["slug"], person)
-    return shelves.of_model(model_of(request, names["namespace"], names["name"]), person)
+        return shelves.of_family(family_of(names["lab"], names["slug"]), reader(request))
+    return shelves.of_model(model_of(request, names["namespace"], names["name"]), reader(request))
 
 
 def kept_shelf(request: HttpRequest, names: dict[str, str]) -> Shelf:
@@ -204,9 +203,9 @@ def kept_shelf(request: HttpRequest, names: dict[str, str]) -> Shelf:
     return shelf
 
 
-def _about(request: HttpRequest, shelf: Shelf) -> dict[str, Any]:
-    """What every page of a logbook shows around it."""
+def around(request: HttpRequest, shelf: Shelf, tab: str = "logbook") -> dict[str, Any]:
+    """What every page of a logbook, and that of its curves, shows around it."""
     told: dict[str, Any] = {"shelf": shelf, "subject": shelf.subject, "edits": bool(shelf.roles & lifecycle.STAFF)}
     if isinstance(shelf.subject, Model):
-        return told | about(request, shelf.subject, shelf.subject.main) | {"tab": "logbook"}
+        return told | about(request, shelf.subject, shelf.subject.main) | {"tab": tab}
     return told | {"family": shelf.subject}

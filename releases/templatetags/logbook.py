@@ -24,7 +24,7 @@ _IMAGE: Final = re.compile(r"!\[([^\]\n]*)\]\([^)\n]*\)")
 def logbook_panel(context: dict[str, Any], family: Family) -> dict[str, Any]:
     """What a family's page shows of its logbooks: how much there is of what, and how its sources disagree."""
     user = context.get("user")
-    shelf = shelves.of_family(family.lab.slug, family.slug, user if getattr(user, "is_authenticated", False) else None)
+    shelf = shelves.of_family(family, user if getattr(user, "is_authenticated", False) else None)
     kinds = shelf.kinds() if shelf.books else []
     told = {name: entries.sourced(family, name) for name in ("restarts", "logbook_remarks")}
     return {"shelf": shelf, "family": family, "kinds": kinds, "count": sum(n for *_rest, n in kinds), **told}

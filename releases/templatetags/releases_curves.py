@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from portal.people.templatetags import weighbridge
 from releases.curve_models import Recording
-from releases.curves import names, scales, views
+from releases.curves import names, placed, scales
 from releases.logbook_models import Entry, Kind, Logbook
 from releases.models import Model
 
@@ -108,10 +108,10 @@ def cause(kind: str) -> str:
 @register.simple_tag
 def headline(entry: Entry) -> str:
     """An entry in one line."""
-    return views.headline(entry)
+    return placed.headline(entry)
 
 
 @register.simple_tag
 def excerpt(entry: Entry) -> str:
     """The beginning of its text."""
-    return views.excerpt(entry)
+    return placed.excerpt(entry)

@@ -1,7 +1,7 @@
 """The doors beside Django's: the query plane, the signed links, and the private listener; what each answers to whom.
 
 A path that the code spells and that is not here fails the build, as does one that is here and not in the code. The
-words are those of doors.py. Whoever is not named gets `otherwise`.
+words are those of doors/. Whoever is not named gets `otherwise`.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ class Scene:
 
     @cached_property
     def facts(self) -> dict[str, str]:
-        """What a route's parameters can stand for, by the names that doors.py uses."""
+        """What a route's parameters can stand for, by the names that doors/ uses."""
         receipt = Signature.objects.exclude(application="").get(user=self.people["holder"])
         return {
             "application": str(self.application.pk),

@@ -1,7 +1,8 @@
-"""Everybody at every door: what doors.py declares is what the portal answers, and nothing is undeclared."""
+"""Everybody at every door: what the table in doors/ declares is what the portal answers, and nothing is undeclared."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -41,11 +42,15 @@ def scene(db, tmp_path) -> Scene:
 
 def test_every_address_is_declared():
     undeclared = [route for route in ROUTES if door_of(route) is None]
-    assert undeclared == [], "add a line for each to tests/architecture/doors.py"
+    assert undeclared == [], "add a line for each to tests/architecture/doors/"
 
 
 def test_no_address_is_declared_that_is_not_there():
     assert [door.route for door in DOORS if not door.route.endswith("**") and door.route not in ROUTES] == []
+
+
+def test_no_address_is_declared_twice_so_that_one_room_cannot_hide_what_another_says():
+    assert [route for route, times in Counter(door.route for door in DOORS).items() if times > 1] == []
 
 
 @pytest.mark.parametrize("part", PARTS)

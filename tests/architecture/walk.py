@@ -67,7 +67,7 @@ def undone() -> Iterator[None]:
 
 
 def word(answer: Any) -> str:
-    """The class of an answer, in the words of doors.py."""
+    """The class of an answer, in the words of doors/."""
     status = answer.status_code
     if status in {301, 302, 303, 307}:
         return "login" if "/login/" in answer["Location"] else "moved"

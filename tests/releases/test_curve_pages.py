@@ -122,6 +122,18 @@ def test_the_figure_is_a_file_of_its_own(book: Logbook, client: Client) -> None:
 
 
 @pytest.mark.django_db
+def test_a_closer_look_as_a_file_has_the_entries_that_the_page_has(
+    book: Logbook, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("releases.curves.marks.MOST", 1)
+    close = {"from": 110, "to": 125}
+    assert 'aria-label="4 Rolled back"' in client.get(PAGE, close).content.decode()
+    text = client.get(PAGE + ".svg", close).content.decode()
+    assert "Rolled back" in text, "not cut off by the entries before the window"
+    assert "Begun" not in text
+
+
+@pytest.mark.django_db
 def test_an_unchanged_picture_is_not_drawn_again(book: Logbook, client: Client, lyceum: world.World) -> None:
     etag = client.get(PAGE + ".json")["ETag"]
     assert client.get(PAGE + ".json", HTTP_IF_NONE_MATCH=etag).status_code == 304

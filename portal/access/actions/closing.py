@@ -22,7 +22,7 @@ from portal.audit import trail
 from portal.audit.events import Event
 from portal.errors import Invalid
 from portal.people.actions import bump_user
-from portal.people.models import User
+from portal.people.models import MANAGERS, User
 
 STALE: Final = timedelta(days=30)
 """What passed longer ago than this is no news: nobody is told of it."""
@@ -51,7 +51,7 @@ def close_out(*, by: User, grant: Grant, typed_name: str, deleted_on: date | Non
     grant_moves.record(locked, Event.GRANT_CLOSED_OUT, GrantVerb.CLOSE_OUT, by, ran=ran, deleted_on=deleted_on)
     if ran:
         bump_user(locked.user)
-    for manager in grant_moves.staff(locked, grant_moves.MANAGERS):
+    for manager in grant_moves.staff(locked, MANAGERS):
         grant_moves.tell(locked, "grant_closed_out", reverse("access:grant", args=[locked.pk]), to=manager)
     return locked
 

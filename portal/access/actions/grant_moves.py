@@ -20,11 +20,10 @@ from portal.audit import trail
 from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.mail import sending
-from portal.people.models import Membership, Role, User
+from portal.people.models import MANAGERS, Membership, Role, User
 
 TEXT_LIMIT: Final = 4_000
 """Characters of a reason or statement."""
-MANAGERS: Final = (Role.MANAGER, Role.ADMINISTRATOR)
 _WORDS: Final = {
     Party.HOLDER: gettext_lazy("its holder"),
     Party.MEMBER: gettext_lazy("a member of the team"),

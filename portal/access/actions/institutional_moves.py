@@ -16,9 +16,8 @@ from portal.audit import trail
 from portal.audit.events import Event
 from portal.errors import Conflict, NotAllowed, NotFound
 from portal.mail import sending
-from portal.people.models import Affiliation, Membership, Role, User
+from portal.people.models import MANAGERS, Affiliation, Membership, User
 
-MANAGERS: Final = (Role.MANAGER, Role.ADMINISTRATOR)
 RELATED: Final = ("gate__lab", "gate__agreement", "institution", "official", "signature__version__agreement")
 """What pages and moves read beside the row."""
 

@@ -18,7 +18,8 @@ from portal.access.api.grant_shapes import Reasoned, Told
 from portal.access.api.institutional import LINKS, TAG, own
 from portal.access.gate_models import Gate
 from portal.access.institutional_models import InstitutionalAgreement
-from portal.access.views.institutional_lab import chosen, managed, rows_of
+from portal.access.views.institutional_lab import chosen, rows_of
+from portal.access.views.staff import managing
 from portal.api.operations import MANAGE, Operation, Scoped, Shape
 from portal.people.models import User
 
@@ -63,7 +64,7 @@ class Institutional(Scoped):
     def post(self, request: Request, said: dict[str, Any]) -> InstitutionalAgreement:
         """Offer an institution an agreement, without its having asked."""
         user = self.person(request)
-        labs = managed(user)
+        labs = managing(user)
         if not labs.exists():
             raise errors.NotFound(_("There is nothing here for people who manage no lab."))
         gate = Gate.objects.filter(lab__in=labs.values("lab"), slug=said.pop("gate")).select_related("lab").first()

@@ -17,18 +17,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from portal.access import actions, exports, outstanding
-from portal.access.views.staff import memberships, staff
+from portal.access.views.staff import managed_labs, memberships, staff
 from portal.agreements import actions as agreements
 from portal.agreements.forms import DraftForm, NewAgreementForm, initial
 from portal.agreements.models import Agreement, ChangeClass, Version
 from portal.agreements.redline import redline, stretches
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
-from portal.people.models import Lab, Role, User
+from portal.people.models import MANAGERS, User
 from portal.people.second_factor import step_up
 
 PAGE: Final = 50
 NAMED: Final = 10
-MANAGERS: Final = frozenset({Role.MANAGER, Role.ADMINISTRATOR})
 
 
 def readable(user: User) -> QuerySet[Agreement]:
@@ -60,11 +59,11 @@ def _managed(request: HttpRequest, lab: str, slug: str) -> tuple[User, Agreement
 def listing(request: HttpRequest) -> HttpResponse:
     """The agreements of one's labs."""
     versions = Prefetch("versions", Version.objects.defer("text"))
-    rows = readable(staff(request)).prefetch_related(versions, "gates").order_by("lab__name", "title", "pk")
+    user = staff(request)
+    rows = readable(user).prefetch_related(versions, "gates").order_by("lab__name", "title", "pk")
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
     listed = [(row, *_present(list(row.versions.all()))) for row in page]
-    labs = Lab.objects.filter(pk__in=memberships(staff(request)).filter(role__in=MANAGERS).values("lab"))
-    return render(request, "access/agreements.html", {"page": page, "rows": listed, "managed": labs})
+    return render(request, "access/agreements.html", {"page": page, "rows": listed, "managed": managed_labs(user)})
 
 
 @login_required
@@ -73,7 +72,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 def new(request: HttpRequest, lab: str) -> HttpResponse:
     """Make an agreement; its text is written as a draft next."""
     user = staff(request)
-    found = Lab.objects.filter(pk__in=memberships(user).filter(role__in=MANAGERS).values("lab"), slug=lab).first()
+    found = managed_labs(user).filter(slug=lab).first()
     if found is None:
         raise NotFound(_("There is no such lab, or its agreements are not yours to make."))
     form = NewAgreementForm(request.POST if request.method == "POST" else None)

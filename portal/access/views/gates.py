@@ -18,12 +18,11 @@ from portal.access import actions, form_spec, form_text, forms, sections, sortin
 from portal.access.form_models import FormVersion
 from portal.access.gate_forms import SETTINGS, GateForm, NewGateForm, settings_of
 from portal.access.gate_models import Gate
-from portal.access.views.agreements import MANAGERS
-from portal.access.views.staff import memberships, staff
+from portal.access.views.staff import managed_labs, memberships, staff
 from portal.access.workflow import QUEUED
 from portal.agreements.redline import redline, stretches
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
-from portal.people.models import Lab, User
+from portal.people.models import MANAGERS, User
 from portal.people.second_factor import step_up
 
 PAGE: Final = 50
@@ -32,11 +31,6 @@ PAGE: Final = 50
 def readable(user: User) -> QuerySet[Gate]:
     """The gates of the labs where this person is staff."""
     return Gate.objects.filter(lab__in=memberships(user).values("lab")).select_related("lab", "agreement__lab")
-
-
-def managed(user: User) -> QuerySet[Lab]:
-    """The labs whose gates this person may write."""
-    return Lab.objects.filter(pk__in=memberships(user).filter(role__in=MANAGERS).values("lab"))
 
 
 def _found(request: HttpRequest, lab: str, gate: str) -> tuple[User, Gate, bool]:
@@ -60,7 +54,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     waiting = Count("applications", filter=Q(applications__status__in=QUEUED))
     rows = readable(user).annotate(waiting=waiting).order_by("lab__name", "title", "pk")
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
-    return render(request, "access/gates.html", {"page": page, "managed": managed(user)})
+    return render(request, "access/gates.html", {"page": page, "managed": managed_labs(user)})
 
 
 @login_required
@@ -69,7 +63,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 def new(request: HttpRequest, lab: str) -> HttpResponse:
     """Make a gate, from what the portal brings along or like another of the lab."""
     user = staff(request)
-    found = managed(user).filter(slug=lab).first()
+    found = managed_labs(user).filter(slug=lab).first()
     if found is None:
         raise NotFound(_("There is no such lab, or its gates are not yours to make."))
     form = NewGateForm(request.POST if request.method == "POST" else None, lab=found)

@@ -17,16 +17,16 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.access import actions, conflicts, forms
-from portal.access.actions.institutional_moves import MANAGERS, RELATED
+from portal.access.actions.institutional_moves import RELATED
 from portal.access.gate_models import Gate
 from portal.access.institutional import STANDING, Party, Status, Verb, verbs
 from portal.access.institutional_forms import OfferForm, TermsForm
 from portal.access.institutional_models import InstitutionalAgreement
 from portal.access.views.institutional import PAGE, shown
-from portal.access.views.staff import memberships
+from portal.access.views.staff import managing
 from portal.errors import Invalid, NotFound
 from portal.outbox import delivery
-from portal.people.models import Membership, User
+from portal.people.models import User
 from portal.people.second_factor import step_up
 from portal.people.views import signed_in
 
@@ -38,21 +38,16 @@ SHOWN: Final = {
 }
 
 
-def managed(user: User) -> QuerySet[Membership]:
-    """The roles that let somebody answer institutions."""
-    return memberships(user).filter(role__in=MANAGERS)
-
-
 def _manager(request: HttpRequest) -> User:
     user = signed_in(request)
-    if not managed(user).exists():
+    if not managing(user).exists():
         raise NotFound(_("There is nothing at this address."))
     return user
 
 
 def rows_of(user: User) -> QuerySet[InstitutionalAgreement]:
     """Those of the labs that this person manages."""
-    return InstitutionalAgreement.objects.filter(gate__lab__in=managed(user).values("lab")).select_related(*RELATED)
+    return InstitutionalAgreement.objects.filter(gate__lab__in=managing(user).values("lab")).select_related(*RELATED)
 
 
 def chosen(user: User, show: str, now: datetime) -> QuerySet[InstitutionalAgreement]:
@@ -148,7 +143,7 @@ def _act(request: HttpRequest, agreement: InstitutionalAgreement, user: User, fo
 def offer(request: HttpRequest) -> HttpResponse:
     """Offer an institution an agreement, without its having asked."""
     user = _manager(request)
-    gates = Gate.objects.filter(lab__in=managed(user).values("lab")).select_related("lab", "agreement")
+    gates = Gate.objects.filter(lab__in=managing(user).values("lab")).select_related("lab", "agreement")
     form = OfferForm(
         request.POST if request.method == "POST" else None, gates=gates, initial={"seats": 25, "days": 365}
     )

@@ -16,13 +16,12 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.access import actions, previews
-from portal.access.actions.grant_moves import MANAGERS
 from portal.access.views.staff import memberships, staff
 from portal.errors import NotFound, Unavailable
 from portal.mail import registry
 from portal.mail.registry import Letter
 from portal.people.adapters import within_limit
-from portal.people.models import Lab, User
+from portal.people.models import MANAGERS, Lab, User
 
 ALONE: Final = "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
 """What a mail may do in its frame: be drawn. Its own styles are inline, as mail programs want them; nothing else loads."""

@@ -11,12 +11,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.access import actions, forms, previews
 from portal.access import reasons as wording
-from portal.access.actions.grant_moves import MANAGERS
 from portal.access.desk_models import ReasonText
 from portal.access.views.staff import memberships, staff
 from portal.errors import Invalid, NotFound
 from portal.mail import registry
-from portal.people.models import Lab
+from portal.people.models import MANAGERS, Lab
 
 
 @login_required

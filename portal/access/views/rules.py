@@ -12,13 +12,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.access import actions, forms, sorting, triage
-from portal.access.actions.grant_moves import MANAGERS
 from portal.access.actions.rules import checked
 from portal.access.gate_models import Gate
 from portal.access.rule_models import RuleSet
-from portal.access.views.staff import memberships, staff
+from portal.access.views.staff import managed_labs, memberships, staff
 from portal.errors import Invalid, NotFound
-from portal.people.models import Lab, User
+from portal.people.models import MANAGERS, Lab, User
 
 VERSIONS = 50
 
@@ -32,7 +31,7 @@ def rules(request: HttpRequest) -> HttpResponse:
     context = {
         "gates": [(gate, *sorting.in_force(gate)) for gate in gates],
         "sets": RuleSet.objects.filter(lab__in=_labs(user)).select_related("lab", "gate", "made_by")[:VERSIONS],
-        "managed": Lab.objects.filter(pk__in=memberships(user).filter(role__in=MANAGERS).values("lab")),
+        "managed": managed_labs(user),
     }
     return render(request, "access/rules.html", context)
 

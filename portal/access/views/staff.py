@@ -10,13 +10,23 @@ from django.utils.translation import gettext as _
 
 from portal.access.application_models import STAFF, Application
 from portal.errors import NotFound
-from portal.people.models import Membership, Role, User
+from portal.people.models import MANAGERS, Lab, Membership, Role, User
 from portal.people.views import signed_in
 
 
 def memberships(user: User) -> QuerySet[Membership]:
     """The roles that make somebody staff today."""
     return Membership.objects.active().filter(user=user, role__in=STAFF)
+
+
+def managing(user: User) -> QuerySet[Membership]:
+    """Those of them that let somebody decide for a lab: its gates, agreements, institutions."""
+    return memberships(user).filter(role__in=MANAGERS)
+
+
+def managed_labs(user: User) -> QuerySet[Lab]:
+    """The labs of those roles."""
+    return Lab.objects.filter(pk__in=managing(user).values("lab"))
 
 
 def staff(request: HttpRequest) -> User:

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from portal.errors import Invalid, WeighbridgeError
 from portal.people.models import User
-from releases import chronicles
+from releases import chronicles, lookup
 from releases.chronicles import stamps
 from releases.logbook import actions
 from releases.models import Family, Model
@@ -54,11 +54,7 @@ class Command(BaseCommand):
 
 def _subject(options: dict[str, Any]) -> Family | Model:
     lab, _slash, name = (options["model"] or options["family"]).partition("/")
-    found: Family | Model | None
-    if options["model"]:
-        found = Model.objects.named(lab, name).first()
-    else:
-        found = Family.objects.select_related("lab").filter(lab__slug=lab, slug=name).first()
+    found = Model.objects.named(lab, name).first() if options["model"] else lookup.family(lab, name)
     if found is None:
         raise CommandError(f"There is no {lab}/{name} here.")
     return found

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from portal.errors import WeighbridgeError
+from releases import lookup
 from releases.actions import lift_stop, stop_release
 from releases.models import Family, Model, Revision
 from releases.stop_models import Stop
@@ -40,7 +41,7 @@ class Command(BaseCommand):
 
 def _family(name: str) -> Family | None:
     lab, _slash, slug = name.partition("/")
-    return Family.objects.select_related("lab").filter(lab__slug=lab, slug=slug).first()
+    return lookup.family(lab, slug)
 
 
 def _release(name: str) -> Model | Revision | None:
@@ -54,8 +55,7 @@ def _release(name: str) -> Model | Revision | None:
 
 
 def _lifted(subject: Family | Model | Revision, what: str) -> Stop:
-    kind = type(subject).__name__.lower()
-    stop = Stop.objects.in_force().filter(**{kind: subject}).first()
+    stop = subject.stops.in_force().first()
     if stop is None:
         raise CommandError(f"{what} is not stopped.")
     return lift_stop(stop=stop, by=None)

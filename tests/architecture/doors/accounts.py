@@ -1,0 +1,102 @@
+"""Signing in, second factors, one's own pages and tokens, by page and by program."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.architecture.doors.door import Door, answers, like
+from tests.architecture.doors.groups import (
+    ABSENT,
+    API_IN_PERSON,
+    API_IN_PERSON_BAD,
+    API_OFFICIAL,
+    HOLDER,
+    NOBODYS,
+    PERSON,
+    PERSON_AGAIN,
+    PERSON_BAD,
+    PERSON_MOVED,
+    PUBLIC,
+    VISITOR,
+)
+
+DOORS: Final = (
+    # --- By allauth
+    Door("account/login/", VISITOR, VISITOR),
+    Door("account/logout/", answers("moved", people="ok"), answers("moved")),
+    Door("account/inactive/", PUBLIC),
+    Door("account/signup/", VISITOR, VISITOR),
+    Door("account/reauthenticate/", PERSON, PERSON),
+    Door("account/email/", PERSON, PERSON_MOVED),
+    Door("account/confirm-email/", PUBLIC),
+    Door(r"account/confirm-email/(?P<key>[-:\w]+)/", PUBLIC, ABSENT),
+    Door("account/password/change/", PERSON, PERSON),
+    Door("account/password/set/", PERSON_MOVED, PERSON_MOVED),
+    Door("account/password/reset/", PUBLIC, PUBLIC),
+    Door("account/password/reset/done/", PUBLIC),
+    Door("account/password/reset/key/done/", PUBLIC),
+    Door("account/password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/", PUBLIC, PUBLIC),
+    # --- Linked accounts: the scene lists no provider
+    Door("account/linked/", PERSON, PERSON),
+    Door("account/linked/login/cancelled/", PUBLIC),
+    Door("account/linked/login/error/", answers("401")),
+    Door("account/linked/signup/", answers("login"), answers("login")),
+    Door("account/linked/confirm/", PERSON),
+    Door("account/linked/github/login/", ABSENT, ABSENT),
+    Door("account/linked/github/login/callback/", ABSENT),
+    Door("account/linked/<slug:provider_id>/login/", ABSENT, ABSENT),
+    Door("account/linked/<slug:provider_id>/login/callback/", ABSENT),
+    # --- Second factors: what changes one asks for the password again first
+    Door("account/second-factor/", PERSON),
+    Door("account/second-factor/authenticate/", PERSON_MOVED, PERSON_MOVED),
+    Door("account/second-factor/reauthenticate/", PERSON_MOVED, PERSON_MOVED),
+    Door("account/second-factor/totp/activate/", PERSON_AGAIN, PERSON_AGAIN),
+    Door("account/second-factor/totp/deactivate/", NOBODYS, NOBODYS),
+    Door("account/second-factor/recovery-codes/", NOBODYS),
+    Door("account/second-factor/recovery-codes/generate/", PERSON_AGAIN, PERSON_AGAIN),
+    Door("account/second-factor/recovery-codes/download/", NOBODYS),
+    Door("account/second-factor/webauthn/", PERSON),
+    Door(
+        "account/second-factor/webauthn/login/",
+        like(answers("login"), people="moved"),
+        like(answers("login"), people="moved"),
+    ),
+    Door("account/second-factor/webauthn/add/", PERSON_AGAIN, PERSON_AGAIN),
+    Door("account/second-factor/webauthn/reauthenticate/", PERSON_MOVED, PERSON_MOVED),
+    Door("account/second-factor/webauthn/keys/<int:pk>/remove/", PERSON_AGAIN, PERSON_AGAIN, at={"pk": "1"}),
+    Door("account/second-factor/webauthn/keys/<int:pk>/edit/", PERSON_AGAIN, PERSON_AGAIN, at={"pk": "1"}),
+    Door("account/login/code/confirm/", PERSON_MOVED, PERSON_MOVED),
+    # --- One's own pages
+    Door("me/", PERSON),
+    Door("me/profile/", PERSON, PERSON),
+    Door("me/address/", PERSON, PERSON),
+    Door("me/address/<str:secret>/", NOBODYS, NOBODYS),
+    Door("me/mail/", PERSON, PERSON_BAD),
+    Door("me/mail/check/", None, PERSON_BAD),
+    Door("me/mail/check/<str:token>/", NOBODYS, NOBODYS),
+    Door("me/language/", answers("moved"), answers("moved"), any_method=True),
+    Door("me/tokens/", PERSON, PERSON_BAD),
+    Door("me/tokens/<uuid:pk>/revoke/", HOLDER, like(NOBODYS, holder="moved"), at={"pk": "{token}"}),
+    Door("device/", PERSON, PERSON_BAD),
+    Door("device/answer/", None, PERSON_BAD),
+    Door("oauth/device", None, answers("bad"), bearer_alone=True),
+    Door("oauth/token", None, answers("bad"), bearer_alone=True),
+    Door("me/data/", PERSON),
+    Door("me/data/export/", None, PERSON_AGAIN),
+    Door("me/data/erase/", PERSON_AGAIN, PERSON_AGAIN),
+    Door("me/data/keep/", None, PERSON_MOVED),
+    Door("institutions/", PERSON),
+    # --- By program
+    Door("api/v1/me/tokens", API_IN_PERSON, API_IN_PERSON, send={"label": "cluster", "kind": "download"}),
+    Door("api/v1/me/tokens/<uuid:token>/revoke", None, API_OFFICIAL, {"token": "{token}"}),
+    Door("api/v1/me/mail", API_IN_PERSON),
+    Door("api/v1/me/profile", API_IN_PERSON),
+    Door(
+        "api/v1/me/address",
+        None,
+        like(API_IN_PERSON_BAD, holder="ok"),
+        send={"address": "mara@northfield.example"},
+    ),
+    Door("api/v1/institutions", API_IN_PERSON_BAD),
+    Door("api/v1/me/mail/check", None, API_IN_PERSON_BAD),
+)

@@ -1,0 +1,30 @@
+"""The front pages, the operator's admin, and what belongs to no room alone."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.architecture.doors.door import Door
+from tests.architecture.doors.groups import ABSENT, OPERATOR, PUBLIC
+
+DOORS: Final = (
+    # `**` stands for everything below
+    Door("admin/**", OPERATOR, OPERATOR),
+    # --- Public pages
+    Door("", PUBLIC),
+    Door("help/", PUBLIC),
+    Door("numbers/", PUBLIC),
+    Door("gallery/", PUBLIC),
+    Door("mailbox/", PUBLIC),
+    Door("mailbox/<int:pk>/", ABSENT),
+    # --- Mail services and mail programs, which have no account: a secret, or a signed address
+    Door("mail/events/<slug:service>/", None, ABSENT, bearer_alone=True),
+    Door("mail/stop/<str:token>/", PUBLIC, PUBLIC, {"token": "{stop}"}, bearer_alone=True),
+    # --- Our API: its description, and what lies beside its operations
+    Door("help/api/", PUBLIC),
+    Door("api/v1/openapi.json", PUBLIC),
+    Door("api/v1/openapi.yaml", PUBLIC),
+    Door("api/v1/", ABSENT, ABSENT),
+    Door("api/v1/<path:rest>", ABSENT, ABSENT),
+    Door("api/v1/numbers", PUBLIC),
+)
