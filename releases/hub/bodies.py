@@ -21,10 +21,7 @@ def read_json(request: HttpRequest) -> dict[str, Any]:
     content = _stream(request).read(JSON_MAX + 1)
     if len(content) > JSON_MAX:
         raise TooLarge(f"The body is larger than {JSON_MAX:,} bytes.")
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError) as fault:
-        raise Invalid("The body is not JSON.") from fault
+    found = _parsed(content, "The body")
     if not isinstance(found, dict):
         raise Invalid("The body is not a JSON object.")
     return found
@@ -41,23 +38,42 @@ def read_lines(request: HttpRequest) -> Iterator[dict[str, Any]]:
             )
         if not line.strip():
             continue
-        try:
-            found = json.loads(line)
-        except (ValueError, RecursionError) as fault:
-            raise Invalid("A line of the commit is not JSON.") from fault
+        found = _parsed(line, "A line of the commit")
         if not isinstance(found, dict) or not isinstance(found.get("value"), dict):
             raise Invalid('Each line of a commit is an object with "key" and "value".')
         yield found
 
 
 def text_of(asked: dict[str, Any], name: str, *, default: str | None = None) -> str:
-    """A text of the object, as the database can take it. Raises Invalid."""
+    """A text of the object. Raises Invalid."""
     said = asked.get(name, default)
     if said is None and default is not None:
         return default
-    if not isinstance(said, str) or "\0" in said:
+    if not isinstance(said, str):
         raise Invalid(f"{name!r} must be a text.", fields={name: ["Send a text."]})
     return said
+
+
+def _parsed(content: bytes, name: str) -> object:
+    """What the JSON says, with texts alone that the database can take. Raises Invalid."""
+    try:
+        found: object = json.loads(content)
+    except (ValueError, RecursionError) as fault:
+        raise Invalid(f"{name} is not JSON.") from fault
+    rest = [found]
+    while rest:  # not by calls of itself: it may be nested as deeply as the parser goes
+        each = rest.pop()
+        if isinstance(each, str) and not _storable(each):
+            raise Invalid(f"{name} has a text with a NUL, or with half of a character. Send whole characters.")
+        if isinstance(each, dict):
+            rest += [*each, *each.values()]
+        elif isinstance(each, list):
+            rest += each
+    return found
+
+
+def _storable(text: str) -> bool:
+    return "\0" not in text and (text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text))
 
 
 def _stream(request: HttpRequest) -> _Stream:
