@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final, cast
 
-from django.http import HttpRequest
+from django.http import HttpRequest, UnreadablePostError
 
 from portal.errors import Invalid, TooLarge
 
@@ -90,7 +90,7 @@ class _Stream:
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes."""
-        while len(self._waiting) < size and (piece := self._source.read(1 << 16)):
+        while len(self._waiting) < size and (piece := self._more()):
             self._waiting += piece
         taken, self._waiting = self._waiting[:size], self._waiting[size:]
         return taken
@@ -98,8 +98,14 @@ class _Stream:
     def readline(self, limit: int) -> bytes:
         """Up to and with the next line's end, or `limit` bytes."""
         while (end := self._waiting.find(b"\n") + 1) == 0 and len(self._waiting) < limit:
-            piece = self._source.read(1 << 16)
+            piece = self._more()
             if not piece:
                 break
             self._waiting += piece
         return self.read(min(end or limit, limit))
+
+    def _more(self) -> bytes:
+        try:
+            return self._source.read(1 << 16)
+        except OSError as fault:
+            raise UnreadablePostError(*fault.args) from fault
