@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, Final, cast
 
 from django.http import HttpRequest, UnreadablePostError
 
+from portal.api.parsing import storable
 from portal.errors import Invalid, TooLarge
 
 JSON_MAX: Final = 4 << 20
@@ -60,20 +61,9 @@ def _parsed(content: bytes, name: str) -> object:
         found: object = json.loads(content)
     except (ValueError, RecursionError) as fault:
         raise Invalid(f"{name} is not JSON.") from fault
-    rest = [found]
-    while rest:  # not by calls of itself: it may be nested as deeply as the parser goes
-        each = rest.pop()
-        if isinstance(each, str) and not _storable(each):
-            raise Invalid(f"{name} has a text with a NUL, or with half of a character. Send whole characters.")
-        if isinstance(each, dict):
-            rest += [*each, *each.values()]
-        elif isinstance(each, list):
-            rest += each
+    if not storable(found):
+        raise Invalid(f"{name} has a text with a NUL, or with half of a character. Send whole characters.")
     return found
-
-
-def _storable(text: str) -> bool:
-    return "\0" not in text and (text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text))
 
 
 def _stream(request: HttpRequest) -> _Stream:
