@@ -60,6 +60,11 @@ def known(source: str) -> str:
     return kind.name if kind else _ODD.sub("_", source)[:LONGEST].strip() or "_"
 
 
+def written(source: str) -> str:
+    """The source's own name as the database can keep it, 200 characters at most."""
+    return source[:200].replace("\0", "\ufffd").encode(errors="replace").decode()
+
+
 def kind_of(name: str) -> Kind:
     """What is known of a series by its kept name; one that we do not know is called as it is, without a unit."""
     return _BY_NAME.get(name) or Kind(name, name)
