@@ -9,23 +9,7 @@ from rest_framework import exceptions, negotiation, parsers
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-
-def storable(said: object) -> bool:
-    """Whether the database can keep every text of what JSON said: none has a NUL, or half of a character."""
-    rest = [said]
-    while rest:  # not by calls of itself: it may be nested as deeply as the parser goes
-        each = rest.pop()
-        if isinstance(each, str) and not _whole(each):
-            return False
-        if isinstance(each, dict):
-            rest += [*each, *each.values()]
-        elif isinstance(each, list):
-            rest += each
-    return True
-
-
-def _whole(text: str) -> bool:
-    return "\0" not in text and (text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text))
+from portal.storable import storable
 
 
 class Json(parsers.JSONParser):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from portal.storable import mended
+
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
@@ -62,7 +64,7 @@ def known(source: str) -> str:
 
 def written(source: str) -> str:
     """The source's own name as the database can keep it, 200 characters at most."""
-    return source[:200].replace("\0", "\ufffd").encode(errors="replace").decode()
+    return mended(source[:200])
 
 
 def kind_of(name: str) -> Kind:

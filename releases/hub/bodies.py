@@ -8,8 +8,8 @@ from typing import Any, BinaryIO, Final, cast
 
 from django.http import HttpRequest, UnreadablePostError
 
-from portal.api.parsing import storable
 from portal.errors import Invalid, TooLarge
+from portal.storable import storable
 
 JSON_MAX: Final = 4 << 20
 LINE_MAX: Final = 16 << 20
