@@ -46,7 +46,19 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     elif segment in BLOBS:
         await _blobs(scope, receive, send)
     else:
-        await _django(scope, receive, send)
+        await _django(scope, _to_the_end(receive), send)
+
+
+def _to_the_end(receive: Receive) -> Receive:
+    """Raises ConnectionResetError when the client goes away in the middle of its body, which WSGI cannot tell from its end."""
+
+    async def more() -> MutableMapping[str, Any]:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionResetError("The body broke off.")
+        return message
+
+    return more
 
 
 async def _absent(send: Send) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
+from django.utils.cache import patch_vary_headers
 
 TYPES: Final = frozenset(
     {
         "application/atom+xml",
         "application/json",
+        "application/vnd.oai.openapi+json",
         "image/svg+xml",
         "text/csv",
         "text/html",
@@ -19,6 +22,8 @@ TYPES: Final = frozenset(
     }
 )
 """What shrinks to a fifth. Fonts, weights and archives do not, and nothing of theirs is read here."""
+_REFUSED: Final = re.compile(r"\bgzip\s*;\s*q=0(\.0*)?\s*(,|$)", re.IGNORECASE)
+"""In Accept-Encoding (RFC 9110, section 12.5.3); Django looks for the word alone."""
 
 
 class Compressed(GZipMiddleware):
@@ -29,6 +34,12 @@ class Compressed(GZipMiddleware):
     """
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """Compress the answer, or leave it."""
+        """Compress the answer, or leave it: a part is counted in bytes of the whole, and a head has no body."""
         kind = response.headers.get("Content-Type", "").partition(";")[0]
-        return super().process_response(request, response) if kind in TYPES else response
+        if kind not in TYPES or response.has_header("Content-Range"):
+            return response
+        head = response.streaming and request.method == "HEAD"
+        if head or _REFUSED.search(request.headers.get("Accept-Encoding", "")):
+            patch_vary_headers(response, ("Accept-Encoding",))
+            return response
+        return super().process_response(request, response)

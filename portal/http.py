@@ -13,7 +13,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.core.files.uploadedfile import InMemoryUploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, UnreadablePostError
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
@@ -101,6 +101,8 @@ class Errors:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Translate a domain error; anything else goes on to Django."""
+        if isinstance(exception, UnreadablePostError):
+            exception = errors.Invalid(_("The request broke off before its end. Send it again."), code="broken_off")
         if not isinstance(exception, errors.WeighbridgeError):
             return None
         return problem_response(exception) if wants_json(request) else page(request, exception)

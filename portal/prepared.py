@@ -64,7 +64,7 @@ class Prepared(Generic[R]):
             cursor.execute("".join(said[piece.name] if isinstance(piece, Given) else piece for piece in ready.pieces))
             rows = cursor.fetchall()
         if ready.converters:
-            rows = ready.compiler.apply_converters(rows, ready.converters)
+            rows = [_converted(row, ready.converters, connections[ready.db]) for row in rows]
         return [ready.read(row) for row in rows]
 
     def first(self, **values: object) -> R | None:
@@ -77,7 +77,7 @@ class Prepared(Generic[R]):
         sql, places = compiler.as_sql()
         converters = compiler.get_converters([column for column, *_ in compiler.select[: compiler.col_count]])
         pieces = _pieces(sql, places, queryset.db)
-        self._ready = _Ready(queryset.db, compiler, pieces, converters, _reader(queryset, compiler))
+        self._ready = _Ready(queryset.db, pieces, converters, _reader(queryset, compiler))
         return self._ready
 
 
@@ -105,13 +105,21 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """What was put together. Read by every thread, changed by none."""
+    """What was put together. Read by every thread, changed by none, and without a hold on the connection of the first."""
 
     db: str
-    compiler: Any
     pieces: tuple[str | Given, ...]
     converters: dict[int, Any]
     read: Callable[[Any], Any]
+
+
+def _converted(row: Any, converters: dict[int, Any], connection: Any) -> list[Any]:  # noqa: ANN401 Django's own
+    """The row as Django's compiler would give it (SQLCompiler.apply_converters)."""
+    found = list(row)
+    for at, (convert, expression) in converters.items():
+        for each in convert:
+            found[at] = each(found[at], expression, connection)
+    return found
 
 
 def _pieces(sql: str, places: Any, db: str) -> tuple[str | Given, ...]:  # noqa: ANN401 Django's own

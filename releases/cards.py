@@ -11,6 +11,7 @@ import nh3
 import yaml
 from markdown_it import MarkdownIt
 
+from portal.storable import mended
 from releases.inspection import texts
 from releases.models import BlobState, Revision
 from releases.storage import store
@@ -170,7 +171,9 @@ def _plain(data: Any, left: list[int]) -> Any:  # noqa: ANN401 whatever YAML can
     if left[0] < 0:
         raise ValueError("too many values")
     if isinstance(data, dict):
-        return {str(key): _plain(value, left) for key, value in data.items()}
+        return {mended(str(key)): _plain(value, left) for key, value in data.items()}
     if isinstance(data, list):
         return [_plain(value, left) for value in data]
-    return data if data is None or isinstance(data, str | int | float | bool) else str(data)
+    if isinstance(data, str):
+        return mended(data)
+    return data if data is None or isinstance(data, int | float | bool) else str(data)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
 
+from portal.storable import all_mended
 from releases import cards, chronicles, links
 from releases.inspection.asking import Tensors
 from releases.lint.about import web_links
@@ -52,7 +53,7 @@ def _document(row: FileRow) -> Any:  # noqa: ANN401 whatever JSON can say
     """The file's JSON, which the check has read in its child before; None when it cannot be read."""
     with store().open(row.sha256) as source:
         try:
-            return json.loads(source.read(DOCUMENT_MAX))
+            return all_mended(json.loads(source.read(DOCUMENT_MAX)))
         except (ValueError, RecursionError):
             return None
 

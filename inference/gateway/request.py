@@ -107,9 +107,17 @@ def parse(endpoint: str, data: dict[str, Any], raw_bytes: int, *, body_limit: in
         choices=asked.get("n", 1) if writes else 0,
         prompts=prompts,
         max_tokens=asked.pop("max_completion_tokens", None) or asked.pop("max_tokens", None) if writes else 0,
-        weight=2 if "prompt_logprobs" in asked or (asked.get("echo") and asked.get("logprobs")) else 1,
+        weight=2 if _measures_prompt(asked, chat=content == "messages") else 1,
         parameters=told,
     )
+
+
+def _measures_prompt(asked: Mapping[str, Any], *, chat: bool) -> bool:
+    """Whether the engine works out the chance of every token of the prompt: as much as writing them, for 0 alternatives too.
+
+    vLLM does so for an echo with `logprobs`; for a chat's echo always, since there it reads `top_logprobs`, by itself 0.
+    """
+    return "prompt_logprobs" in asked or (asked.get("echo", False) and (chat or "logprobs" in asked))
 
 
 def parse_tokenize(endpoint: str, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -100,6 +100,10 @@ class Scoped(APIView):
         if declared.scopes is not None:
             self.person(request)
             _require_scope(request, declared.scopes)
+        if "CONTENT_LENGTH" not in request.META and "HTTP_TRANSFER_ENCODING" in request.META:
+            raise errors.Invalid(
+                _("Send the body whole, with a Content-Length, and not in chunks."), code="length_required"
+            )
         if int(request.META.get("CONTENT_LENGTH") or 0) > declared.most:
             raise errors.TooLarge(_("Send at most %(n)s MiB.") % {"n": declared.most >> 20})
 

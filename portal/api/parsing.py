@@ -9,18 +9,23 @@ from rest_framework import exceptions, negotiation, parsers
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
+from portal.storable import storable
+
 
 class Json(parsers.JSONParser):
-    """The framework's, which would fall over a body that is nested past all measure."""
+    """The framework's, which would fall over a body that is nested past all measure, and over texts that cannot be kept."""
 
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """The body. Raises ParseError for whatever is not JSON."""
         try:
-            return super().parse(stream, media_type, parser_context)
+            said: dict[str, Any] = super().parse(stream, media_type, parser_context)
         except RecursionError:
             raise exceptions.ParseError("This is nested too deeply.") from None
+        if not storable(said):
+            raise exceptions.ParseError("A text has a NUL in it, or half of a character. Send whole characters.")
+        return said
 
 
 class OnlyJson(negotiation.DefaultContentNegotiation):

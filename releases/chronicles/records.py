@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from portal.storable import all_mended
 from releases.chronicles import stamps
 from releases.chronicles.drafts import (
     KINDS,
@@ -139,7 +140,7 @@ def _is_object(line: str) -> bool:
 def _loads(text: str, line: int, reading: _Reading) -> Any:  # noqa: ANN401 whatever JSON can say
     """The value, or _NOTHING with a problem that names the line; `line` is that of the text's start."""
     try:
-        return json.loads(text)
+        return all_mended(json.loads(text))
     except (ValueError, RecursionError) as fault:
         at = line + getattr(fault, "lineno", 1) - 1
         reading.problems.append(Problem(at, f"This is not JSON: {getattr(fault, 'msg', 'it is too deep')}."))

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal.errors import Conflict, Invalid, NotFound
+from portal.storable import all_mended
 from releases import entries, lookup
 from releases.costs import architecture
 from releases.costs.architecture import Architecture
@@ -165,7 +166,7 @@ def _parameters(amount: int, source: Source) -> Quantity:
 def _object(text: bytes) -> dict[str, Any]:
     """A JSON object; empty for anything else."""
     try:
-        told = json.loads(text)
+        told = all_mended(json.loads(text))
     except (ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}

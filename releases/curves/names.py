@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from portal.storable import mended
+
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
@@ -58,6 +60,11 @@ def known(source: str) -> str:
     """The name under which a series is kept: ours where we know it, else its own without odd signs, 80 at most."""
     kind = _BY_NAME.get(source) or _BY_NAME.get(source.lower())
     return kind.name if kind else _ODD.sub("_", source)[:LONGEST].strip() or "_"
+
+
+def written(source: str) -> str:
+    """The source's own name as the database can keep it, 200 characters at most."""
+    return mended(source[:200])
 
 
 def kind_of(name: str) -> Kind:

@@ -93,7 +93,7 @@ class Recorder:
                 f"Run {run.name} has two series that are both {name} here, one of them {source:.80}. Rename one."
             )
         self.make_room(run, name)
-        curve = Curve.objects.create(run=run, recording=self.recording, name=name, source_name=source[:200])
+        curve = Curve.objects.create(run=run, recording=self.recording, name=name, source_name=names.written(source))
         self._series[part, source] = begun = _Series(curve)
         return begun
 

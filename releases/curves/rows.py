@@ -70,13 +70,21 @@ def of_mappings(found: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
             moment_of(each, number),
         )
         values = {
-            name: float(value)
+            name: value if type(value) is float else real(value)
             for name, value in each.items()
             if type(value) in {float, int} and name not in _NOT_SERIES
         }
         if values:
             part = _part_of(each, number)
             yield Row(step, tokens, at, segments.of(step, tokens, at, part), part, values)
+
+
+def real(number: int) -> float:
+    """As a float; past the largest of them infinite, and so left out and counted like every value that is not finite."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def moment_of(row: Mapping[str, Any], number: int) -> float:

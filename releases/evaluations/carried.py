@@ -6,6 +6,7 @@ import json
 from typing import Final
 
 from portal.people.models import User
+from portal.storable import mended
 from releases.evaluations import actions, readers
 from releases.evaluations.reading import Said
 from releases.models import BlobState, Revision
@@ -33,7 +34,7 @@ def take_in(*, revision: Revision, by: User | None) -> actions.Imported | None:
     if content is None or not _is_ours(content):
         return None
     rows = readers.read(content, Said(ran_by=revision.model.lab.name))
-    weights = str(json.loads(content).get("weights", ""))
+    weights = mended(str(json.loads(content).get("weights", "")))
     return actions.import_scores(revision=revision, rows=rows, by=by, raw_path=RECORD, weights=weights)
 
 

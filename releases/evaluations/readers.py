@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from portal.errors import Invalid
+from portal.storable import all_mended
 from releases import cards
 from releases.evaluation_metrics import Kind
 from releases.evaluation_rows import Row
@@ -60,7 +61,7 @@ def _parsed(content: bytes) -> Mapping[str, Any]:
             raise _invalid(faults)
         return cards.split(source)[0]
     try:
-        found = json.loads(source)
+        found = all_mended(json.loads(source))
     except json.JSONDecodeError as fault:
         wrong = f"Line {fault.lineno}, column {fault.colno}: this is not JSON ({fault.msg}). Correct it there."
         raise _invalid([wrong]) from fault

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final, cast
 
-from django.http import HttpRequest
+from django.http import HttpRequest, UnreadablePostError
 
 from portal.errors import Invalid, TooLarge
+from portal.storable import storable
 
 JSON_MAX: Final = 4 << 20
 LINE_MAX: Final = 16 << 20
@@ -21,10 +22,7 @@ def read_json(request: HttpRequest) -> dict[str, Any]:
     content = _stream(request).read(JSON_MAX + 1)
     if len(content) > JSON_MAX:
         raise TooLarge(f"The body is larger than {JSON_MAX:,} bytes.")
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError) as fault:
-        raise Invalid("The body is not JSON.") from fault
+    found = _parsed(content, "The body")
     if not isinstance(found, dict):
         raise Invalid("The body is not a JSON object.")
     return found
@@ -41,23 +39,31 @@ def read_lines(request: HttpRequest) -> Iterator[dict[str, Any]]:
             )
         if not line.strip():
             continue
-        try:
-            found = json.loads(line)
-        except (ValueError, RecursionError) as fault:
-            raise Invalid("A line of the commit is not JSON.") from fault
+        found = _parsed(line, "A line of the commit")
         if not isinstance(found, dict) or not isinstance(found.get("value"), dict):
             raise Invalid('Each line of a commit is an object with "key" and "value".')
         yield found
 
 
 def text_of(asked: dict[str, Any], name: str, *, default: str | None = None) -> str:
-    """A text of the object, as the database can take it. Raises Invalid."""
+    """A text of the object. Raises Invalid."""
     said = asked.get(name, default)
     if said is None and default is not None:
         return default
-    if not isinstance(said, str) or "\0" in said:
+    if not isinstance(said, str):
         raise Invalid(f"{name!r} must be a text.", fields={name: ["Send a text."]})
     return said
+
+
+def _parsed(content: bytes, name: str) -> object:
+    """What the JSON says, with texts alone that the database can take. Raises Invalid."""
+    try:
+        found: object = json.loads(content)
+    except (ValueError, RecursionError) as fault:
+        raise Invalid(f"{name} is not JSON.") from fault
+    if not storable(found):
+        raise Invalid(f"{name} has a text with a NUL, or with half of a character. Send whole characters.")
+    return found
 
 
 def _stream(request: HttpRequest) -> _Stream:
@@ -74,7 +80,7 @@ class _Stream:
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes."""
-        while len(self._waiting) < size and (piece := self._source.read(1 << 16)):
+        while len(self._waiting) < size and (piece := self._more()):
             self._waiting += piece
         taken, self._waiting = self._waiting[:size], self._waiting[size:]
         return taken
@@ -82,8 +88,14 @@ class _Stream:
     def readline(self, limit: int) -> bytes:
         """Up to and with the next line's end, or `limit` bytes."""
         while (end := self._waiting.find(b"\n") + 1) == 0 and len(self._waiting) < limit:
-            piece = self._source.read(1 << 16)
+            piece = self._more()
             if not piece:
                 break
             self._waiting += piece
         return self.read(min(end or limit, limit))
+
+    def _more(self) -> bytes:
+        try:
+            return self._source.read(1 << 16)
+        except OSError as fault:
+            raise UnreadablePostError(*fault.args) from fault

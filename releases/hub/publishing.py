@@ -38,7 +38,7 @@ XET: Final = "If the upload stops at a Xet token, set HF_HUB_DISABLE_XET=1: this
 def create(request: HttpRequest, who: Asker) -> HttpResponse:
     """`create_repo`: a model without files, which nobody outside the lab sees before it is published."""
     user, asked = publisher(who), read_json(request)
-    if asked.get("type") not in {None, "", "model"}:
+    if asked.get("type") not in (None, "", "model"):
         raise Unsupported("This hub holds models; data sets and Spaces are not here.")
     lab = _lab(asked.get("organization"), user)
     name = text_of(asked, "name").rpartition("/")[2]
@@ -84,7 +84,8 @@ def batch(request: HttpRequest, who: Asker, namespace: str, name: str) -> HttpRe
         raise Unsupported("Only uploads go this way. Files are downloaded from their resolve address.")
     if not isinstance(objects, list) or len(objects) > BATCH_MAX:
         raise Invalid(f"Send at most {BATCH_MAX} objects.")
-    several = "multipart" in (asked.get("transfers") or [])
+    transfers = asked.get("transfers")
+    several = isinstance(transfers, list) and "multipart" in transfers
     told = [_instructions(request, model, user, each, several=several) for each in objects]
     answer = JsonResponse({"transfer": "multipart" if several else "basic", "objects": told, "hash_algo": "sha256"})
     answer["Content-Type"] = "application/vnd.git-lfs+json"
@@ -222,9 +223,9 @@ def _ticketed(ticket: str) -> Upload:
 
 def _small(value: dict[str, Any]) -> NewFile:
     path = text_of(value, "path")
-    if value.get("encoding", "base64") not in {"base64", "utf-8"}:
+    if value.get("encoding", "base64") not in ("base64", "utf-8"):
         raise Invalid(f"{path} is sent in an encoding that this hub does not know.")
-    content = text_of(value, "content").encode("utf-8", "surrogatepass")
+    content = text_of(value, "content").encode()
     if value.get("encoding", "base64") == "base64":
         try:
             content = base64.b64decode(content, validate=True)
@@ -240,7 +241,7 @@ def _large(value: dict[str, Any], lab: Lab) -> NewFile:
     held = Blob.objects.of_lab(lab).filter(pk=oid).first()
     if held is None:
         raise Invalid(f"{path} ({oid[:12]}) was not uploaded. Upload it before the commit.")
-    if value.get("size") not in {None, held.size}:
+    if value.get("size") not in (None, held.size):
         raise Invalid(f"{path} has {held.size:,} bytes, not {value['size']}.")
     return NewFile(path, held.size, held.sha256, git.blob_id(git.pointer(held.sha256, held.size)), lfs=True)
 

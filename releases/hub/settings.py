@@ -55,7 +55,7 @@ def settings(request: HttpRequest, who: Asker, namespace: str, name: str) -> Htt
     gated, private = ("manual" if model.gate_id else False), model.main_id is None
     wanted = asked.get("gated", gated)
     hidden = asked["visibility"] != "public" if "visibility" in asked else asked.get("private", private)
-    if wanted not in {gated, "auto" if gated else gated}:
+    if wanted not in (gated, "auto" if gated else gated):
         raise Conflict(f"Who may use {model.full_name} is set by its gate, on the portal, not here.")
     if hidden is not private:
         raise Conflict(f"{model.full_name} is seen outside its lab once a revision is published, and not before.")
@@ -85,7 +85,7 @@ def move(request: HttpRequest, who: Asker) -> HttpResponse:
 
 
 def _of_body(asked: dict[str, object], namespace: object, name: str, who: Asker) -> Model:
-    if asked.get("type") not in {None, "", "model"}:
+    if asked.get("type") not in (None, "", "model"):
         raise Unsupported("This hub holds models; data sets and Spaces are not here.")
     slug, _, rest = name.partition("/")
     if isinstance(namespace, str) and namespace:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 from django.conf import settings
@@ -13,6 +12,7 @@ from portal.errors import Invalid
 from portal.people.models import Lab, Membership
 from releases import cards, downloads, formats, ledger, lookup, policy
 from releases.hub import wire
+from releases.hub.bodies import read_json
 from releases.hub.doors import Asker, door, flag, link_next, model_named, number, text
 from releases.hub.limits import Bucket
 from releases.hub.wire import Missing, NotSignedInToHub, Unsupported
@@ -284,15 +284,13 @@ def _dated(found: Revision, entries: list[dict[str, Any]], who: Asker) -> list[d
 
 def _asked_paths(request: HttpRequest) -> tuple[list[str], bool]:
     if request.content_type != "application/json":
-        return request.POST.getlist("paths")[:PAGE], request.POST.get("expand", "").lower() == "true"
-    try:
-        asked = json.loads(request.body)
-    except ValueError as fault:
-        raise Invalid('The body is not JSON. Send {"paths": [...]}.') from fault
-    paths = asked.get("paths") if isinstance(asked, dict) else None
+        said = [path.replace("\0", "") for path in request.POST.getlist("paths")[:PAGE]]
+        return said, request.POST.get("expand", "").lower() == "true"
+    asked = read_json(request)
+    paths = asked.get("paths")
     paths = [paths] if isinstance(paths, str) else paths
-    if not isinstance(paths, list) or not all(isinstance(path, str) and "\0" not in path for path in paths):
-        raise Invalid("Send the paths as a list of texts.")
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise Invalid('Send {"paths": [...]}, the paths as texts.')
     return paths[:PAGE], asked.get("expand") is True
 
 

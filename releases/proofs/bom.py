@@ -10,6 +10,7 @@ import json
 import uuid
 from typing import Any, Final
 
+from portal.storable import all_mended
 from releases import cards, licences, units
 from releases.models import BlobState, Revision
 from releases.proofs import documents
@@ -120,7 +121,7 @@ def config_of(revision: Revision) -> dict[str, Any]:
         return {}
     try:
         with store().open(digest) as source:
-            told = json.loads(source.read(CONFIG_MAX))
+            told = all_mended(json.loads(source.read(CONFIG_MAX)))
     except (OSError, ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, connections, transaction
 from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -142,3 +144,26 @@ def test_each_thread_asks_over_its_own_connection() -> None:
     other.start()
     other.join()
     assert seen == [mara, mara]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_thread_that_asked_first_takes_its_connection_with_it() -> None:
+    w = world.build(quorum=1)
+    w.granted(world.person("Mara Lindqvist"))
+
+    @Prepared
+    def grants(gate: int, now: datetime) -> QuerySet[Grant]:
+        return Grant.objects.select_related("user").filter(gate=gate).with_conditions(now)
+
+    def ask() -> None:
+        assert len(grants.all(gate=w.gate.pk, now=timezone.now())) == 1
+        held.append(weakref.ref(connections["default"].connection))
+
+    held: list[weakref.ref[object]] = []
+    first = threading.Thread(target=ask)
+    first.start()
+    first.join()
+    del first
+    gc.collect()
+    assert held[0]() is None, "a server that ends idle threads does not gather their connections"
+    ask()

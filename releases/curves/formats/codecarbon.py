@@ -7,7 +7,7 @@ from typing import IO, Final
 
 from portal.errors import Invalid
 from releases.curves.formats import lines
-from releases.curves.rows import NONE, Row, Segments, seconds
+from releases.curves.rows import NONE, Row, Segments, real, seconds
 
 SERIES: Final = (
     "emissions", "energy_consumed", "cpu_energy", "gpu_energy", "ram_energy", "cpu_power", "gpu_power", "ram_power",
@@ -24,6 +24,8 @@ def read(file: IO[bytes]) -> Iterator[Row]:
             raise Invalid("This is not codecarbon's emissions.csv: it has no columns timestamp and emissions.")
         at = seconds(line["timestamp"], number)
         found = {name: lines.number(line.get(name) or "") for name in SERIES}
-        values = {name: float(value) for name, value in found.items() if value is not None}
+        values = {
+            name: real(value) if isinstance(value, int) else value for name, value in found.items() if value is not None
+        }
         if values:
             yield Row(NONE, NONE, at, segments.of(NONE, NONE, at), None, values)

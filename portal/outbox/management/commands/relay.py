@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import OperationalError, close_old_connections, connection
+from django.db import Error, close_old_connections, connection
 
 from portal.audit import trail
 from portal.outbox import delivery
@@ -52,8 +52,8 @@ class Command(BaseCommand):
     def _pass(self, work: Callable[[], int]) -> int:
         try:
             return work()
-        except OperationalError:
-            logger.warning("the database is not there; trying again")
+        except Error as error:  # also the later ones, where a handler has met the first and gone on
+            logger.warning("the database is not there (%s); trying again", type(error).__name__)
             connection.close()
             close_old_connections()
             return 0
