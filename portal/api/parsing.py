@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from rest_framework import exceptions, negotiation, parsers
 from rest_framework.renderers import BaseRenderer
@@ -12,15 +12,25 @@ from rest_framework.request import Request
 from portal.storable import storable
 
 
-class Json(parsers.JSONParser):
-    """The framework's, which would fall over a body that is nested past all measure, and over texts that cannot be kept."""
+_framework: Final = parsers.JSONParser()
+
+
+class Json(parsers.BaseParser):
+    """What the framework's parser reads, which would fall over a body that is nested past all measure, and over texts
+    that cannot be kept.
+
+    It is no JSONParser itself: of those the framework takes the body as Django does a form's, which may have 2.5 MB
+    whatever the operation says (Operation.most).
+    """
+
+    media_type = "application/json"
 
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """The body. Raises ParseError for whatever is not JSON."""
         try:
-            said: dict[str, Any] = super().parse(stream, media_type, parser_context)
+            said: dict[str, Any] = _framework.parse(stream, media_type, parser_context)
         except RecursionError:
             raise exceptions.ParseError("This is nested too deeply.") from None
         if not storable(said):

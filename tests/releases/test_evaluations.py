@@ -16,6 +16,8 @@ from django.test import Client
 from portal.errors import Conflict, Invalid, NotAllowed
 from portal.outbox import delivery
 from portal.people.models import User
+from portal.tokens import actions as tokens
+from portal.tokens.models import Kind, Scope
 from releases import entries
 from releases.evaluation_models import Score
 from releases.evaluation_rows import Row
@@ -308,6 +310,21 @@ def test_settings_of_one_task_stand_apart_and_the_page_says_so(
     of_opt = client.get("/evaluations/?task=openbookqa&family=meta/opt").content.decode()
     assert 'href="/lyceum/one"' not in of_opt
     assert "OPT-175B" in of_opt
+
+
+def test_a_program_brings_a_file_of_some_megabytes_and_one_past_the_limit_is_refused(
+    lyceum: world.World, model: Model, client: Client
+) -> None:
+    _token, secret = tokens.issue(by=lyceum.manager, kind=Kind.SERVICE, scopes={Scope.MANAGE}, label="program")
+
+    def bring(size: int) -> Any:
+        said = {"document": {**NEW, "samples": "x" * size}, "ran_by": "Us", "revision": "main"}
+        address = f"/api/v1/models/{model.full_name}/evaluations"
+        return client.post(address, said, "application/json", headers={"Authorization": f"Bearer {secret}"})
+
+    told = bring(4 << 20)
+    assert (told.status_code, told.json()["added"]) == (201, 3), told.content
+    assert bring(5 << 20).status_code == 413
 
 
 def test_drafts_scores_are_the_labs_alone(

@@ -56,6 +56,8 @@ def test_a_program_opens_writes_imports_corrects_and_freezes(lyceum: world.World
         assert told == expected
     wrong = send(client, "post", f"{book}/import", who, name="x.jsonl", text='{"text": "Fine."}\n{"text": 5}')
     assert (wrong.status_code, wrong.json()["fields"]) == (400, {"text": ["Line 2: text must be a text."]})
+    whole = "".join(f"### Part {number}\n\n{'x' * 99_000}\n\n" for number in range(30))
+    assert send(client, "post", f"{book}/import", who, name="large.md", text=whole).json()["added"] == 30
     long = send(client, "post", f"{book}/import", who, name="x.md", text="x" * 4_000_001)
     assert (long.status_code, list(long.json()["fields"])) == (400, ["text"])
     assert send(client, "post", f"{book}/import", who, name="x.md", text="x" * (6 << 20)).status_code == 413
