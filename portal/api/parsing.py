@@ -11,7 +11,6 @@ from rest_framework.request import Request
 
 from portal.storable import storable
 
-
 _framework: Final = parsers.JSONParser()
 
 
