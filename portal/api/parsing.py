@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import IO, Any, Final
 
+from django.utils.translation import gettext as _
 from rest_framework import exceptions, negotiation, parsers
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from portal.storable import storable
+from portal.errors import Invalid
+from portal.storable import mended, storable
 
 _framework: Final = parsers.JSONParser()
 
@@ -27,14 +29,16 @@ class Json(parsers.BaseParser):
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """The body. Raises ParseError for whatever is not JSON."""
+        """The body. Raises ParseError for whatever is not JSON, Invalid for texts that cannot be kept."""
         try:
             said: dict[str, Any] = _framework.parse(stream, media_type, parser_context)
         except RecursionError:
             raise exceptions.ParseError("This is nested too deeply.") from None
-        if not storable(said):
-            raise exceptions.ParseError("A text has a NUL in it, or half of a character. Send whole characters.")
-        return said
+        if storable(said):
+            return said
+        wrong = _("A text has a NUL in it, or half of a character. Send whole characters.")
+        named = said if isinstance(said, dict) else {}
+        raise Invalid(wrong, fields={mended(name): [wrong] for name in named if not storable({name: named[name]})})
 
 
 class OnlyJson(negotiation.DefaultContentNegotiation):

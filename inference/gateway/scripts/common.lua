@@ -77,7 +77,8 @@ local function settle(lease_key, leases_key, stream_key, rid, now, final)
       'backend', lease.backend, 'endpoint', lease.endpoint, 'stream', lease.stream, 'status', lease.status,
       'prompt_tokens', lease.prompt_tokens, 'completion_tokens', lease.completion_tokens,
       'cached_tokens', lease.cached_tokens, 'reserved_tokens', lease.reserved_tokens,
-      'started_at', lease.started_at, 'first_byte_at', lease.first_byte_at, 'ended_at', now,
+      'started_at', lease.started_at, 'first_byte_at', lease.first_byte_at,
+      'ended_at', math.max(now, tonumber(lease.first_byte_at) or 0), -- the gateway's clock may be a little ahead of ours
       'fingerprint', lease.fingerprint, 'engine', lease.engine or '', 'parameters', lease.parameters or '')
   end
   -- Nothing was charged: the idempotency key of the request is free again.
