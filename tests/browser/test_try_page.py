@@ -15,7 +15,6 @@ import pytest
 import redis
 import uvicorn
 from django.conf import settings as django_settings
-from django.db import connection
 from django.test import Client
 from playwright.sync_api import Page, expect
 
@@ -62,10 +61,6 @@ def portal(transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatc
         server.should_exit = True
         thread.join(20)
     shutil.rmtree(folder, ignore_errors=True)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
 
 
 @pytest.fixture

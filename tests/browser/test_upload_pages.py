@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import connection
 from django.test import Client
 from playwright.sync_api import Page
 
@@ -31,10 +30,6 @@ def portal(transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatc
     with hubs.serving(hubs.portal()) as url:
         settings.BASE_URL = url
         yield url
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
 
 
 @pytest.fixture
