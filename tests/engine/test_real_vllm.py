@@ -333,8 +333,9 @@ print(json.dumps(told))
 
 
 @pytest.fixture(scope="module")
-def manager(served: Served) -> str:
-    """The researcher holds the grant for what is served; here they look after the lab's releases as well."""
+def manager(served: Served) -> Iterator[str]:
+    """The researcher holds the grant for what is served; here they look after the lab's releases as well. Not for longer:
+    the stack is shared, and who works for a lab downloads without a grant."""
     email = served.stack.email("researcher")
     code = (
         "from portal.people.models import Lab, Role, User; from portal.people.actions import give_role; "
@@ -342,7 +343,13 @@ def manager(served: Served) -> str:
     )
     served.stack.manage("shell", "-c", code)
     served.new_token("evaluations")
-    return email
+    yield email
+    code = (
+        "from portal.people.models import Membership; from portal.people.actions import end_role; "
+        f"held = Membership.objects.active().get(user__email='{email}', lab__slug='lyceum'); "
+        "end_role(membership=held, by=held.user)"
+    )
+    served.stack.manage("shell", "-c", code)
 
 
 @pytest.mark.parametrize("kind", TASKS)
