@@ -48,6 +48,7 @@ for i = 3, #KEYS do
   local sum = held[KEYS[i]] or {day = 0, period = 0, running = 0}
   redis.call('HSET', KEYS[i], 'd', ARGV[3], 'dn', ARGV[a + 1] + sum.day, 'c', sum.running)
   if ARGV[a + 2] ~= '' then redis.call('HSET', KEYS[i], 'p', ARGV[a + 2], 'pn', ARGV[a + 3] + sum.period) end
+  redis.call('HDEL', KEYS[i], 'e')
   redis.call('PERSIST', KEYS[i])
 end
 return 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from struct import Struct
 from typing import Final
 
 from inference import contract
@@ -12,11 +13,15 @@ from inference.gateway.asgi import Headers
 from inference.gateway.wire import Packed, packed
 
 _MINUTE_MS: Final = 60_000
+_NO_RATE: Final = (-1.0, -1.0, -1.0)
+_NO_QUOTA: Final = -1.0
+_SCOPE: Final = Struct("<9d")
 Arguments = tuple[str | int | float, ...]
 
 
 def counter_key(kind: str, identity: str) -> str:
-    """Hash of one scope's counters: r, t (GCRA arrival times in ms), d, dn (day), p, pn (period), c (running)."""
+    """Hash of one scope's counters: r, t (GCRA arrival times in ms), b (ms of t given back), d, dn (day), p, pn (period), c
+    (running), e (the day on which its end was put off last, or `never`)."""
     return f"wb:use:{kind}:{identity}"
 
 
@@ -34,10 +39,10 @@ def burst_of(limit: int, largest: int) -> int:
     return max(min(largest, limit // 2), limit // 6, 1)
 
 
-def rate_of(limit: int | None, largest: int) -> Arguments:
-    """Limit, ms per unit and burst in ms of a per-minute limit, or three blanks."""
+def rate_of(limit: int | None, largest: int) -> tuple[float, float, float]:
+    """Limit, ms per unit and burst in ms of a per-minute limit; negative where there is none."""
     if limit is None:
-        return ("", "", "")
+        return _NO_RATE
     if limit == 0:
         return (0, _MINUTE_MS, -1)
     burst = burst_of(limit, largest)
@@ -46,19 +51,15 @@ def rate_of(limit: int | None, largest: int) -> Arguments:
 
 
 @lru_cache(maxsize=1024)
-def scope_arguments(limits: Limits, largest: int) -> Arguments:
-    """The ten arguments of one scope, in the order that admit.lua names."""
-
-    def blank(value: int | None) -> int | str:
-        return "" if value is None else value
-
-    quotas = (blank(limits.concurrency), blank(limits.tokens_per_day), blank(limits.tokens_per_period))
-    return (
+def scope_terms(limits: Limits, largest: int) -> bytes:
+    """One scope's limits, packed as admit.lua names them."""
+    quotas = (limits.concurrency, limits.tokens_per_day, limits.tokens_per_period)
+    numbers = (
         *rate_of(limits.requests_per_minute, 1),
         *rate_of(limits.tokens_per_minute, largest),
-        *quotas,
-        limits.period,
+        *(_NO_QUOTA if quota is None else quota for quota in quotas),
     )
+    return _SCOPE.pack(*numbers) + limits.period.encode() + b"\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +117,8 @@ def right_for(identity: Identity, route: Route, *, largest: int) -> Right | None
     not_after = min(principal.not_after, access.not_after)
     pool = 1 if scopes and scopes[-1].kind == "pool" else 0
     keys = (*guards, contract.principal_key(identity.digest), *(scope.key for scope in scopes), queue_key(route.pool))
-    limits = [argument for scope in scopes for argument in scope_arguments(scope.limits, largest)]
-    terms = (principal.project_id, not_after, *generations, identity.proof, len(scopes), pool)
+    limits = b"".join(scope_terms(scope.limits, largest) for scope in scopes)
+    terms = (principal.project_id, not_after, *generations, identity.proof, len(scopes), pool, limits)
     right = Right(
         identity=identity,
         route=route,
@@ -126,7 +127,7 @@ def right_for(identity: Identity, route: Route, *, largest: int) -> Right | None
         generations=generations,
         not_after=not_after,
         keys=packed(contract.LEASES, *keys),
-        terms=packed(*terms, *limits, *_facts(principal, route)),
+        terms=packed(*terms, *_facts(principal, route)),
         headers=_headers(route),
         content_key=access.content_key,
     )

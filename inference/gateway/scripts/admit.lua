@@ -4,12 +4,15 @@
 -- ARGV: of the request: 1 id, 2 requests, 3 tokens, 4 class in the pool's queue (0: does not wait), 5 endpoint, 6 stream
 --   (1 or 0), 7 parameters; of the gateway: 8 lease ms, 9 most that may wait, 10 prefix of leases; of the right: 11 project,
 --   12 not_after, 13-15 generations, 16 SHA-1 of the principal's text (or empty), 17 number of scopes, 18 the last scope is
---   the pool (1 or 0), then 10 per scope: requests per minute, ms per request, burst ms, tokens per minute, ms per token,
---   burst ms, concurrency, tokens per day, tokens per period, period; then fields of the lease in pairs.
---   An empty string means: this scope does not limit that.
+--   the pool (1 or 0), 19 their limits, packed one after the other as SCOPE says, then fields of the lease in pairs.
+--   A negative limit: this scope does not limit that.
 -- Who waits holds every reservation but the place itself: what is its own was found in order once and for all.
 -- Returns {1 or, where it waits, 2, now, limit, remaining, reset ms of requests, the same of tokens}
 --      or {0, scope, kind, wait ms, room in tokens, the same six} or {-1, lapse}.
+-- Requests per minute, ms per request, burst ms, tokens per minute, ms per token, burst ms, concurrency, tokens per day,
+-- tokens per period, period.
+local SCOPE = '<ddddddddds'
+local KEPT = 172800000 -- ms that a counter without a period outlives its last day
 local SLACK = 0.0005 -- ms; doubles near 2e12 are that coarse
 local now = clock()
 local rid, requests, tokens, class = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -19,43 +22,42 @@ if string.sub(rid, 1, 6) == 'batch-' and redis.call('EXISTS', lease, 'wb:answer:
 local lapsed = barred(now)
 if lapsed then return {-1, lapsed} end
 
-local waits = false
+local waits, places, at = false, 0, 1
 local day = math.floor(now / 86400000)
+local today = string.format('%d', day)
 local refused_scope, refused_kind, refused_wait = 0, '', -1
 local room = 9007199254740991
-local shown = {r = {-1, -1, 0}, t = {-1, -1, 0}} -- limit, remaining, reset of the tightest scope, for the headers
-local writes, held = {}, {}
+local r, t = {-1, -1, 0}, {-1, -1, 0} -- limit, remaining, reset of the tightest scope, for the headers
+local writes, held, lasting = {}, {}, {}
 
 local function refuse(scope, kind, wait)
   if pool and scope == count and refused_scope > 0 and refused_scope < count then return end -- the caller's own first
   if wait > refused_wait then refused_scope, refused_kind, refused_wait = scope, kind, wait end
 end
 
-local function show(kind, scope, limit, remaining, reset)
+local function show(seen, scope, limit, remaining, reset)
   if pool and scope == count then return end
-  local seen = shown[kind]
-  if seen[1] < 0 or remaining < seen[2] then shown[kind] = {limit, remaining, reset} end
+  if seen[1] < 0 or remaining < seen[2] then seen[1], seen[2], seen[3] = limit, remaining, reset end
 end
 
 for i = 1, count do
-  local b, key = 18 + (i - 1) * 10, KEYS[6 + i]
-  local rl, rstep, rburst = tonumber(ARGV[b + 1]), tonumber(ARGV[b + 2]), tonumber(ARGV[b + 3])
-  local tl, tstep, tburst = tonumber(ARGV[b + 4]), tonumber(ARGV[b + 5]), tonumber(ARGV[b + 6])
-  local slots, daily, whole, period = tonumber(ARGV[b + 7]), tonumber(ARGV[b + 8]), tonumber(ARGV[b + 9]), ARGV[b + 10]
-  local v = redis.call('HMGET', key, 'r', 't', 'd', 'dn', 'p', 'pn', 'c', 'b')
-  local write, full, back = {}, 0, 0
-  if rl then
+  local rl, rstep, rburst, tl, tstep, tburst, slots, daily, whole, period
+  rl, rstep, rburst, tl, tstep, tburst, slots, daily, whole, period, at = struct.unpack(SCOPE, ARGV[19], at)
+  local key = KEYS[6 + i]
+  local v = redis.call('HMGET', key, 'r', 't', 'd', 'dn', 'p', 'pn', 'c', 'b', 'e')
+  local write, full, back, counted, span, slot = {}, 0, 0, '', '', 0
+  local function put(name, value) write[#write + 1], write[#write + 2] = name, value end
+  if rl >= 0 then
     local tat = math.max(tonumber(v[1]) or 0, now)
     local after = tat + requests * rstep
     if requests > 0 and after - now > rburst + SLACK then
       refuse(i, 'requests', math.ceil(after - now - rburst))
       after = tat
     end
-    show('r', i, rl, math.max(0, math.floor((rburst - (after - now)) / rstep + 1e-6)), math.ceil(after - now))
-    write[#write + 1] = 'r'
-    write[#write + 1] = after
+    show(r, i, rl, math.max(0, math.floor((rburst - (after - now)) / rstep + 1e-6)), math.ceil(after - now))
+    put('r', after)
   end
-  if tl then
+  if tl >= 0 then
     local tat = math.max(tonumber(v[2]) or 0, now)
     local after = tat + tokens * tstep
     local free = math.floor((tburst - (tat - now)) / tstep + 1e-6)
@@ -68,43 +70,49 @@ for i = 1, count do
       refuse(i, 'tokens', math.ceil(after - now - tburst))
       after = tat
     end
-    show('t', i, tl, math.max(0, math.floor((tburst - (after - now)) / tstep + 1e-6)), math.ceil(after - now))
+    show(t, i, tl, math.max(0, math.floor((tburst - (after - now)) / tstep + 1e-6)), math.ceil(after - now))
     full, back = after, tonumber(v[8]) or 0
-    write[#write + 1] = 't'
-    write[#write + 1] = after
+    put('t', after)
   end
-  local today = ''
-  if daily then
-    today = string.format('%d', day)
+  if daily >= 0 then
+    counted = today
     local used = v[3] == today and tonumber(v[4]) or 0
     room = math.min(room, daily - used)
     if tokens > 0 and used + tokens > daily then refuse(i, 'day', (day + 1) * 86400000 - now) end
-    for _, x in ipairs({'d', today, 'dn', used + tokens}) do write[#write + 1] = x end
+    put('d', today)
+    put('dn', used + tokens)
   end
-  local span = ''
-  if whole then
+  if whole >= 0 then
     span = period
     local used = v[5] == span and tonumber(v[6]) or 0
     room = math.min(room, whole - used)
     if tokens > 0 and used + tokens > whole then refuse(i, 'period', 4503599627370496) end
-    for _, x in ipairs({'p', span, 'pn', used + tokens}) do write[#write + 1] = x end
+    put('p', span)
+    put('pn', used + tokens)
   end
-  if slots then
+  if slots >= 0 then
     local running = tonumber(v[7]) or 0
     if pool and i == count and class > 0 and slots > 0 then
+      places = slots
       waits = running >= slots or redis.call('EXISTS', queue .. ':who') == 1
     elseif running >= slots then
       refuse(i, 'concurrency', 500)
     end
     if not waits then
-      for _, x in ipairs({'c', running + 1}) do write[#write + 1] = x end
+      slot = 1
+      put('c', running + 1)
     end
   end
+  -- Its end is put off once a day, not with each request: that costs as much as the counting.
+  local ends = span == '' and today or 'never'
+  if v[9] ~= ends then
+    put('e', ends)
+    lasting[i] = ends
+  end
   writes[i] = write
-  held[i] = {key, tl and tstep or 0, today, span, slots and not waits and 1 or 0, full, back}
+  held[i] = {key, tl >= 0 and tstep or 0, counted, span, slot, full, back}
 end
 
-local r, t = shown.r, shown.t
 if waits and refused_scope == 0 and not join(queue, class, rid, ARGV[11], tokens, now, tonumber(ARGV[9])) then
   refuse(count, 'queue', 1000)
 end
@@ -115,21 +123,19 @@ end
 
 for i = 1, count do
   local key = KEYS[6 + i]
-  if #writes[i] > 0 then
-    redis.call('HSET', key, unpack(writes[i]))
-    if held[i][4] == '' then redis.call('PEXPIRE', key, 172800000) else redis.call('PERSIST', key) end
+  if #writes[i] > 0 then redis.call('HSET', key, unpack(writes[i])) end
+  if lasting[i] == 'never' then
+    redis.call('PERSIST', key)
+  elseif lasting[i] then
+    redis.call('PEXPIRE', key, KEPT)
   end
 end
-local fields = {}
-for i = 19 + count * 10, #ARGV do fields[#fields + 1] = ARGV[i] end
 redis.call('HSET', lease, 'scopes', cmsgpack.pack(held), 'reserved_tokens', ARGV[3], 'started_at', now,
-  'endpoint', ARGV[5], 'stream', ARGV[6], 'parameters', ARGV[7],
-  'status', 'lost', 'prompt_tokens', 0, 'completion_tokens', 0, 'cached_tokens', 0, 'first_byte_at', 0,
-  'backend', '', 'fingerprint', '', unpack(fields))
+  'endpoint', ARGV[5], 'stream', ARGV[6], 'parameters', ARGV[7], unpack(ARGV, 20))
 redis.call('ZADD', leases, now + tonumber(ARGV[8]), rid)
 if waits then
   redis.call('HSET', lease, 'queue', queue)
-  serve(queue, KEYS[6 + count], leases, ARGV[10], tonumber(ARGV[18 + (count - 1) * 10 + 7]), now)
+  serve(queue, KEYS[6 + count], leases, ARGV[10], places, now)
   waits = redis.call('HEXISTS', lease, 'queue') == 1
 end
 return {waits and 2 or 1, now, r[1], r[2], r[3], t[1], t[2], t[3]}

@@ -28,24 +28,22 @@ local function barred(now)
     {tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])}, tonumber(ARGV[12]))
 end
 
--- Put `change` ms of tokens used in place of those reserved, at the bucket that would be full at `at`.
+-- When a bucket that would be full at `at` is full with `change` ms of tokens used in place of those reserved, and how many
+-- ms it has given back by then; nothing where that changes nothing.
 -- What was reserved drains while the request lasts, and what has drained is not given back: by then the bucket owes for
 -- later requests, and to give it back would let more than a minute's limit through. `full` is when the bucket would have
 -- been full as of this request's admission, `back` how many ms it had given back till then; each ms that it gave back
 -- since is taken for an earlier request's, which drew `full` nearer.
-local function refill(key, at, given, now, change, full, back)
+local function refilled(at, given, now, change, full, back)
   at, given = tonumber(at) or now, tonumber(given) or 0
-  if change > 0 then
-    redis.call('HSET', key, 't', math.max(now, at) + change)
-    return
-  end
+  if change > 0 then return math.max(now, at) + change, given end
   local left = math.min(-change, full - (given - back) - now)
-  if left > 0 then redis.call('HSET', key, 't', at - left, 'b', given + left) end
+  if left > 0 then return at - left, given + left end
 end
 
 -- Settle one request, once: exact usage into every counter, the concurrency slot back, one entry for the ledger.
 -- Whoever comes second finds no lease and does nothing. `final` overrides what the heartbeats had noted. Who still waits
--- for a place has used nothing, and leaves the queue.
+-- for a place has used nothing, and leaves the queue. What nobody noted or settled is `lost`.
 -- Returns nil when there was no lease, else used minus reserved tokens (above 0 is a bug worth counting).
 local function settle(lease_key, leases_key, stream_key, rid, now, final)
   local flat = redis.call('HGETALL', lease_key)
@@ -56,16 +54,22 @@ local function settle(lease_key, leases_key, stream_key, rid, now, final)
   local lease = {}
   for i = 1, #flat, 2 do lease[flat[i]] = flat[i + 1] end
   for name, value in pairs(final) do lease[name] = value end
-  local reserved = tonumber(lease.reserved_tokens)
-  local used = tonumber(lease.prompt_tokens) + tonumber(lease.completion_tokens)
-  local delta = used - reserved
+  local prompt, completion = tonumber(lease.prompt_tokens) or 0, tonumber(lease.completion_tokens) or 0
+  local used, first_byte_at = prompt + completion, tonumber(lease.first_byte_at) or 0
+  local delta = used - tonumber(lease.reserved_tokens)
   for _, scope in ipairs(cmsgpack.unpack(lease.scopes)) do
     local key, step, day, period, slot, full, back = unpack(scope)
-    local counter = redis.call('HMGET', key, 't', 'd', 'p', 'c', 'b')
-    if step > 0 then refill(key, counter[1], counter[5], now, delta * step, full, back) end
-    if day ~= '' and counter[2] == day then redis.call('HINCRBY', key, 'dn', delta) end
-    if period ~= '' and counter[3] == period then redis.call('HINCRBY', key, 'pn', delta) end
-    if slot == 1 and (tonumber(counter[4]) or 0) > 0 then redis.call('HINCRBY', key, 'c', -1) end
+    local v = redis.call('HMGET', key, 't', 'b', 'd', 'dn', 'p', 'pn', 'c')
+    local running, write = tonumber(v[7]) or 0, {}
+    local function put(name, value) write[#write + 1], write[#write + 2] = name, value end
+    if step > 0 then
+      local at, given = refilled(v[1], v[2], now, delta * step, full, back)
+      if at then put('t', at) put('b', given) end
+    end
+    if day ~= '' and v[3] == day then put('dn', v[4] + delta) end
+    if period ~= '' and v[5] == period then put('pn', v[6] + delta) end
+    if slot == 1 and running > 0 then put('c', running - 1) end
+    if #write > 0 then redis.call('HSET', key, unpack(write)) end
   end
   if lease.queue then
     leave(lease.queue, rid)
@@ -74,12 +78,11 @@ local function settle(lease_key, leases_key, stream_key, rid, now, final)
   if lease.status ~= 'refused' then
     redis.call('XADD', stream_key, '*', 'request_id', rid, 'token_id', lease.token_id, 'user_id', lease.user_id,
       'project_id', lease.project_id, 'model', lease.model, 'revision', lease.revision, 'pool', lease.pool,
-      'backend', lease.backend, 'endpoint', lease.endpoint, 'stream', lease.stream, 'status', lease.status,
-      'prompt_tokens', lease.prompt_tokens, 'completion_tokens', lease.completion_tokens,
-      'cached_tokens', lease.cached_tokens, 'reserved_tokens', lease.reserved_tokens,
-      'started_at', lease.started_at, 'first_byte_at', lease.first_byte_at,
-      'ended_at', math.max(now, tonumber(lease.first_byte_at) or 0), -- the gateway's clock may be a little ahead of ours
-      'fingerprint', lease.fingerprint, 'engine', lease.engine or '', 'parameters', lease.parameters or '')
+      'backend', lease.backend or '', 'endpoint', lease.endpoint, 'stream', lease.stream, 'status', lease.status or 'lost',
+      'prompt_tokens', prompt, 'completion_tokens', completion, 'cached_tokens', lease.cached_tokens or 0,
+      'reserved_tokens', lease.reserved_tokens, 'started_at', lease.started_at, 'first_byte_at', first_byte_at,
+      'ended_at', math.max(now, first_byte_at), -- the gateway's clock may be a little ahead of ours
+      'fingerprint', lease.fingerprint or '', 'engine', lease.engine or '', 'parameters', lease.parameters or '')
   end
   -- Nothing was charged: the idempotency key of the request is free again.
   if lease.once and used == 0 and redis.call('HGET', lease.once, 'request') == rid then
