@@ -10,7 +10,8 @@ import redis
 
 from inference import contract
 from inference.contract import Report, Seen
-from inference.gateway.rights import counter_key, queue_key
+from inference.gateway.counters import counter_of
+from inference.gateway.rights import queue_key
 from inference.models import Backend, EngineCount, Pool
 from portal.counters import client
 
@@ -108,8 +109,8 @@ def _reports() -> dict[str, list[Seen]]:
 def _counts(pool: str) -> tuple[int | None, int | None]:
     """Requests that run in the pool and wait for it. Only a pool with a limit counts those that run."""
     try:
-        running = cast("str | None", client().hget(counter_key("pool", pool), "c"))
+        running = counter_of(client(), "pool", pool).running
         queued = client().hlen(f"{queue_key(pool)}:who")
     except redis.RedisError:
         return None, None
-    return int(running or 0), queued
+    return running, queued

@@ -17,7 +17,8 @@ import redis
 from inference import contract, ledger, routes
 from inference.allowances import Budget
 from inference.contract import Limits, UsageEvent
-from inference.gateway.rights import counter_key
+from inference.gateway.counters import counter_key
+from inference.gateway.limits import COUNTER
 from inference.models import Pool, month_of
 from inference.posting import BATCH, Entry
 from inference.usage import tokens_since
@@ -25,9 +26,12 @@ from portal.errors import Conflict
 from portal.people.models import Lab
 from portal.projects.models import Project
 
-SET: Final = """
+SET: Final = (
+    COUNTER
+    + """
 -- KEYS: stream, leases, then counters.  ARGV: id of the last posted entry, prefix of leases, today,
 --   then per counter: tokens today, period, tokens in the period. Returns 0 when something was settled meanwhile.
+local today = tonumber(ARGV[3])
 local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 if #newest > 0 and newest[1][1] ~= ARGV[1] then return 0 end
 local held = {}
@@ -36,7 +40,7 @@ for _, rid in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
   if lease[1] then
     for _, scope in ipairs(cmsgpack.unpack(lease[1])) do
       local sum = held[scope[1]] or {day = 0, period = 0, running = 0}
-      if scope[3] == ARGV[3] then sum.day = sum.day + lease[2] end
+      if tonumber(scope[3]) == today then sum.day = sum.day + lease[2] end
       if scope[4] ~= '' then sum.period = sum.period + lease[2] end
       sum.running = sum.running + scope[5]
       held[scope[1]] = sum
@@ -46,13 +50,13 @@ end
 for i = 3, #KEYS do
   local a = 3 + (i - 3) * 3
   local sum = held[KEYS[i]] or {day = 0, period = 0, running = 0}
-  redis.call('HSET', KEYS[i], 'd', ARGV[3], 'dn', ARGV[a + 1] + sum.day, 'c', sum.running)
-  if ARGV[a + 2] ~= '' then redis.call('HSET', KEYS[i], 'p', ARGV[a + 2], 'pn', ARGV[a + 3] + sum.period) end
-  redis.call('HDEL', KEYS[i], 'e')
-  redis.call('PERSIST', KEYS[i])
+  local r, t, b, _, _, _, pn, p = read(KEYS[i])
+  if ARGV[a + 2] ~= '' then pn, p = ARGV[a + 3] + sum.period, ARGV[a + 2] end
+  keep(KEYS[i], FOR_EVER, r, t, b, sum.running, today, ARGV[a + 1] + sum.day, pn, p)
 end
 return 1
 """
+)
 _ATTEMPTS: Final = 20
 _DAY_MS: Final = 86_400_000
 

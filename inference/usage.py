@@ -10,7 +10,7 @@ from django.db.models import F, Q, QuerySet, Sum
 
 from inference.allowances import Budget
 from inference.contract import Limits
-from inference.gateway.rights import counter_key
+from inference.gateway.counters import counter_of
 from inference.models import DailyUsage, Pool, UsageRecord
 from portal.counters import client
 from portal.people.models import User
@@ -80,7 +80,7 @@ def tokens_since(since: datetime, **scope: str) -> int:
 def running(project: Project) -> int | None:
     """How many requests of the project run now, as the gateway counts them."""
     try:
-        return int(client().hget(counter_key("project", str(project.pk)), "c") or 0)
+        return counter_of(client(), "project", str(project.pk)).running
     except redis.RedisError:
         return None
 

@@ -21,11 +21,11 @@ from typing import Final, NamedTuple, Protocol
 
 from inference import contract
 from inference.contract import Route
-from inference.gateway.rights import Right, counter_key, queue_key
+from inference.gateway.counters import counter_key
+from inference.gateway.rights import Right, queue_key
 from inference.gateway.wire import Argument, Reply, Script, Wire, packed
 
 _FOLDER: Final = Path(__file__).parent / "scripts"
-_COMMON: Final = "".join((_FOLDER / f"{name}.lua").read_text(encoding="utf-8") for name in ("queue", "common"))
 _LEASE_PREFIX: Final = contract.lease_key("")
 _REAPED_KEYS: Final = (contract.LEASES, contract.USAGE_STREAM, contract.REAPED)
 KEPT_BYTES: Final = 1 << 20
@@ -34,6 +34,11 @@ KEPT_BYTES: Final = 1 << 20
 
 def _text(name: str) -> str:
     return (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+
+
+COUNTER: Final = _text("counter")
+"""How a script reads and writes a counter, for those that others write."""
+_COMMON: Final = COUNTER + _text("queue") + _text("common")
 
 
 def _script(name: str) -> Script:

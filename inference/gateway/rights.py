@@ -10,6 +10,7 @@ from typing import Final
 from inference import contract
 from inference.contract import Limits, Principal, Route
 from inference.gateway.asgi import Headers
+from inference.gateway.counters import counter_key
 from inference.gateway.wire import Packed, packed
 
 _MINUTE_MS: Final = 60_000
@@ -17,12 +18,6 @@ _NO_RATE: Final = (-1.0, -1.0, -1.0)
 _NO_QUOTA: Final = -1.0
 _SCOPE: Final = Struct("<9d")
 Arguments = tuple[str | int | float, ...]
-
-
-def counter_key(kind: str, identity: str) -> str:
-    """Hash of one scope's counters: r, t (GCRA arrival times in ms), b (ms of t given back), d, dn (day), p, pn (period), c
-    (running), e (the day on which its end was put off last, or `never`)."""
-    return f"wb:use:{kind}:{identity}"
 
 
 def queue_key(pool: str) -> str:

@@ -24,6 +24,7 @@ from inference.batch_models import Batch, BatchFile, StandIn
 from inference.batches import actions as batches
 from inference.batches import courier, running, standing
 from inference.contract import Limits
+from inference.gateway.counters import counter_of
 from portal.access import actions as access
 from portal.mail.models import Choice
 from portal.outbox.models import Message
@@ -305,7 +306,7 @@ def test_a_worker_that_is_killed_is_followed_by_another_and_each_row_is_billed_o
     assert sum(row.tokens for row in kept) == batch.tokens
     assert sum(row.tokens for row in kept) <= sum(engine.truth()[name] for name in ("prompt", "generation"))
     assert store.zcard(contract.LEASES) == 0
-    assert store.hget(f"wb:use:project:{bench.project.pk}", "c") in (None, "0")
+    assert counter_of(store, "project", str(bench.project.pk)).running == 0
 
 
 def test_what_was_billed_while_no_worker_lived_is_given_to_the_next_one_without_the_engine(

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from inference import actions, contract, overview, pool_actions, pool_file, routes
 from inference.contract import Report, Route, Seen
+from inference.gateway.counters import Counter, counter_key
 from inference.models import EngineCount, Pool
 from portal.audit.models import Entry
 from portal.errors import Conflict, Invalid, NotFound
@@ -201,7 +202,7 @@ def test_status_joins_the_data_with_what_the_gateways_report(bench, store):
     theirs = Report(now, {"http://10.0.0.1:8000": Seen("ejected", 2, 3, 1, 0.5)})
     old = Report(now - 60_000, {"http://10.0.0.2:8000": Seen("well", 9, 9, 9, 0.9)})
     store.hset(contract.REPORTS, mapping={"a": ours.to_json(), "b": theirs.to_json(), "c": old.to_json(), "d": "{}"})
-    store.hset("wb:use:pool:lyceum/pico-opt-1m", "c", 7)
+    store.set(counter_key("pool", "lyceum/pico-opt-1m"), Counter(running=7).to_bytes())
     store.hset("wb:queue:lyceum/pico-opt-1m:who", "r1", "x")
     backend = Pool.objects.get(model=bench.open_model).backends.get(name="one")
     EngineCount.objects.create(

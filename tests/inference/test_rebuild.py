@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from inference import actions, contract, ledger, rebuild
 from inference.contract import Limits
-from inference.gateway.rights import counter_key
+from inference.gateway.counters import Counter, counter_key, counter_of
 from inference.models import UsageRecord
 from tests.inference.bench import OPEN, append, event
 
@@ -21,8 +21,8 @@ def settled(bench, **changes):
     return event(project_id=str(bench.project.pk), user_id=str(bench.researcher.pk), **changes)
 
 
-def counter(store, bench, kind: str = "project", identity: str = "") -> dict[str, str]:
-    return store.hgetall(counter_key(kind, identity or str(bench.project.pk)))
+def counter(store, bench, kind: str = "project", identity: str = "") -> Counter:
+    return counter_of(store, kind, identity or str(bench.project.pk))
 
 
 def test_posted_and_unposted_requests_are_counted(bench, store):
@@ -30,9 +30,9 @@ def test_posted_and_unposted_requests_are_counted(bench, store):
     append(store, settled(bench, prompt_tokens=1, completion_tokens=2))
     rebuild.rebuild(store, timezone.now())
     kept = counter(store, bench)
-    assert (kept["dn"], kept["pn"], kept["c"]) == ("123", "123", "0")
-    assert kept["d"] == str(int(time.time() * 1000) // DAY_MS)
-    assert kept["p"] == f"{timezone.now():%Y-%m}"
+    assert (kept.tokens_in_day, kept.tokens_in_period, kept.running) == (123, 123, 0)
+    assert kept.day == int(time.time() * 1000) // DAY_MS
+    assert kept.period == f"{timezone.now():%Y-%m}"
     assert UsageRecord.objects.count() == 2
 
 
@@ -41,7 +41,7 @@ def test_an_entry_that_was_posted_but_not_acknowledged_counts_once(bench, store)
     ledger.post([one])
     append(store, one)
     rebuild.rebuild(store, timezone.now())
-    assert counter(store, bench)["dn"] == "15"
+    assert counter(store, bench).tokens_in_day == 15
 
 
 def test_yesterdays_use_counts_for_the_period_alone(bench, store):
@@ -49,7 +49,7 @@ def test_yesterdays_use_counts_for_the_period_alone(bench, store):
     bench.project.allowances.update(starts_at=timezone.now() - timezone.timedelta(days=3))
     ledger.post([settled(bench, started_at=int(time.time() * 1000) - DAY_MS), settled(bench)])
     rebuild.rebuild(store, timezone.now())
-    assert (counter(store, bench)["dn"], counter(store, bench)["pn"]) == ("15", "30")
+    assert (counter(store, bench).tokens_in_day, counter(store, bench).tokens_in_period) == (15, 30)
 
 
 def test_a_models_own_allowance_has_its_own_counter(bench, store):
@@ -57,15 +57,22 @@ def test_a_models_own_allowance_has_its_own_counter(bench, store):
     later = int(time.time() * 1000) + 5
     ledger.post([settled(bench, started_at=later), settled(bench, started_at=later, model="lyceum/other")])
     rebuild.rebuild(store, timezone.now())
-    assert counter(store, bench, "model", f"{bench.project.pk}:{OPEN}")["dn"] == "15"
-    assert counter(store, bench)["dn"] == "30"
+    assert counter(store, bench, "model", f"{bench.project.pk}:{OPEN}").tokens_in_day == 15
+    assert counter(store, bench).tokens_in_day == 30
 
 
 def test_stale_counters_are_overwritten_and_routes_are_back(bench, store):
-    store.hset(counter_key("project", str(bench.project.pk)), mapping={"dn": 99, "pn": 99, "c": 7, "d": "1", "p": "x"})
+    stale = Counter(running=7, day=1, tokens_in_day=99, tokens_in_period=99, period="x")
+    store.set(counter_key("project", str(bench.project.pk)), stale.to_bytes())
     rebuild.rebuild(store, timezone.now())
-    assert (counter(store, bench)["dn"], counter(store, bench)["c"]) == ("0", "0")
+    assert (counter(store, bench).tokens_in_day, counter(store, bench).running) == (0, 0)
     assert store.hexists(contract.ROUTES, OPEN)
+
+
+def test_a_counter_of_an_earlier_version_begins_anew(bench, store):
+    store.hset(counter_key("project", str(bench.project.pk)), mapping={"dn": 99, "c": 7, "d": "1"})
+    rebuild.rebuild(store, timezone.now())
+    assert (counter(store, bench).tokens_in_day, counter(store, bench).running) == (0, 0)
 
 
 def test_a_request_that_ends_meanwhile_sends_it_round_again(bench, store, monkeypatch):
@@ -80,7 +87,7 @@ def test_a_request_that_ends_meanwhile_sends_it_round_again(bench, store, monkey
 
     monkeypatch.setattr(rebuild, "current", interrupted)
     rebuild.rebuild(store, timezone.now())
-    assert counter(store, bench)["dn"] == "2"
+    assert counter(store, bench).tokens_in_day == 2
 
 
 def test_without_a_quiet_moment_it_says_so(bench, store, monkeypatch):

@@ -15,7 +15,7 @@ from django.utils import timezone
 from inference import actions, ledger, usage
 from inference.burndown import draw, short
 from inference.contract import Limits
-from inference.gateway.rights import counter_key
+from inference.gateway.counters import Counter, counter_key
 from inference.models import month_of
 from tests.inference.bench import GATED, OPEN, event
 from tests.portal import world
@@ -116,7 +116,7 @@ def test_a_stranger_sees_none_of_it(client, bench):
 
 
 def test_running_requests_come_from_the_gateways_counter(mara, bench, store):
-    store.hset(counter_key("project", str(bench.project.pk)), "c", 3)
+    store.set(counter_key("project", str(bench.project.pk)), Counter(running=3).to_bytes())
     assert usage.running(bench.project) == 3
     assert "of 8 requests at a time" in words(mara.get(URL))
 

@@ -1,5 +1,5 @@
 -- Admit one request over all its scopes, let it wait for a place, or refuse it and write nothing.
--- KEYS: leases, tombstone, generations of user, project, gate, principal, then one counter hash per scope, the base of the
+-- KEYS: leases, tombstone, generations of user, project, gate, principal, then one counter per scope, the base of the
 --   pool's queue, and the lease.
 -- ARGV: of the request: 1 id, 2 requests, 3 tokens, 4 class in the pool's queue (0: does not wait), 5 endpoint, 6 stream
 --   (1 or 0), 7 parameters; of the gateway: 8 lease ms, 9 most that may wait, 10 prefix of leases; of the right: 11 project,
@@ -12,23 +12,22 @@
 -- Requests per minute, ms per request, burst ms, tokens per minute, ms per token, burst ms, concurrency, tokens per day,
 -- tokens per period, period.
 local SCOPE = '<ddddddddds'
-local KEPT = 172800000 -- ms that a counter without a period outlives its last day
 local SLACK = 0.0005 -- ms; doubles near 2e12 are that coarse
 local now = clock()
 local rid, requests, tokens, class = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local count, pool = tonumber(ARGV[17]), ARGV[18] == '1'
 local leases, queue, lease = KEYS[1], KEYS[7 + count], KEYS[8 + count]
 if string.sub(rid, 1, 6) == 'batch-' and redis.call('EXISTS', lease, 'wb:answer:' .. rid) > 0 then return {-1, 'busy'} end
-local lapsed = barred(now)
+local known = redis.call('MGET', unpack(KEYS, 2, 6 + count))
+local lapsed = barred(now, known)
 if lapsed then return {-1, lapsed} end
 
 local waits, places, at = false, 0, 1
 local day = math.floor(now / 86400000)
-local today = string.format('%d', day)
 local refused_scope, refused_kind, refused_wait = 0, '', -1
 local room = 9007199254740991
-local r, t = {-1, -1, 0}, {-1, -1, 0} -- limit, remaining, reset of the tightest scope, for the headers
-local writes, held, lasting = {}, {}, {}
+local of_requests, of_tokens = {-1, -1, 0}, {-1, -1, 0} -- limit, remaining, reset of the tightest scope, for the headers
+local writes, held = {}, {}
 
 local function refuse(scope, kind, wait)
   if pool and scope == count and refused_scope > 0 and refused_scope < count then return end -- the caller's own first
@@ -43,74 +42,54 @@ end
 for i = 1, count do
   local rl, rstep, rburst, tl, tstep, tburst, slots, daily, whole, period
   rl, rstep, rburst, tl, tstep, tburst, slots, daily, whole, period, at = struct.unpack(SCOPE, ARGV[19], at)
-  local key = KEYS[6 + i]
-  local v = redis.call('HMGET', key, 'r', 't', 'd', 'dn', 'p', 'pn', 'c', 'b', 'e')
-  local write, full, back, counted, span, slot = {}, 0, 0, '', '', 0
-  local function put(name, value) write[#write + 1], write[#write + 2] = name, value end
+  local r, t, b, c, d, dn, pn, p = counted(known[5 + i])
+  local slot = 0
   if rl >= 0 then
-    local tat = math.max(tonumber(v[1]) or 0, now)
-    local after = tat + requests * rstep
-    if requests > 0 and after - now > rburst + SLACK then
-      refuse(i, 'requests', math.ceil(after - now - rburst))
-      after = tat
+    local tat = math.max(r, now)
+    r = tat + requests * rstep
+    if requests > 0 and r - now > rburst + SLACK then
+      refuse(i, 'requests', math.ceil(r - now - rburst))
+      r = tat
     end
-    show(r, i, rl, math.max(0, math.floor((rburst - (after - now)) / rstep + 1e-6)), math.ceil(after - now))
-    put('r', after)
+    show(of_requests, i, rl, math.max(0, math.floor((rburst - (r - now)) / rstep + 1e-6)), math.ceil(r - now))
   end
   if tl >= 0 then
-    local tat = math.max(tonumber(v[2]) or 0, now)
-    local after = tat + tokens * tstep
-    local free = math.floor((tburst - (tat - now)) / tstep + 1e-6)
-    room = math.min(room, free)
+    local tat = math.max(t, now)
+    t = tat + tokens * tstep
+    room = math.min(room, math.floor((tburst - (tat - now)) / tstep + 1e-6))
     if tokens * tstep > tburst + SLACK then
       refuse(i, 'size', 9007199254740991)
       room = math.min(room, math.floor(tburst / tstep + 1e-6))
-      after = tat
-    elseif tokens > 0 and after - now > tburst + SLACK then
-      refuse(i, 'tokens', math.ceil(after - now - tburst))
-      after = tat
+      t = tat
+    elseif tokens > 0 and t - now > tburst + SLACK then
+      refuse(i, 'tokens', math.ceil(t - now - tburst))
+      t = tat
     end
-    show(t, i, tl, math.max(0, math.floor((tburst - (after - now)) / tstep + 1e-6)), math.ceil(after - now))
-    full, back = after, tonumber(v[8]) or 0
-    put('t', after)
+    show(of_tokens, i, tl, math.max(0, math.floor((tburst - (t - now)) / tstep + 1e-6)), math.ceil(t - now))
   end
   if daily >= 0 then
-    counted = today
-    local used = v[3] == today and tonumber(v[4]) or 0
-    room = math.min(room, daily - used)
-    if tokens > 0 and used + tokens > daily then refuse(i, 'day', (day + 1) * 86400000 - now) end
-    put('d', today)
-    put('dn', used + tokens)
+    if d ~= day then d, dn = day, 0 end
+    room = math.min(room, daily - dn)
+    if tokens > 0 and dn + tokens > daily then refuse(i, 'day', (day + 1) * 86400000 - now) end
+    dn = dn + tokens
   end
   if whole >= 0 then
-    span = period
-    local used = v[5] == span and tonumber(v[6]) or 0
-    room = math.min(room, whole - used)
-    if tokens > 0 and used + tokens > whole then refuse(i, 'period', 4503599627370496) end
-    put('p', span)
-    put('pn', used + tokens)
+    if p ~= period then p, pn = period, 0 end
+    room = math.min(room, whole - pn)
+    if tokens > 0 and pn + tokens > whole then refuse(i, 'period', 4503599627370496) end
+    pn = pn + tokens
   end
   if slots >= 0 then
-    local running = tonumber(v[7]) or 0
     if pool and i == count and class > 0 and slots > 0 then
       places = slots
-      waits = running >= slots or redis.call('EXISTS', queue .. ':who') == 1
-    elseif running >= slots then
+      waits = c >= slots or redis.call('EXISTS', queue .. ':who') == 1
+    elseif c >= slots then
       refuse(i, 'concurrency', 500)
     end
-    if not waits then
-      slot = 1
-      put('c', running + 1)
-    end
+    if not waits then slot = 1 end
   end
-  -- Its end is put off once a day, not with each request: that costs as much as the counting.
-  local ends = span == '' and today or 'never'
-  if v[9] ~= ends then
-    put('e', ends)
-    lasting[i] = ends
-  end
-  writes[i] = write
-  held[i] = {key, tl >= 0 and tstep or 0, counted, span, slot, full, back}
+  writes[i] = {KEYS[6 + i], whole >= 0 and FOR_EVER or FOR_DAYS, r, t, b, c + slot, d, dn, pn, p}
+  held[i] = {KEYS[6 + i], tl >= 0 and tstep or 0, daily >= 0 and day or -1, whole >= 0 and period or '', slot, t, b}
 end
 
 if waits and refused_scope == 0 and not join(queue, class, rid, ARGV[11], tokens, now, tonumber(ARGV[9])) then
@@ -118,18 +97,11 @@ if waits and refused_scope == 0 and not join(queue, class, rid, ARGV[11], tokens
 end
 if refused_scope > 0 then
   if refused_kind == 'size' or refused_kind == 'period' then refused_wait = 0 end
-  return {0, refused_scope, refused_kind, refused_wait, math.max(0, room), r[1], r[2], r[3], t[1], t[2], t[3]}
+  return {0, refused_scope, refused_kind, refused_wait, math.max(0, room), of_requests[1], of_requests[2], of_requests[3],
+    of_tokens[1], of_tokens[2], of_tokens[3]}
 end
 
-for i = 1, count do
-  local key = KEYS[6 + i]
-  if #writes[i] > 0 then redis.call('HSET', key, unpack(writes[i])) end
-  if lasting[i] == 'never' then
-    redis.call('PERSIST', key)
-  elseif lasting[i] then
-    redis.call('PEXPIRE', key, KEPT)
-  end
-end
+for i = 1, count do keep(unpack(writes[i])) end
 redis.call('HSET', lease, 'scopes', cmsgpack.pack(held), 'reserved_tokens', ARGV[3], 'started_at', now,
   'endpoint', ARGV[5], 'stream', ARGV[6], 'parameters', ARGV[7], unpack(ARGV, 20))
 redis.call('ZADD', leases, now + tonumber(ARGV[8]), rid)
@@ -138,4 +110,4 @@ if waits then
   serve(queue, KEYS[6 + count], leases, ARGV[10], places, now)
   waits = redis.call('HEXISTS', lease, 'queue') == 1
 end
-return {waits and 2 or 1, now, r[1], r[2], r[3], t[1], t[2], t[3]}
+return {waits and 2 or 1, now, of_requests[1], of_requests[2], of_requests[3], of_tokens[1], of_tokens[2], of_tokens[3]}

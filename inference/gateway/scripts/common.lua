@@ -6,9 +6,9 @@ local function clock()
 end
 
 -- Why the rights of a principal no longer hold: 'revoked', 'expired' or 'stale' (ask again); false while they do.
--- keys: tombstone, generation of user, project, gate.  carried: the generations that the principal was built from.
-local function lapse(now, keys, carried, not_after)
-  local known = redis.call('MGET', unpack(keys))
+-- known: values of tombstone, generation of user, project, gate.  carried: the generations that the principal was built
+-- from.
+local function lapse(now, known, carried, not_after)
   if known[1] then return 'revoked' end
   if now >= not_after then return 'expired' end
   for i = 1, 3 do
@@ -18,27 +18,23 @@ local function lapse(now, keys, carried, not_after)
 end
 
 -- Why what an admission presumes does not hold: 'changed' (the principal is another now), or a lapse; false while it does.
--- KEYS and ARGV as admit.lua names them.
-local function barred(now)
-  if ARGV[16] ~= '' then
-    local text = redis.call('GET', KEYS[6])
-    if not text or redis.sha1hex(text) ~= ARGV[16] then return 'changed' end
-  end
-  return lapse(now, {KEYS[2], KEYS[3], KEYS[4], KEYS[5]},
+-- known: values of tombstone, generations and principal.  ARGV as admit.lua names them.
+local function barred(now, known)
+  if ARGV[16] ~= '' and not (known[5] and redis.sha1hex(known[5]) == ARGV[16]) then return 'changed' end
+  return lapse(now, known,
     {tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])}, tonumber(ARGV[12]))
 end
 
 -- When a bucket that would be full at `at` is full with `change` ms of tokens used in place of those reserved, and how many
--- ms it has given back by then; nothing where that changes nothing.
+-- ms it has given back by then.
 -- What was reserved drains while the request lasts, and what has drained is not given back: by then the bucket owes for
 -- later requests, and to give it back would let more than a minute's limit through. `full` is when the bucket would have
 -- been full as of this request's admission, `back` how many ms it had given back till then; each ms that it gave back
 -- since is taken for an earlier request's, which drew `full` nearer.
 local function refilled(at, given, now, change, full, back)
-  at, given = tonumber(at) or now, tonumber(given) or 0
   if change > 0 then return math.max(now, at) + change, given end
-  local left = math.min(-change, full - (given - back) - now)
-  if left > 0 then return at - left, given + left end
+  local left = math.max(0, math.min(-change, full - (given - back) - now))
+  return at - left, given + left
 end
 
 -- Settle one request, once: exact usage into every counter, the concurrency slot back, one entry for the ledger.
@@ -59,17 +55,11 @@ local function settle(lease_key, leases_key, stream_key, rid, now, final)
   local delta = used - tonumber(lease.reserved_tokens)
   for _, scope in ipairs(cmsgpack.unpack(lease.scopes)) do
     local key, step, day, period, slot, full, back = unpack(scope)
-    local v = redis.call('HMGET', key, 't', 'b', 'd', 'dn', 'p', 'pn', 'c')
-    local running, write = tonumber(v[7]) or 0, {}
-    local function put(name, value) write[#write + 1], write[#write + 2] = name, value end
-    if step > 0 then
-      local at, given = refilled(v[1], v[2], now, delta * step, full, back)
-      if at then put('t', at) put('b', given) end
-    end
-    if day ~= '' and v[3] == day then put('dn', v[4] + delta) end
-    if period ~= '' and v[5] == period then put('pn', v[6] + delta) end
-    if slot == 1 and running > 0 then put('c', running - 1) end
-    if #write > 0 then redis.call('HSET', key, unpack(write)) end
+    local r, t, b, c, d, dn, pn, p = read(key)
+    if step > 0 then t, b = refilled(t, b, now, delta * step, full, back) end
+    if d == day then dn = dn + delta end
+    if period ~= '' and p == period then pn = pn + delta end
+    keep(key, period == '' and FOR_DAYS or FOR_EVER, r, t, b, math.max(0, c - slot), d, dn, pn, p)
   end
   if lease.queue then
     leave(lease.queue, rid)

@@ -15,7 +15,7 @@ for i = 1, (#KEYS - 1) / 5 do
     redis.call('HSET', lease, 'prompt_tokens', ARGV[a + 6], 'completion_tokens', ARGV[a + 7],
       'cached_tokens', ARGV[a + 8], 'first_byte_at', ARGV[a + 9], 'backend', ARGV[a + 10])
     redis.call('ZADD', KEYS[1], until_ms, rid)
-    local lapsed = lapse(now, {KEYS[k + 2], KEYS[k + 3], KEYS[k + 4], KEYS[k + 5]},
+    local lapsed = lapse(now, redis.call('MGET', unpack(KEYS, k + 2, k + 5)),
       {tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4])}, tonumber(ARGV[a + 5]))
     if lapsed then ended[#ended + 1] = {i, lapsed} end
   end

@@ -3,7 +3,7 @@
 -- Returns {running, waiting interactive, normal, batch, ms between two places or -1, then of each of the project's
 --   waiting requests: request id, class, place, ms waited}.
 local now, base = clock(), KEYS[2]
-local answer = {tonumber(redis.call('HGET', KEYS[1], 'c')) or 0}
+local answer = {(select(4, read(KEYS[1])))}
 for class = 1, 3 do answer[#answer + 1] = redis.call('ZCARD', base .. ':' .. class) end
 answer[#answer + 1] = math.floor(tonumber(redis.call('HGET', base .. ':pace', 'gap')) or -1)
 local all = redis.call('HGETALL', base .. ':who')

@@ -5,7 +5,7 @@
 local asked, kept, record = table.remove(ARGV, 8), table.remove(ARGV, 8), table.remove(KEYS)
 local seen = redis.call('HMGET', record, 'asked', 'request', 'lease')
 if seen[1] then
-  local lapsed = barred(clock())
+  local lapsed = barred(clock(), redis.call('MGET', unpack(KEYS, 2, 6)))
   if lapsed then return {-1, lapsed} end
   if seen[1] ~= asked then return {-2, 'other', seen[2]} end
   return {-2, redis.call('EXISTS', seen[3]) == 1 and 'running' or 'finished', seen[2]}

@@ -63,7 +63,8 @@ end
 -- Give places while there are any; whose gateway died gets none.
 local function serve(base, counter, leases, prefix, slots, now)
   while redis.call('HLEN', base .. ':who') > 0 do
-    if (tonumber(redis.call('HGET', counter, 'c')) or 0) >= slots then return end
+    local r, t, b, c, d, dn, pn, p = read(counter)
+    if c >= slots then return end
     local rid = take(base)
     local lease = prefix .. rid
     local packed = redis.call('HGET', lease, 'scopes')
@@ -72,7 +73,7 @@ local function serve(base, counter, leases, prefix, slots, now)
       held[#held][5] = 1
       redis.call('HSET', lease, 'scopes', cmsgpack.pack(held))
       redis.call('HDEL', lease, 'queue')
-      redis.call('HINCRBY', counter, 'c', 1)
+      keep(counter, AS_BEFORE, r, t, b, c + 1, d, dn, pn, p)
       local pace = redis.call('HMGET', base .. ':pace', 'gap', 'last')
       local gap = math.min(now - (tonumber(pace[2]) or now), 60000)
       redis.call('HSET', base .. ':pace', 'gap', (tonumber(pace[1]) or gap) * 0.8 + gap * 0.2, 'last', now)

@@ -25,6 +25,7 @@ import redis
 from inference import contract
 from inference.contract import Access, Backend, Introspection, Limits, Principal, Report, Route, UsageEvent
 from inference.gateway.auth import secret
+from inference.gateway.counters import Counter, counter_of
 
 ROOT = Path(__file__).parents[3]
 MODEL = "lyceum/small"
@@ -209,8 +210,12 @@ class Store:
     def entry(self, request_id: str) -> UsageEvent | None:
         return next((event for event in self.ledger() if event.request_id == request_id), None)
 
-    def counters(self) -> dict[str, dict[str, str]]:
-        return {key: self.redis.hgetall(key) for key in self.redis.scan_iter("wb:use:*")}
+    def counter(self, kind: str, identity: str) -> Counter:
+        return counter_of(self.redis, kind, identity)
+
+    def counters(self) -> dict[str, Counter]:
+        keys = [key.split(":", 3)[2:] for key in self.redis.scan_iter("wb:use:*")]
+        return {f"{kind}:{identity}": self.counter(kind, identity) for kind, identity in keys}
 
     def held(self) -> list[str]:
         """Keys of requests that are not settled."""
@@ -223,7 +228,7 @@ class Store:
         return sum(seen) if seen else None
 
     def running(self) -> int:
-        return sum(int(counter.get("c", 0)) for counter in self.counters().values())
+        return sum(counter.running for counter in self.counters().values())
 
 
 def digest_of(token: str) -> str:

@@ -64,7 +64,7 @@ def test_whatever_is_killed_each_answer_is_billed_once_and_nothing_is_left(site,
         sums = site.sql(f"SELECT sum(requests), sum(prompt_tokens + completion_tokens) FROM {table}")
         assert sums == [(len(rows), tokens)], table
     (counter,) = site.store.counters().values()
-    assert (counter["c"], int(counter["dn"])) == ("0", tokens)
+    assert (counter.running, counter.tokens_in_day) == (0, tokens)
 
 
 def _broken_off_is_billed_to_a_heartbeat(one: Seen, ledger: dict[str, tuple[str, str, int, int]]) -> None:

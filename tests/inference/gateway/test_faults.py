@@ -61,7 +61,7 @@ def test_a_client_that_leaves_stops_the_engine_and_pays_for_what_came(
     assert (event.status, event.prompt_tokens, event.completion_tokens) == ("client_abort", 4, 7)
     assert store.held() == []
     (counter,) = store.counters().values()
-    assert (counter["dn"], counter["c"]) == ("11", "0")
+    assert (counter.tokens_in_day, counter.running) == (11, 0)
 
 
 def test_a_client_that_reads_slowly_gets_every_byte(gateway: rig.Gateway, store: rig.Store, engine: rig.Engine) -> None:
@@ -328,7 +328,7 @@ def test_a_killed_gateway_leaves_nothing_behind(
         assert ask(client).choices
         used = sum(event.prompt_tokens + event.completion_tokens for event in store.ledger())
         (counter,) = store.counters().values()
-        assert int(counter["dn"]) == used
+        assert counter.tokens_in_day == used
     finally:
         doomed.kill()
         survivor.stop()

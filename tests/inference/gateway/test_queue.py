@@ -305,8 +305,8 @@ def test_a_client_that_leaves_leaves_the_line_at_once_and_pays_nothing(full, sto
         one.close()
     wait_in_line(gateway, token, 0)
     rig.wait_for(lambda: len(store.held()) == 2)  # the stream that holds the place
-    counter = store.counters()[f"wb:use:project:{principal.project_id}"]
-    assert (counter["dn"], counter["c"]) == ("0", "0")
+    counter = store.counter("project", principal.project_id)
+    assert (counter.tokens_in_day, counter.running) == (0, 0)
     assert store.ledger() == []
 
 
