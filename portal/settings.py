@@ -269,7 +269,7 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = not _MANIFEST
-WHITENOISE_AUTOREFRESH = DEBUG
+WHITENOISE_AUTOREFRESH = DEBUG or MODE == "test"  # each client of a test would read the whole folder
 WHITENOISE_MANIFEST_STRICT = False
 
 # --- Mail -------------------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+BARE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "-p xdist.plugin"}
+"""A run starts pytest many times, and what this project's own tests load with it would be most of that."""
 HEAD = """
 import pathlib
 import pytest
@@ -53,7 +55,7 @@ def run(folder: Path, *parts: str) -> tuple[int, str, list[str]]:
     done = subprocess.run(
         ["sh", str(ROOT / "infra/test.sh"), str(Path(sys.executable).parent)],
         cwd=folder,
-        env=kept | {"PYTHONPATH": str(ROOT)},
+        env=kept | {"PYTHONPATH": str(ROOT)} | BARE,
         capture_output=True,
         text=True,
         check=False,

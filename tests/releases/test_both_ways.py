@@ -40,8 +40,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 NOW: Final = datetime.now(UTC).replace(microsecond=0)
 MOVES: Final = re.compile(r";(r|t)=\d+")
 """Of RateLimit: what is left, and when the window ends."""
-PARTS: Final = 3
-"""Of the askers: each takes half a minute."""
+EVERY: Final = [4, pytest.param(1, marks=[pytest.mark.drill, pytest.mark.timeout(600)])]
+"""Of the addresses, by each asker, beginning with another: all of them take two minutes. No multiple of the three paths."""
 GUARDS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -195,12 +195,12 @@ def everything(found: dict[str, Model]) -> Iterator[str]:
             yield f"/lyceum/{name}/resolve/{named}/model.safetensors"
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-def test_every_asker_is_told_the_same_of_every_model(ways: Ways, publish: Any, part: int) -> None:
+@pytest.mark.parametrize("every", EVERY)
+def test_every_asker_is_told_the_same_of_every_model(ways: Ways, publish: Any, every: int) -> None:
     w = world.build("lyceum", quorum=1)
-    found, statuses = shelf(w, publish), set()
-    for who in list(askers(w).values())[part::PARTS]:
-        for target in everything(found):
+    targets, statuses = list(everything(shelf(w, publish))), set()
+    for number, who in enumerate(askers(w).values()):
+        for target in targets[number % every :: every]:
             for method in ("head", "get"):
                 statuses.add(ways.ask(target, method, who=who)[0])
     assert statuses == {200, 302, 307, 401, 403, 404}, "each kind of answer was among them"
