@@ -7,6 +7,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from inference import contract
 from inference.contract import Access, Limits
 from inference.gateway import limits
+from inference.gateway.counters import Counter, counter_key
 from inference.gateway.limits import Admitted, Claim, Lapsed, Limiter, Outcome, Pulse, Refused, Taken
 from inference.gateway.rights import Identity, Right, burst_of, right_for
 from inference.gateway.wire import Script, Wire
@@ -204,6 +206,39 @@ def test_all_scopes_or_none(bench: Bench) -> None:
     assert (answer.scope, answer.kind) == ("pool", "concurrency")
     assert bench.store.counters() == before
     bench.settle(bench.last, 1)
+
+
+def test_what_the_scripts_keep_is_read_from_outside(bench: Bench) -> None:
+    limits = Limits(requests_per_minute=60, tokens_per_minute=600, concurrency=5, tokens_per_day=1000)
+    right = bench.right(project=replace(limits, tokens_per_period=10_000, period="2026"))
+    bench.admit(right, 60, "first")
+    bench.admit(right, 30, "second")
+    bench.settle("first", 10)
+    counter = bench.store.counter("project", right.identity.principal.project_id)
+    assert counter._asdict() == {
+        "requests_at": pytest.approx(bench.now + 2 * 60_000 / 50),
+        "tokens_at": pytest.approx(bench.now + 40 * 60_000 / 500),
+        "returned": pytest.approx(50 * 60_000 / 500),
+        "running": 1,
+        "day": bench.now // 86_400_000,
+        "tokens_in_day": 40,
+        "tokens_in_period": 40,
+        "period": "2026",
+    }
+    assert Counter.from_bytes(counter.to_bytes()) == counter
+
+
+def test_a_counter_outlives_its_day_and_one_of_a_period_stays(bench: Bench) -> None:
+    right = bench.right(user=Limits(tokens_per_day=1000), project=Limits(tokens_per_period=10_000, period="2026"))
+    principal = right.identity.principal
+    keys = counter_key("user", principal.user_id), counter_key("project", principal.project_id)
+    for change in (lambda: bench.admit(right, 50, "first"), lambda: bench.settle("first", 10)):
+        change()
+        day, period = (bench.store.redis.pttl(key) for key in keys)
+        assert 86_400_000 < day <= 172_800_000
+        assert period == -1
+        for key in keys:
+            bench.store.redis.pexpire(key, 1000)
 
 
 @pytest.mark.parametrize("kind", ["day", "period"])
