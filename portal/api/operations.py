@@ -46,7 +46,7 @@ PROBLEMS: Final = {
     404: "There is nothing here that this caller may know of.",
     409: "The thing changed since it was read, its state does not allow this, or the first request is still at work.",
     413: "The request is larger than this operation takes: 1 MiB, where it does not say another limit.",
-    415: "The body is of another type than this operation takes.",
+    415: "The body is compressed, or of another type than this operation takes; `title` says which.",
     422: "The idempotency key was used for another request.",
     503: "A part of the portal is not there now, or was never set up; `Retry-After` says when to ask again.",
 }

@@ -6,17 +6,18 @@ from collections.abc import Iterable, Mapping
 from typing import IO, Any, Final
 
 from django.utils.translation import gettext as _
-from rest_framework import exceptions, negotiation, parsers
+from rest_framework import exceptions, negotiation
+from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from portal.errors import Invalid
 from portal.storable import mended, storable
 
-_framework: Final = parsers.JSONParser()
+_framework: Final = JSONParser()
 
 
-class Json(parsers.BaseParser):
+class Json(BaseParser):
     """What the framework's parser reads, which would fall over a body that is nested past all measure, and over texts
     that cannot be kept.
 
@@ -42,7 +43,18 @@ class Json(parsers.BaseParser):
 
 
 class OnlyJson(negotiation.DefaultContentNegotiation):
-    """Answers are JSON whatever a client would rather have."""
+    """Answers are JSON whatever a client would rather have; a body comes as its operation takes it, or is told how."""
+
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:
+        """The one that reads this body. Raises UnsupportedMediaType for another type, and for a body that is packed."""
+        coding = request.headers.get("Content-Encoding", "")
+        if coding.lower() not in {"", "identity"}:
+            raise exceptions.UnsupportedMediaType(coding, _("Send the body as it is, without a Content-Encoding."))
+        found: BaseParser | None = super().select_parser(request, parsers)
+        if found is None:
+            wanted = _("Send the body as %(type)s.") % {"type": next(iter(parsers)).media_type}
+            raise exceptions.UnsupportedMediaType(request.content_type, wanted)
+        return found
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None

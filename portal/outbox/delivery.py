@@ -12,13 +12,14 @@ from contextlib import nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db import transaction
+from django.db import Error, connection, transaction
 from django.utils import timezone
 
 from portal.audit import trail
 from portal.audit.events import Event
 from portal.errors import Conflict
 from portal.outbox.models import Message
+from portal.storable import mended
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -87,23 +88,46 @@ def deliver_due(*, limit: int = 100, slow: bool = False) -> int:
 
 
 def deliver(pk: int) -> bool:
-    """Deliver one message unless somebody else holds it or it is done; True when it was delivered now."""
-    with transaction.atomic():
-        message = Message.objects.select_for_update(skip_locked=True).filter(pk=pk, ended_at=None).first()
+    """Deliver one message unless somebody else holds it or it is done; True when it was delivered now.
+
+    Raises django.db.Error where the database is away, or refuses what this module itself says.
+    """
+    message = None
+    try:
+        with transaction.atomic():
+            message = Message.objects.select_for_update(skip_locked=True).filter(pk=pk, ended_at=None).first()
+            if message is None:
+                return False
+            if message.topic not in _slow:
+                return _note(message, _attempt(message))
+            if message.next_attempt_at > timezone.now():
+                return False
+            message.next_attempt_at = timezone.now() + _LEASE
+            message.save(update_fields=["next_attempt_at"])
+    except Error as error:
         if message is None:
-            return False
-        if message.topic not in _slow:
-            return _note(message, _attempt(message))
-        if message.next_attempt_at > timezone.now():
-            return False
-        message.next_attempt_at = timezone.now() + _LEASE
-        message.save(update_fields=["next_attempt_at"])
+            raise
+        return _put_back(message, error)
     return _deliver_apart(message)
+
+
+def _put_back(message: Message, error: Error) -> bool:
+    """The transaction in which a handler ran is lost, and with it the note: make it in one of its own.
+
+    A handler may do that each time, and those behind it must not wait for it. Who has taken the message up meanwhile
+    makes their own note; nor is there any waiting for a lock that a dead connection still has.
+    """
+    logger.warning("outbox %s %s lost its transaction: %s", message.topic, message.pk, error)
+    with transaction.atomic():
+        held = Message.objects.select_for_update(skip_locked=True).filter(pk=message.pk, ended_at=None).first()
+        return held is not None and _note(held, _told(error))
 
 
 def _deliver_apart(message: Message) -> bool:
     """A slow topic runs outside of any transaction, under a lease: nothing is locked while somebody else thinks."""
     error = _attempt(message, apart=True)
+    if not connection.is_usable():  # the handler has lost it; the next statement makes a new one
+        connection.close()
     with transaction.atomic():
         held = Message.objects.select_for_update().filter(pk=message.pk, ended_at=None).first()
         return held is not None and _note(held, error)
@@ -158,8 +182,12 @@ def _attempt(message: Message, *, apart: bool = False) -> str | None:
             function(message.payload)
     except Exception as error:  # noqa: BLE001 whatever a handler raises, the message stays and is tried again
         logger.warning("outbox %s %s failed: %s", message.topic, message.pk, error)
-        return f"{type(error).__name__}: {error}"[:500]
+        return _told(error)
     return None
+
+
+def _told(error: Exception) -> str:
+    return mended(f"{type(error).__name__}: {error}"[:500])
 
 
 def _try_now(pk: int) -> None:

@@ -48,6 +48,9 @@ class _Heading:
     end: int
     level: int
     title: str
+    stamp: stamps.Stamp
+    rest: str
+    """The title behind its stamp."""
 
 
 def parse(text: str, *, name: str, year: int | None = None, zone: str = "") -> Parsed:
@@ -57,7 +60,7 @@ def parse(text: str, *, name: str, year: int | None = None, zone: str = "") -> P
     below it, or an entry where none is.
     """
     lines = text.replace("\r\n", "\n").replace("\0", "").split("\n")
-    headings = list(_headings("\n".join(lines)))
+    headings = list(_headings("\n".join(lines), year=year, zone=zone))
     seen: Counter[str] = Counter()
     entries: list[Draft] = []
     opening = "\n".join(lines[: headings[0].line] if headings else lines).strip()
@@ -71,13 +74,12 @@ def parse(text: str, *, name: str, year: int | None = None, zone: str = "") -> P
         above.append(heading)
         following = headings[place + 1] if place + 1 < len(headings) else None
         body = "\n".join(lines[heading.end : following.line if following else len(lines)]).strip("\n").rstrip()
-        stamp, _rest = stamps.leading(heading.title, year=year, zone=zone)
-        if not body and not stamp.raw and following and following.level > heading.level:
+        if not body and not heading.stamp.raw and following and following.level > heading.level:
             continue  # it names a part, and stands in the trail of those below it
         seen[heading.title] += 1
         ref = _ref(name, heading.title, seen[heading.title])
         source = ", ".join((f"{name}:{heading.line + 1}", *trail))
-        entries.append(_entry(heading, body, ref=ref, source=source, year=year, zone=zone))
+        entries.append(_entry(heading, body, ref=ref, source=source))
     return Parsed(entries, problems=_problems(entries))
 
 
@@ -86,10 +88,9 @@ def guess(words: str) -> str:
     return next((kind for kind, pattern in _GUESSES if re.search(pattern, words, re.IGNORECASE)), "note")
 
 
-def _entry(heading: _Heading, body: str, *, ref: str, source: str, year: int | None, zone: str) -> Draft:
-    stamp, rest = stamps.leading(heading.title, year=year, zone=zone)
-    rest = rest.lstrip(":–—- ") if stamp.raw else rest
-    raw = stamp.raw
+def _entry(heading: _Heading, body: str, *, ref: str, source: str) -> Draft:
+    raw = heading.stamp.raw
+    rest = heading.rest.lstrip(":–—- ") if raw else heading.rest
     if raw and (on_call := _ON_CALL.match(rest)):
         raw, rest = f"{raw} [{on_call[1]}]", rest[on_call.end() :]
     run = _RUN.match(rest) if raw else None
@@ -102,19 +103,20 @@ def _entry(heading: _Heading, body: str, *, ref: str, source: str, year: int | N
     first = body.partition("\n")[0]
     words = title or (first if len(first) <= SHORT else "")
     return Draft(
-        line=heading.line + 1, ref=ref, raw_stamp=raw, at=stamp.at, confidence=stamp.confidence,
+        line=heading.line + 1, ref=ref, raw_stamp=raw, at=heading.stamp.at, confidence=heading.stamp.confidence,
         run=run[1] if run else "", step=_number(step) if step else None, kind=guess(words), title=title, text=body,
         source=source,
     )  # fmt: skip
 
 
-def _headings(text: str) -> Iterator[_Heading]:
+def _headings(text: str, *, year: int | None, zone: str) -> Iterator[_Heading]:
     """Headings as Markdown has them: not the `#` of comments in code."""
     tokens = _markdown.parse(text)
     for place, token in enumerate(tokens):
         if token.type == "heading_open" and token.level == 0 and token.map:
             title = " ".join(tokens[place + 1].content.split())
-            yield _Heading(token.map[0], token.map[1], int(token.tag[1]), title)
+            stamp, rest = stamps.leading(title, year=year, zone=zone)
+            yield _Heading(token.map[0], token.map[1], int(token.tag[1]), title, stamp, rest)
 
 
 def _ref(name: str, title: str, count: int) -> str:

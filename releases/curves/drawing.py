@@ -152,13 +152,17 @@ def _panel(panel: Panel, axis: str, x: Scale, top: float, bottom: float) -> Draw
 
 
 def _path(points: Points, axis: str, x: Scale, y: Scale) -> str:
-    """The points as a path; a single one as a short stroke, so that it is seen."""
-    drawn = [
-        f"{x.place(at):.1f} {y.place(value):.1f}" for at, value in zip(points.axis(axis), points.value, strict=True)
-    ]
-    if not drawn:
+    """The points as a path; those of a single place as a short stroke, so that it is seen.
+
+    Each is told by its distance in tenths from the one before, which packs to less than half and adds up exactly.
+    """
+    placed = zip(points.axis(axis), points.value, strict=True)
+    spots = list(dict.fromkeys((round(x.place(at) * 10), round(y.place(value) * 10)) for at, value in placed))
+    if not spots:
         return ""
-    return "M" + "L".join(dict.fromkeys(drawn)) + ("" if len(drawn) > 1 else "h1.5")
+    begun = f"M{spots[0][0] / 10:g} {spots[0][1] / 10:g}"
+    steps = " ".join(f"{(x2 - x1) / 10:g} {(y2 - y1) / 10:g}" for (x1, y1), (x2, y2) in pairwise(spots))
+    return f"{begun}l{steps}" if steps else f"{begun}h1.5"
 
 
 def _lane(marks: Sequence[Mark], x: Scale) -> Iterator[DrawnMark]:

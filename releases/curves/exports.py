@@ -36,7 +36,8 @@ def as_json(drawn: Picture, logbook: Logbook, _asked: Asked) -> HttpResponseBase
             "marks": [_mark(mark) for mark in here[: marks.MOST]],
             "marks_left_out": max(0, len(here) - marks.MOST),
             "idle": drawing.idle(drawn) if axis == "at" else [],
-        }
+        },
+        json_dumps_params={"separators": (",", ":")},
     )
 
 
@@ -80,7 +81,7 @@ def _panel(panel: picture.Panel, axis: str) -> dict[str, Any]:
                 "run": line.run.name,
                 "segment": line.segment,
                 "kept": line.kept,
-                "x": line.points.axis(axis).tolist(),
+                "x": [int(place) if place.is_integer() else place for place in line.points.axis(axis)],
                 "y": line.points.value.tolist(),
             }
             for line in panel.lines

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 import time_machine
-from django.db import transaction
+from allauth.account.models import EmailAddress
+from django.db import Error, OperationalError, connection, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -132,3 +135,139 @@ def test_the_operator_sees_what_was_given_up_and_tries_it_again(topic, monkeypat
     assert Entry.objects.get(event="message.tried_again").actor_id == str(operator.pk)
     with pytest.raises(Conflict):
         delivery.try_again(by=operator, message=message)
+
+
+def cut_off():
+    """PostgreSQL ends this connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+def swallowed():
+    """The same, where the handler makes nothing of it."""
+    with contextlib.suppress(OperationalError):
+        cut_off()
+
+
+def left_to_the_commit():
+    """A row of nobody's, which PostgreSQL refuses only when the transaction ends."""
+    EmailAddress.objects.create(user_id=uuid4(), email="nobody@nowhere.example")
+
+
+@pytest.fixture
+def fatal(monkeypatch):
+    """Give it what a topic's handler does to its own transaction; it leaves one message of that topic, due now."""
+
+    def leave(does, *, slow=False):
+        monkeypatch.setitem(delivery._handlers, "test.fatal", lambda payload: does())
+        if slow:
+            monkeypatch.setattr(delivery, "_slow", {*delivery._slow, "test.fatal", "test.topic"})
+        return Message.objects.create(topic="test.fatal", key="first")
+
+    yield leave
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("does", "slow", "says"),
+    [
+        (cut_off, False, "closed"),
+        (cut_off, True, "connection"),
+        (swallowed, False, "closed"),
+        (left_to_the_commit, False, "violates foreign key"),
+    ],
+)
+def test_a_message_whose_handler_loses_its_transaction_each_time_holds_up_nobody_behind_it(
+    topic, fatal, does, slow, says
+):
+    first = fatal(does, slow=slow)
+    Message.objects.create(topic="test.topic", key="behind", payload={"n": 1})
+    for attempts in (1, 2):
+        Message.objects.filter(pk=first.pk).update(next_attempt_at=timezone.now())
+        delivery.deliver_due(slow=slow)
+        first.refresh_from_db()
+        assert first.attempts == attempts
+        assert says in first.last_error
+        assert 0 < (first.next_attempt_at - timezone.now()).total_seconds() <= 1
+        assert topic["seen"] == [{"n": 1}]
+
+
+def test_a_slow_message_whose_handler_made_nothing_of_a_lost_connection_is_delivered(fatal):
+    first = fatal(swallowed, slow=True)
+    assert delivery.deliver_due(slow=True) == 1
+    first.refresh_from_db()
+    assert (first.attempts, first.last_error) == (1, "")
+
+
+def test_a_topic_with_patience_is_given_up_also_where_its_handler_loses_its_transaction(fatal, monkeypatch):
+    monkeypatch.setitem(delivery._patience, "test.fatal", timedelta(0))
+    first = fatal(cut_off)
+    delivery.deliver_due()
+    first.refresh_from_db()
+    assert first.failed_at is not None
+
+
+def test_a_connection_that_was_lost_before_is_no_attempt(topic):
+    message = Message.objects.create(topic="test.topic", key="a", payload={"n": 1})
+    swallowed()
+    with pytest.raises(Error, match="closed"):
+        delivery.deliver_due()
+    connection.close()
+    message.refresh_from_db()
+    assert message.attempts == 0
+    assert delivery.deliver_due() == 1
+
+
+def test_while_the_database_is_down_nothing_is_counted_and_nothing_is_lost(topic, fatal, monkeypatch):
+    first = fatal(cut_off)
+
+    def refuse(*_):
+        raise OperationalError("connection refused")
+
+    with monkeypatch.context() as down:
+        down.setattr(connection, "get_new_connection", refuse)
+        with pytest.raises(OperationalError, match="refused"):
+            delivery.deliver_due()
+    first.refresh_from_db()
+    assert (first.attempts, first.ended_at) == (0, None)
+    fatal(lambda: None)
+    assert delivery.deliver_due() == 2
+
+
+def test_what_another_relay_has_taken_up_meanwhile_is_left_to_it(fatal):
+    other = connection.copy()
+
+    def lose_it_to_the_other():
+        swallowed()
+        with other.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM outbox_message FOR UPDATE")
+
+    first = fatal(lose_it_to_the_other)
+    other.set_autocommit(False)
+    try:
+        assert delivery.deliver_due() == 0
+    finally:
+        other.rollback()
+        other.close()
+    first.refresh_from_db()
+    assert first.attempts == 0, "the other counts it"
+
+
+def test_after_a_persons_action_the_message_that_lost_its_transaction_is_put_back_at_once(fatal):
+    fatal(cut_off)
+    with transaction.atomic():
+        message = delivery.enqueue("test.fatal", key="a")
+    message.refresh_from_db()
+    assert message.attempts == 1
+    assert User.objects.count() == 0, "and the connection is there for what comes next"
+
+
+def test_an_error_that_cannot_be_written_down_as_it_is_stops_nobody(topic, monkeypatch):
+    def answer(payload):
+        raise ConnectionError("the target said \0")
+
+    monkeypatch.setitem(delivery._handlers, "test.fatal", answer)
+    Message.objects.create(topic="test.fatal", key="first")
+    Message.objects.create(topic="test.topic", key="behind", payload={"n": 1})
+    assert delivery.deliver_due() == 1
+    assert Message.objects.get(key="first").last_error == "ConnectionError: the target said \ufffd"

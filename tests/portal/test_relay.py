@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +14,13 @@ from portal.outbox.management.commands import relay
 from portal.outbox.models import Message
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    """The next test finds a connection, whatever became of this one's."""
+    yield
+    connection.close()
 
 
 def cut_off() -> None:
@@ -50,3 +59,66 @@ def test_a_connection_that_is_lost_between_two_passes(monkeypatch: pytest.Monkey
     for _ in range(2):
         command._pass(relay._quick)
     assert Message.objects.count() == 0, "and is there again"
+
+
+def faulty(code: str) -> Callable[[], int]:
+    """Work in which PostgreSQL refuses a statement with this code."""
+
+    def work() -> int:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = %s; END $$", [code])
+        return 1
+
+    return work
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("42P01", id="no such table"),
+        pytest.param("22003", id="a number out of range"),
+        pytest.param("23505", id="not unique"),
+        pytest.param("40P01", id="deadlock"),
+        pytest.param("40001", id="serialization failure"),
+        pytest.param("55P03", id="lock timeout"),
+        pytest.param("57014", id="statement timeout"),
+        pytest.param("53100", id="disk full"),
+    ],
+)
+def test_a_faulty_statement_is_told_with_its_trace_and_the_relay_goes_on(
+    caplog: pytest.LogCaptureFixture, code: str
+) -> None:
+    command = relay.Command()
+    assert command._pass(faulty(code)) == 0
+    (told,) = [each for each in caplog.records if each.name == relay.__name__]
+    assert (told.levelno, bool(told.exc_info)) == (logging.ERROR, True)
+    assert "not there" not in told.getMessage()
+    assert command._pass(lambda: connection.cursor().execute("SELECT 1") or 7) == 7
+
+
+def in_a_transaction() -> int:
+    with transaction.atomic():
+        cut_off()
+    return 1
+
+
+def closed_before() -> int:
+    connection.ensure_connection()
+    connection.connection.close()
+    return relay._quick()
+
+
+def ended_for_its_idleness() -> int:
+    return faulty("25P03")()
+
+
+@pytest.mark.parametrize("work", [cut_off, in_a_transaction, closed_before, ended_for_its_idleness])
+def test_a_database_that_is_away_is_told_in_a_line_and_not_as_a_fault(
+    caplog: pytest.LogCaptureFixture, work: Callable[[], int]
+) -> None:
+    command = relay.Command()
+    assert command._pass(work) == 0
+    (told,) = [each for each in caplog.records if each.name == relay.__name__]
+    assert (told.levelno, told.exc_info) == (logging.WARNING, None)
+    assert "not there" in told.getMessage()
+    assert command._pass(lambda: connection.cursor().execute("SELECT 1") or 7) == 7

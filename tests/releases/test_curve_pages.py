@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import zlib
 
 import pytest
 from django.test import Client
@@ -44,7 +45,17 @@ def book(lyceum: world.World, publish: Publish) -> Logbook:
 
 
 def numbers(path: str) -> list[tuple[float, float]]:
-    return [(float(x), float(y)) for x, y in re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", path)]
+    """The points of a path of moves, each with steps from point to point behind it."""
+    found = []
+    for begun in path.split("M")[1:]:
+        first, _l, steps = begun.partition("l")
+        x, y = map(float, first.removesuffix("h1.5").split())
+        found.append((x, y))
+        each = list(map(float, steps.split()))
+        for dx, dy in zip(each[::2], each[1::2], strict=True):
+            x, y = x + dx, y + dy
+            found.append((x, y))
+    return found
 
 
 def drawn(text: str, series: str) -> list[str]:
@@ -99,6 +110,47 @@ def test_the_answer_for_programs_has_the_same_points(book: Logbook, client: Clie
     assert all(y == 5 - x / 100 for line in panel["lines"] for x, y in zip(line["x"], line["y"], strict=True))
     assert (panel["first"], panel["last"]) == (4.1, 3.7)
     assert [mark["title"] for mark in told["marks"]] == ["A disk died", "Rolled back"]
+
+
+def noisy(steps: int) -> io.BytesIO:
+    """A loss that goes up and down, at each step."""
+    rows = ({"step": n, "loss": 2 + (n * 7919 % 1000) / 1000} for n in range(1, steps + 1))
+    return io.BytesIO("\n".join(map(json.dumps, rows)).encode())
+
+
+@pytest.mark.django_db
+def test_a_long_line_is_drawn_where_its_points_are_and_packs_well(
+    book: Logbook, client: Client, lyceum: world.World
+) -> None:
+    import_curves(logbook=book, run="r", file=noisy(4_000), source="m.jsonl", by=lyceum.manager, replace=True)
+    query = {"series": "loss", "axis": "step"}
+    told = client.get(PAGE + ".json", query).json()
+    (path,) = (path for path in drawn(client.get(PAGE, query).content.decode(), "loss") if path.count(" ") > 1_000)
+    places = [LEFT + (x - 1) / 3_999 * (RIGHT - LEFT) for line in told["panels"][0]["lines"] for x in line["x"]]
+    points = numbers(path)
+    assert len(points) > 1_200
+    assert all(min(abs(x - place) for place in places) < 0.06 for x, _y in points[:: len(points) // 50])
+    assert points[-1][0] == pytest.approx(RIGHT, abs=0.06), "no step's rounding adds up"
+    assert len(zlib.compress(path.encode())) / len(points) < 4, "bytes a point"
+
+
+@pytest.mark.django_db
+def test_one_point_and_many_at_one_place_are_seen(book: Logbook, client: Client, lyceum: world.World) -> None:
+    rows = [{"step": 1, "val_loss": 4.0}, *({"step": 100 + n / 10_000, "grad_norm": 1.0} for n in range(4))]
+    more = io.BytesIO("\n".join(map(json.dumps, rows)).encode())
+    import_curves(logbook=book, run="r", file=more, source="more.jsonl", by=lyceum.manager)
+    for series in ("val_loss", "grad_norm"):
+        paths = drawn(client.get(PAGE, {"series": f"loss,{series}"}).content.decode(), series)
+        assert [path for path in paths if path.endswith("h1.5")], series
+
+
+@pytest.mark.django_db
+def test_the_answer_says_whole_numbers_as_such_and_nothing_between(book: Logbook, client: Client) -> None:
+    query = {"series": "loss", "axis": "step", "from": 128, "to": 130}
+    text = client.get(PAGE + ".json", query).content.decode()
+    assert '"x":[128,129,130],"y":[3.7' in text
+    more = client.get(PAGE + ".json", {"axis": "at"}).json()
+    assert more["panels"][0]["lines"][0]["x"], "moments have fractions"
 
 
 @pytest.mark.django_db

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 from typing import Any
@@ -12,11 +13,14 @@ from django.test import Client
 from portal.people.models import User
 from releases.curve_models import Curve, Recording
 from releases.curves.api import CURVES_MAX
+from releases.curves.formats import READERS
+from releases.evaluation_models import Score
 from releases.logbook import actions
 from releases.logbook.api import IMPORT_MAX
-from releases.logbook_models import Logbook
+from releases.logbook_models import Entry, Logbook
 from tests.portal import world
 from tests.releases.conftest import Publish
+from tests.releases.test_curve_garbage import event
 
 pytestmark = pytest.mark.django_db
 BYTES = "application/octet-stream"
@@ -115,3 +119,110 @@ def test_a_chronicle_of_more_than_a_mebibyte_comes_in_one_piece(lyceum: world.Wo
     answer = client_of(lyceum.manager).post(f"/api/v1/logbooks/{book.pk}/import", body, content_type="application/json")
     assert answer.status_code == 200, answer.content[:300]
     assert answer.json()["added"] == book.entries.count() > 1
+
+
+JSON = "application/json"
+IMPORTS = {
+    "curves": ("/api/v1/logbooks/{book}/curves?run=r&source=metrics.jsonl", BYTES, b'{"step": 1, "loss": 2.5}\n'),
+    "entries": ("/api/v1/logbooks/{book}/import", JSON, b'{"name": "c.md", "text": "### 2022-03-11\\n\\nLaunch\\n"}'),
+    "scores": (
+        "/api/v1/models/lyceum/heron-1m/evaluations", JSON,
+        b'{"document": {"results": {"copa": {"acc": 0.84, "acc_stderr": 0.03}}}, "ran_by": "Us", "harness": "h"}',
+    ),
+}  # fmt: skip
+"""Address, type and a body that is taken, of each operation that imports."""
+
+
+@pytest.fixture(params=IMPORTS)
+def bring(request: pytest.FixtureRequest, lyceum: world.World, book: Logbook) -> Any:
+    """Send a body to one of them, its own where none is given, under its own type."""
+    url, right, good = IMPORTS[request.param]
+
+    def sent(body: bytes = good, kind: str = right, **more: Any) -> Any:
+        client = client_of(lyceum.manager)
+        return client.generic("POST", url.format(book=book.pk), body, content_type=kind, **more)
+
+    sent.right, sent.good = right, good  # type: ignore[attr-defined]
+    return sent
+
+
+def nothing_came() -> bool:
+    return not (Recording.objects.exists() or Entry.objects.exists() or Score.objects.exists())
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["", "/", "text/csv", "application/gzip", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"],
+)
+def test_a_body_of_another_type_or_of_none_is_told_which_type_is_taken(bring: Any, kind: str) -> None:
+    answer = bring(kind=kind)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (415, "application/problem+json")
+    assert answer.json()["title"] == f"Send the body as {bring.right}."
+    assert nothing_came()
+
+
+def test_parameters_behind_the_type_change_nothing(bring: Any) -> None:
+    assert bring(kind=f"{bring.right}; charset=utf-8").status_code < 300
+    assert not nothing_came()
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "BR", "identity, gzip"])
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_compressed_body_is_told_to_come_as_it_is_and_is_not_read(bring: Any, encoding: str, *, whole: bool) -> None:
+    packed = gzip.compress(bring.good)
+    for body in (packed if whole else packed[: len(packed) // 2], bring.good):
+        answer = bring(body, HTTP_CONTENT_ENCODING=encoding)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (415, "application/problem+json")
+        assert "Content-Encoding" in answer.json()["title"]
+    assert nothing_came()
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", "Identity"])
+def test_a_body_that_is_said_to_be_as_it_is_is_read(bring: Any, encoding: str) -> None:
+    assert bring(HTTP_CONTENT_ENCODING=encoding).status_code < 300
+    assert not nothing_came()
+
+
+@pytest.mark.parametrize("size", [-1, 100, 5])
+def test_bytes_of_an_archive_under_the_right_type_are_refused(bring: Any, size: int) -> None:
+    answer = bring(gzip.compress(bring.good * 200)[:size])
+    assert (answer.status_code, answer.headers["Content-Type"]) == (400, "application/problem+json")
+    assert nothing_came()
+
+
+@pytest.mark.parametrize("kind", [None, "", "text/plain", "multipart/form-data; boundary=x"])
+def test_an_empty_body_is_told_what_is_missing(bring: Any, kind: str | None) -> None:
+    answer = bring(b"", bring.right if kind is None else kind)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (400, "application/problem+json")
+    assert "is empty" in answer.json()["title"] or answer.json()["fields"]
+    assert nothing_came()
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl.gz", "wandb.csv.zip", "events.out.tfevents.1.zst", "m.jsonl.XZ"])
+def test_a_name_that_says_that_its_file_is_compressed_is_told_so(lyceum: world.World, book: Logbook, name: str) -> None:
+    answer = send(client_of(lyceum.manager), book, gzip.compress(metrics(9)), f"run=r&source={name}")
+    assert answer.status_code == 400
+    assert "compressed" in answer.json()["title"]
+
+
+FILES = {
+    "metrics": metrics(3),
+    "tensorboard": event(b"loss") * 3,
+    "wandb-csv": b"_step,loss\n1,2.5\n2,2.25\n",
+    "codecarbon": b"timestamp,emissions,duration\n2024-01-01T00:00:00,2.5,1\n",
+}
+"""A file of each format. Weights & Biases writes JSON lines as other loops do, and a table may have any columns."""
+READ_AS_WELL = {("metrics", "wandb-jsonl"), ("codecarbon", "wandb-csv")}
+
+
+@pytest.mark.parametrize("said", READERS)
+@pytest.mark.parametrize("what", FILES)
+def test_a_file_of_another_format_than_is_said_is_refused(
+    lyceum: world.World, book: Logbook, what: str, said: str
+) -> None:
+    answer = send(client_of(lyceum.manager), book, FILES[what], f"run=r&source=f&format={said}")
+    if what == said or (what, said) in READ_AS_WELL:
+        assert answer.status_code == 201
+    else:
+        assert (answer.status_code, answer.headers["Content-Type"]) == (400, "application/problem+json")
+        assert nothing_came()

@@ -18,11 +18,14 @@ READERS: Final[dict[str, Read]] = {
     "codecarbon": codecarbon.read,
 }
 """By the name of the format."""
+_PACKED: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
 def guess(name: str) -> str:
-    """The format of a file by its name. Raises Invalid where the name does not tell."""
+    """The format of a file by its name. Raises Invalid where the name does not tell, or says that it is packed."""
     last = name.rpartition("/")[2].lower()
+    if last.endswith(_PACKED):
+        raise Invalid(f"{last} is compressed. Unpack it first.")
     if "tfevents" in last:
         return "tensorboard"
     if last.endswith(".csv"):

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import Error, close_old_connections, connection
+from django.db import Error, connection
 
 from portal.audit import trail
 from portal.outbox import delivery
+from portal.postgres.faults import is_lost
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +53,10 @@ class Command(BaseCommand):
     def _pass(self, work: Callable[[], int]) -> int:
         try:
             return work()
-        except Error as error:  # also the later ones, where a handler has met the first and gone on
-            logger.warning("the database is not there (%s); trying again", type(error).__name__)
+        except Error as error:
+            if is_lost(error):
+                logger.warning("the database is not there (%s); trying again", type(error).__name__)
+            else:
+                logger.exception("the database refused a statement; going on")
             connection.close()
-            close_old_connections()
             return 0
