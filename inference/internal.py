@@ -24,6 +24,7 @@ if not apps.ready:
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections
+from django.urls import reverse
 
 from inference import content, introspection, metrics, routes
 from inference.contract import CONTENT_BYTES, CONTENT_PATH, INTROSPECT_PATH, Content
@@ -45,7 +46,7 @@ _threads = ThreadPoolExecutor(THREADS, thread_name_prefix="internal")
 
 
 async def application(scope: Message, receive: Receive, send: Send) -> None:
-    """ASGI. Pushes the routes at start, so that a fresh Redis serves as soon as the portal does."""
+    """ASGI. Loads the addresses and pushes the routes at start, so that a fresh Redis serves as soon as the portal does."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
     elif scope["type"] == "http":
@@ -154,14 +155,17 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
-            await asyncio.get_running_loop().run_in_executor(_threads, _push_routes)
+            await asyncio.get_running_loop().run_in_executor(_threads, _prepare)
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await send({"type": "lifespan.shutdown.complete"})
             return
 
 
-def _push_routes() -> None:
+def _prepare() -> None:
+    """All that a first question would else wait for: a refusal names pages, and to find their addresses is to load all of
+    them, for seconds where the machine is busy."""
+    reverse("inference:usage")
     try:
         routes.push()
     except (Unavailable, OperationalError, InterfaceError):

@@ -15,22 +15,19 @@ import httpx
 from django.db import connection
 
 
+def environment(secret: str = "test-internal-secret") -> dict[str, str]:
+    """Of a process over this run's test database."""
+    database = os.environ["DATABASE_URL"].replace("/weighbridge?", f"/{connection.settings_dict['NAME']}?")
+    return {**os.environ, "DATABASE_URL": database, "INTERNAL_SECRET": secret, "BLOB_SIGNING_KEY": "b"}
+
+
 @contextmanager
 def listening(home: Path, secret: str = "test-internal-secret") -> Iterator[httpx.Client]:
     """The real process on a real socket, as the stack runs it."""
     path = home / "internal.sock"
     server = [sys.executable, "-m", "inference.gateway.server"]
     command = [*server, "inference.internal:application", "--uds", str(path)]
-    database = os.environ["DATABASE_URL"].replace("/weighbridge?", f"/{connection.settings_dict['NAME']}?")
-    process = subprocess.Popen(
-        command,
-        env={
-            **os.environ,
-            "DATABASE_URL": database,
-            "INTERNAL_SECRET": secret,
-            "BLOB_SIGNING_KEY": "b",
-        },
-    )
+    process = subprocess.Popen(command, env=environment(secret))
     try:
         for _ in range(300):
             with socket.socket(socket.AF_UNIX) as plug:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import redis
@@ -12,8 +15,9 @@ from inference import internal, metrics
 from inference.contract import INTROSPECT_PATH, ROUTES, Introspection
 from portal import counters
 from tests.inference.bench import OPEN, append, event
-from tests.inference.listener import listening
+from tests.inference.listener import environment, listening
 
+ROOT = Path(__file__).parents[2]
 RIGHT = b"Bearer test-internal-secret"
 
 
@@ -132,3 +136,38 @@ def test_the_listener_serves_on_its_socket_and_pushes_the_routes_at_start(tmp_pa
         assert (answer.status_code, answer.json()["code"]) == (200, "invalid_token")
         assert client.get("/", headers=headers).status_code == 404
     assert store.hgetall(ROUTES) == {}
+
+
+STARTED = """
+import asyncio
+import sys
+
+from inference.internal import application
+
+
+async def started():
+    given = iter(["lifespan.startup", "lifespan.shutdown"])
+
+    async def receive():
+        return {"type": next(given)}
+
+    async def send(message):
+        pass
+
+    await application({"type": "lifespan"}, receive, send)
+
+
+asyncio.run(started())
+known = set(sys.modules)
+from django.urls import reverse
+
+reverse("releases:why", args=["lyceum", "opt"])
+print(sorted(set(sys.modules) - known))
+"""
+
+
+def test_the_first_refusal_loads_nothing(db):
+    """It names a page; with no gated pool at the start the addresses were loaded then, for up to five seconds: a 503."""
+    command = [sys.executable, "-c", STARTED]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    assert done.stdout == "[]\n", done.stderr
