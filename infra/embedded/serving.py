@@ -50,7 +50,8 @@ def prepare(home: Home, env: Mapping[str, str], say: Callable[[str], None]) -> N
 
 
 def _demand(home: Home, env: Mapping[str, str]) -> None:
-    missing = [name for name in ("MAIL_URL", "ADMIN_EMAIL") if not (env.get(name) or env.get(f"{name}_FILE"))]
+    given = {"MAIL_URL": env.get("MAIL_URL") or env.get("MAIL_URL_FILE"), "ADMIN_EMAIL": env.get("ADMIN_EMAIL")}
+    missing = [name for name, value in given.items() if not value]
     if missing:
         raise Problem(
             f"`make serve` needs {' and '.join(missing)}.",

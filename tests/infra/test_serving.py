@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import smtplib
 import socket
+from pathlib import Path
 
 import pytest
 
 from infra.embedded import serving
+from infra.embedded.home import Home
 from infra.embedded.problems import Problem
 
 
@@ -31,3 +33,21 @@ def test_a_mail_server_is_tried_where_mail_will_leave(url: str, port: int, monke
     monkeypatch.setattr(smtplib, "SMTP", refused)
     with pytest.raises(Problem, match=rf"\(mail\.example at {port}\)"):
         serving._mail({"MAIL_URL": url})
+
+
+@pytest.mark.parametrize(
+    ("told", "lacks"),
+    [
+        ({}, "MAIL_URL and ADMIN_EMAIL"),
+        ({"ADMIN_EMAIL": "ada@lab.example"}, "MAIL_URL"),
+        ({"MAIL_URL_FILE": "/run/secrets/mail"}, "ADMIN_EMAIL"),
+        ({"MAIL_URL": "smtp://x", "ADMIN_EMAIL_FILE": "/run/secrets/ada"}, "ADMIN_EMAIL"),
+    ],
+)
+def test_what_serving_lacks_is_asked_for_at_the_start(told: dict[str, str], lacks: str, tmp_path: Path) -> None:
+    with pytest.raises(Problem, match=f"`make serve` needs {lacks}\\."):
+        serving._demand(Home(tmp_path), told)
+
+
+def test_serving_that_lacks_nothing_is_asked_for_nothing(tmp_path: Path) -> None:
+    serving._demand(Home(tmp_path), {"MAIL_URL_FILE": "/run/secrets/mail", "ADMIN_EMAIL": "ada@lab.example"})
