@@ -12,6 +12,7 @@ from django.urls import URLResolver, get_resolver
 from portal import asgi
 from portal.audit.events import Event
 from portal.people.reserved import RESERVED
+from releases.lint import RULES
 
 ROOT = Path(__file__).resolve().parents[2]
 READERS = re.compile(r"""env\.(?:text|required|flag|number|choice|origin|key)\(\s*"([A-Z0-9_]+)\"""")
@@ -59,6 +60,12 @@ def test_a_default_is_told_as_it_is():
 def test_every_audit_event_is_documented_and_no_other():
     documented = set(re.findall(r"^\| `([a-z_]+\.[a-z_]+)`", (ROOT / "docs" / "audit.md").read_text(), re.MULTILINE))
     assert documented == {event.value for event in Event}
+
+
+def test_every_rule_of_the_lint_is_documented_with_its_severity_and_no_other():
+    rows = re.findall(r"^\| (`[^|]*) \| (error|warning) \|", (ROOT / "docs" / "hub.md").read_text(), re.MULTILINE)
+    told = [(name, severity) for cell, severity in rows for name in re.findall(r"`([a-z-]+)`", cell)]
+    assert sorted(told) == sorted((rule.name, rule.severity.value) for rule in RULES)
 
 
 @pytest.mark.parametrize("event", list(Event))
