@@ -133,14 +133,15 @@ def mail(url: str) -> dict[str, Any]:
     `sendgrid://key@`, `brevo://key@`, `mailgun://key@domain`, `amazon_ses://key:secret@region`), `mailbox://` (demo) or
     empty (console).
     """
-    parts = urlsplit(url)
-    if parts.scheme == "mailbox":
+    scheme, _, rest = url.partition("://")
+    parts = urlsplit(f"//{rest}", scheme=scheme)  # whole, urlsplit knows no scheme with an underscore
+    if scheme == "mailbox":
         return {"EMAIL_BACKEND": "portal.mailbox.backend.MailboxBackend"}
     if not url:
         return {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
-    if parts.scheme in MAIL_SERVICES:
+    if scheme in MAIL_SERVICES:
         return _mail_service(parts)
-    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+    if scheme not in {"smtp", "smtps"} or not parts.hostname:
         raise Misconfigured(
             "MAIL_URL must look like smtp://user:password@host:587 or smtps://user:password@host:465, "
             f"or begin with a mail service: {', '.join(MAIL_SERVICES)}."
@@ -148,11 +149,11 @@ def mail(url: str) -> dict[str, Any]:
     return {
         "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
         "EMAIL_HOST": parts.hostname,
-        "EMAIL_PORT": parts.port or (465 if parts.scheme == "smtps" else 587),
+        "EMAIL_PORT": parts.port or (465 if scheme == "smtps" else 587),
         "EMAIL_HOST_USER": unquote(parts.username or ""),
         "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
-        "EMAIL_USE_SSL": parts.scheme == "smtps",
-        "EMAIL_USE_TLS": parts.scheme == "smtp" and bool(parts.username),
+        "EMAIL_USE_SSL": scheme == "smtps",
+        "EMAIL_USE_TLS": scheme == "smtp" and bool(parts.username),
         "EMAIL_TIMEOUT": 20,
     }
 

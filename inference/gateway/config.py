@@ -80,6 +80,8 @@ class Settings:
 
 def _text(name: str) -> str:
     path = os.environ.get(f"{name}_FILE", "")
+    if path and name in os.environ:
+        raise Misconfigured(f"Both {name} and {name}_FILE are set. Unset one of them.")
     if not path:
         return os.environ.get(name, "")
     try:

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from infra.embedded import preparation
 from infra.embedded.home import ROOT, Home
 from infra.embedded.problems import Problem
+from portal.env import MAIL_SERVICES
 
 SETTINGS = "settings.env"
 """File in the home, one NAME=value a line. The environment wins over it."""
@@ -49,7 +50,8 @@ def prepare(home: Home, env: Mapping[str, str], say: Callable[[str], None]) -> N
 
 
 def _demand(home: Home, env: Mapping[str, str]) -> None:
-    missing = [name for name in ("MAIL_URL", "ADMIN_EMAIL") if not (env.get(name) or env.get(f"{name}_FILE"))]
+    given = {"MAIL_URL": env.get("MAIL_URL") or env.get("MAIL_URL_FILE"), "ADMIN_EMAIL": env.get("ADMIN_EMAIL")}
+    missing = [name for name, value in given.items() if not value]
     if missing:
         raise Problem(
             f"`make serve` needs {' and '.join(missing)}.",
@@ -75,8 +77,10 @@ def _checks(env: Mapping[str, str]) -> None:
 
 
 def _mail(env: Mapping[str, str]) -> None:
-    """Open a connection to the mail server, sign in, and leave."""
+    """Open a connection to the mail server, sign in, and leave. A mail service has none: its first mail shows its key."""
     given = env.get("MAIL_URL") or Path(env["MAIL_URL_FILE"]).read_text(encoding="utf-8").strip()
+    if given.partition(":")[0] in MAIL_SERVICES:
+        return
     parts = urlsplit(given)
     try:
         _greet(
@@ -93,7 +97,7 @@ def _greet(scheme: str, host: str, port: int | None, user: str, password: str) -
     if scheme == "smtps":
         server: smtplib.SMTP = smtplib.SMTP_SSL(host, port or 465, timeout=15, context=ssl.create_default_context())
     else:
-        server = smtplib.SMTP(host, port or 25, timeout=15)
+        server = smtplib.SMTP(host, port or 587, timeout=15)
     with server:
         server.ehlo()
         if scheme == "smtp" and user:

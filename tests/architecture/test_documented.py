@@ -12,6 +12,7 @@ from django.urls import URLResolver, get_resolver
 from portal import asgi
 from portal.audit.events import Event
 from portal.people.reserved import RESERVED
+from releases.lint import RULES
 
 ROOT = Path(__file__).resolve().parents[2]
 READERS = re.compile(r"""env\.(?:text|required|flag|number|choice|origin|key)\(\s*"([A-Z0-9_]+)\"""")
@@ -34,9 +35,37 @@ def test_every_setting_is_documented_and_no_other():
     assert documented - _variables() - {"PORT", "HOST", "ENGINE"} == set(), "documented, read by nothing"
 
 
+def _defaults() -> dict[str, str]:
+    """Name → default, of each setting whose default is written in place: a number, a word, on or off."""
+    shape = re.compile(
+        r"""(?:env\.(?:text|number|choice|flag)|_number)\(\s*"([A-Z0-9_]+)", (?:default=)?(?:0 if MODE == "test" else )?"""
+        r"""("[^"]*"|[\d_]+|False)[,)]"""
+    )
+    sources = [ROOT / "portal" / "settings.py", ROOT / "inference" / "gateway" / "config.py"]
+    found = [pair for source in sources for pair in shape.findall(source.read_text())]
+    return {
+        name: "0" if value == "False" else value.replace("_", "") if value[0] != '"' else value[1:-1]
+        for name, value in found
+    }
+
+
+def test_a_default_is_told_as_it_is():
+    rows = re.findall(r"^\| `([A-Z0-9_]+)` \| ([^|]*) \|", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE)
+    told = {name: re.match(r"`([^`]*)`|", cell)[1] or "" for name, cell in rows}
+    defaults = _defaults()
+    assert len(defaults) > 35
+    assert {name: (told[name], default) for name, default in defaults.items() if told[name] != default} == {}
+
+
 def test_every_audit_event_is_documented_and_no_other():
     documented = set(re.findall(r"^\| `([a-z_]+\.[a-z_]+)`", (ROOT / "docs" / "audit.md").read_text(), re.MULTILINE))
     assert documented == {event.value for event in Event}
+
+
+def test_every_rule_of_the_lint_is_documented_with_its_severity_and_no_other():
+    rows = re.findall(r"^\| (`[^|]*) \| (error|warning) \|", (ROOT / "docs" / "hub.md").read_text(), re.MULTILINE)
+    told = [(name, severity) for cell, severity in rows for name in re.findall(r"`([a-z-]+)`", cell)]
+    assert sorted(told) == sorted((rule.name, rule.severity.value) for rule in RULES)
 
 
 @pytest.mark.parametrize("event", list(Event))

@@ -94,6 +94,11 @@ def test_a_service_that_is_out_of_order_is_tried_again(mara, postmark, status):
         ("brevo://xkeysib@", "BREVO_API_KEY", "xkeysib"),
         ("mailgun://key%2F1@mg.lab.example", "MAILGUN_API_KEY", "key/1"),
         ("mailgun://key@mg.lab.example", "MAILGUN_SENDER_DOMAIN", "mg.lab.example"),
+        (
+            "amazon_ses://AKIA1:one%2Ftwo+@eu-central-1",
+            "AMAZON_SES_CLIENT_PARAMS",
+            {"aws_access_key_id": "AKIA1", "aws_secret_access_key": "one/two+", "region_name": "eu-central-1"},
+        ),
     ],
 )
 def test_a_service_is_chosen_by_its_address(url, setting, value):
@@ -102,7 +107,16 @@ def test_a_service_is_chosen_by_its_address(url, setting, value):
     assert chosen["EMAIL_BACKEND"] == f"anymail.backends.{url.partition(':')[0]}.EmailBackend"
 
 
-@pytest.mark.parametrize("url", ["postmark://", "mailgun://key@", "amazon_ses://key:secret@", "pigeon://x", "smtp://"])
-def test_an_address_that_lacks_something_says_what(url):
-    with pytest.raises(Misconfigured, match="MAIL_URL must"):
+@pytest.mark.parametrize(
+    ("url", "needs"),
+    [
+        ("postmark://", "name its key: postmark://key@"),
+        ("mailgun://key@", "name its key and domain"),
+        ("amazon_ses://key:secret@", "name amazon_ses://key:secret@region"),
+        ("pigeon://x", "look like smtp://"),
+        ("smtp://", "look like smtp://"),
+    ],
+)
+def test_an_address_that_lacks_something_says_what(url, needs):
+    with pytest.raises(Misconfigured, match=f"MAIL_URL must {needs}"):
         env.mail(url)

@@ -1,0 +1,53 @@
+"""What `make serve` asks of its mail before it opens."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+from pathlib import Path
+
+import pytest
+
+from infra.embedded import serving
+from infra.embedded.home import Home
+from infra.embedded.problems import Problem
+
+
+@pytest.mark.parametrize("url", ["postmark://key@", "amazon_ses://key:secret@eu-central-1"])
+def test_mail_by_a_service_is_no_reason_not_to_start(url: str) -> None:
+    serving._mail({"MAIL_URL": url})
+
+
+def test_a_mail_server_that_is_not_there_is() -> None:
+    with socket.socket() as taken:  # bound, and not listening
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(Problem, match=r"127\.0\.0\.1 does not take our connection"):
+            serving._mail({"MAIL_URL": f"smtp://127.0.0.1:{taken.getsockname()[1]}"})
+
+
+@pytest.mark.parametrize(("url", "port"), [("smtp://mail.example", 587), ("smtp://mail.example:2525", 2525)])
+def test_a_mail_server_is_tried_where_mail_will_leave(url: str, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(host: str, at: int, **_kwargs: object) -> None:
+        raise OSError(f"{host} at {at}")
+
+    monkeypatch.setattr(smtplib, "SMTP", refused)
+    with pytest.raises(Problem, match=rf"\(mail\.example at {port}\)"):
+        serving._mail({"MAIL_URL": url})
+
+
+@pytest.mark.parametrize(
+    ("told", "lacks"),
+    [
+        ({}, "MAIL_URL and ADMIN_EMAIL"),
+        ({"ADMIN_EMAIL": "ada@lab.example"}, "MAIL_URL"),
+        ({"MAIL_URL_FILE": "/run/secrets/mail"}, "ADMIN_EMAIL"),
+        ({"MAIL_URL": "smtp://x", "ADMIN_EMAIL_FILE": "/run/secrets/ada"}, "ADMIN_EMAIL"),
+    ],
+)
+def test_what_serving_lacks_is_asked_for_at_the_start(told: dict[str, str], lacks: str, tmp_path: Path) -> None:
+    with pytest.raises(Problem, match=f"`make serve` needs {lacks}\\."):
+        serving._demand(Home(tmp_path), told)
+
+
+def test_serving_that_lacks_nothing_is_asked_for_nothing(tmp_path: Path) -> None:
+    serving._demand(Home(tmp_path), {"MAIL_URL_FILE": "/run/secrets/mail", "ADMIN_EMAIL": "ada@lab.example"})
