@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
 from inference.evaluating import choosing
-from inference.evaluating.task_set import FILE_MAX
 from portal.people.models import User
 from portal.tokens.models import AccessToken
 from releases.forms import Told
 from releases.models import Model, Revision
+
+PAGE_MAX: Final = 5 << 20
+"""Bytes of a task set on a page; the command takes more."""
 
 
 class RunForm(Told):
@@ -22,7 +25,7 @@ class RunForm(Told):
     tasks = forms.FileField(
         label=_("Task set"),
         allow_empty_file=True,
-        help_text=_("JSON Lines, at most 20 MB: the first line says what it is, every further one is an item."),
+        help_text=_("JSON Lines, at most 5 MiB: the first line says what it is, every further one is an item."),
     )
     token = forms.ChoiceField(
         label=_("Query token"),
@@ -48,6 +51,13 @@ class RunForm(Told):
             *((pk, _label(token)) for pk, token in self._tokens.items()),
         ]
 
+    def clean_tasks(self) -> UploadedFile[bytes]:
+        """The file, if a page takes one of its size."""
+        found: UploadedFile[bytes] = self.cleaned_data["tasks"]
+        if (found.size or 0) > PAGE_MAX:
+            raise forms.ValidationError(_("Send at most %(n)s MiB."), params={"n": PAGE_MAX >> 20})
+        return found
+
     @property
     def possible(self) -> bool:
         """Whether any revision is served."""
@@ -62,8 +72,8 @@ class RunForm(Told):
         return self._tokens.get(self.cleaned_data["token"])
 
     def content(self) -> bytes:
-        """The file's bytes, up to one more than a task set may have."""
-        found: bytes = self.cleaned_data["tasks"].read(FILE_MAX + 1)
+        """The file's bytes."""
+        found: bytes = self.cleaned_data["tasks"].read()
         return found
 
 

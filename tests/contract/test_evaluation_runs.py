@@ -443,6 +443,15 @@ def test_a_manager_begins_follows_and_attaches_on_pages(bench, revision, store):
     assert client.post(run.get_absolute_url(), {"verb": "score"}).status_code in {400, 422}
 
 
+@pytest.mark.parametrize(("spaces", "told"), [((5 << 20) + 1, "Send at most 5 MiB."), (5 << 20, "The file is empty.")])
+def test_a_manager_whose_file_no_page_takes_is_told_how_much_one_does(bench, revision, spaces, told):
+    place = reverse("inference:evaluation_runs", args=["lyceum", revision.model.name])
+    sent = {"revision": revision.commit, "tasks": SimpleUploadedFile("t.jsonl", b" " * spaces)}
+    answer = client_of(bench.world.manager).post(place, sent)
+    assert answer.status_code == 422
+    assert told in answer.content.decode()
+
+
 def test_a_program_does_the_same_with_a_manage_token(bench, revision, store):
     secret = tokens.issue(by=bench.world.manager, kind=Kind.SERVICE, scopes={Scope.MANAGE}, label="ci")[1]
     client = Client(headers={"authorization": f"Bearer {secret}"})

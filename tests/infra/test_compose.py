@@ -9,10 +9,17 @@ from typing import Any
 
 import pytest
 import yaml
+from django.conf import settings
 from django.core.management import get_commands
 
+from inference.gateway.config import Settings
 from infra.embedded.home import SECRETS
 from portal import asgi
+from portal.api.operations import BODY_LIMIT
+from portal.http import UPLOAD_LIMIT
+from releases.curves.api import CURVES_MAX
+from releases.hub.bodies import COMMIT_MAX, JSON_MAX
+from releases.logbook.api import IMPORT_MAX
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -103,6 +110,38 @@ def test_nginx_makes_the_same_choice_as_the_dispatcher() -> None:
     assert not re.search(r"proxy_pass http://\w+/", NGINX), "a URI here would decode the request target"
 
 
+def _taken_at(path: str) -> int:
+    """Bytes of a body that the edge lets pass to this address: of the first location that fits, else the server's."""
+    fitting = (
+        body for pattern, body in re.findall(r"location ~ (\S+) {(.*?)}", NGINX, re.DOTALL) if re.search(pattern, path)
+    )
+    bound = re.compile(r"client_max_body_size (\d+)m;")
+    return int((bound.search(next(fitting, "")) or bound.search(NGINX))[1]) << 20
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [
+        ("/api/models/lab/name/commit/main", COMMIT_MAX),
+        ("/api/models/lab/name/commit/feat/x", COMMIT_MAX),
+        ("/lab/name.git/info/lfs/objects/batch", JSON_MAX),
+        ("/api/v1/logbooks/7/curves", CURVES_MAX),
+        ("/api/v1/logbooks/7/import", IMPORT_MAX),
+        ("/api/v1/models/lab/name/evaluations", BODY_LIMIT),
+        ("/v1/files", settings.BATCH_FILE_BYTES),
+        ("/v1/completions", Settings("", "", "").token_body_bytes),
+        ("/apply/large/", UPLOAD_LIMIT),
+    ],
+)
+def test_nginx_lets_pass_what_the_portal_takes(path: str, most: int) -> None:
+    assert _taken_at(path) >= most, "the answer would be a page of nginx's"
+
+
+@pytest.mark.parametrize("path", ["/apply/large/", "/api/models/lab/name/tag/main", "/lab/name/commit/main"])
+def test_nginx_takes_large_bodies_nowhere_else(path: str) -> None:
+    assert _taken_at(path) <= 8 << 20
+
+
 def test_nginx_and_the_services_agree_on_names_and_ports() -> None:
     for name, port in re.findall(r"server (\w+):(\d+);", NGINX):
         assert name in SERVICES
@@ -130,8 +169,6 @@ def test_the_first_store_remembers_and_the_second_may_forget() -> None:
 
 
 def test_the_converter_alone_takes_conversions_and_needs_no_privilege() -> None:
-    from django.conf import settings
-
     queue = settings.CELERY_TASK_ROUTES["releases.tasks.convert"]["queue"]
     command = [str(word) for word in OURS["converter"]["command"]]
     assert command[command.index("--queues") + 1] == queue
@@ -146,8 +183,6 @@ def test_the_converter_alone_takes_conversions_and_needs_no_privilege() -> None:
 
 
 def test_batches_have_a_worker_of_their_own() -> None:
-    from django.conf import settings
-
     command = [str(word) for word in OURS["batches"]["command"]]
     assert command[command.index("--queues") + 1] == settings.CELERY_TASK_ROUTES["inference.tasks.run_batch"]["queue"]
 

@@ -181,6 +181,11 @@ def test_the_edge_is_compose_s():
     assert CONTAINERS["edge/edge"]["image"] == SERVICES["nginx"]["image"]
 
 
+def test_the_ingress_lets_pass_what_the_edge_does():
+    told = of_kind("Ingress")["edge"]["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"]
+    assert int(told.removesuffix("m")) == max(map(int, re.findall(r"client_max_body_size (\d+)m;", NGINX)))
+
+
 def test_the_gateway_has_its_metrics_where_prometheus_looks():
     assert PODS["gateway"]["metadata"]["annotations"]["prometheus.io/port"] == "9100"
     assert {"name": "GATEWAY_METRICS", "value": "0.0.0.0:9100"} in CONTAINERS["gateway/gateway"]["env"]
