@@ -9,8 +9,9 @@
 -- Who waits holds every reservation but the place itself: what is its own was found in order once and for all.
 -- Returns {1 or, where it waits, 2, now, limit, remaining, reset ms of requests, the same of tokens}
 --      or {0, scope, kind, wait ms, room in tokens, the same six} or {-1, lapse}.
--- Requests per minute, ms per request, burst ms, tokens per minute, ms per token, burst ms, concurrency, tokens per day,
--- tokens per period, period.
+
+-- Of a scope: requests per minute, ms per request, burst ms, tokens per minute, ms per token, burst ms, concurrency,
+-- tokens per day, tokens per period, period.
 local SCOPE = '<ddddddddds'
 local SLACK = 0.0005 -- ms; doubles near 2e12 are that coarse
 local now = clock()
