@@ -91,12 +91,15 @@ class _Answer:
 
     def arrived(self, size: int) -> None:
         """Hand on what one packet of so many bytes brought: all its parts at once."""
-        self._size += size
-        if self._into is not None:
-            if self.parts and not self._into(self._taken()):
+        into = self._into
+        if into is not None:
+            parts = self.parts
+            if parts and not into(parts.pop() if len(parts) == 1 else self._taken()):
                 self._into = None
                 self.wake()
-        elif self._most:  # all of it is waited for
+            return
+        self._size += size
+        if self._most:  # all of it is waited for
             if self._size > self._most:
                 self.wake()
         elif self.parts:
@@ -174,8 +177,6 @@ class _Connection(asyncio.Protocol):
         if answer is None:  # an engine speaks only when it is asked
             self.drop()
             return
-        if not answer.head:
-            self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
@@ -183,8 +184,10 @@ class _Connection(asyncio.Protocol):
             self._lost(Broken("The engine's answer is not HTTP."))
             return
         answer.arrived(len(data))
-        if not answer.head and self._head_bytes > _HEAD_BYTES:
-            self._lost(Broken("The engine's headers are too large."))
+        if not answer.head:
+            self._head_bytes += len(data)
+            if self._head_bytes > _HEAD_BYTES:
+                self._lost(Broken("The engine's headers are too large."))
 
     def on_message_begin(self) -> None:
         if self._answer is None:

@@ -22,18 +22,20 @@ _UNSAID: Final = "The engine ended the stream without saying so."
 class Relay:
     """One stream under way. `begin`, then `run`."""
 
-    __slots__ = ("_call", "_error", "_exchange", "_first", "_flight", "_left", "_loop", "_meter", "_settings")
+    __slots__ = ("_call", "_error", "_exchange", "_feed", "_first", "_flight", "_left", "_meter", "_now", "_push",
+                 "_settings", "_silence")  # fmt: skip
 
     def __init__(self, flight: Flight, meter: Meter, exchange: Exchange, call: Call, settings: Settings) -> None:
         self._flight, self._meter, self._exchange, self._call = flight, meter, exchange, call
-        self._settings, self._loop = settings, asyncio.get_running_loop()
+        self._settings, self._silence = settings, settings.idle_seconds
+        self._feed, self._push, self._now = meter.feed, call.push, asyncio.get_running_loop().time
         self._first = self._left = b""
         self._error: EventTooLong | None = None
 
     async def begin(self, first: bytes, headers: Headers) -> None:
         """The engine's first bytes are here: send status and headers."""
         self._first = first
-        self._flight.heard(self._loop.time())
+        self._flight.heard(self._now())
         self._call.headers += headers
         await self._call.begin_stream()
 
@@ -51,20 +53,20 @@ class Relay:
     def _hand_on(self, data: bytes) -> bool:
         """False: the stream is at its end, the client reads slowly, or the engine errs; the task has to act."""
         try:
-            events = self._meter.feed(data)
+            events = self._feed(data)
         except EventTooLong as error:
             self._error = error
             return False
-        if self._meter.done or (events and not self._call.push(events)):
+        if self._meter.done or (events and not self._push(events)):
             self._left = events
             return False
-        self._flight.deadline = self._loop.time() + self._settings.idle_seconds
+        self._flight.deadline = self._now() + self._silence
         return True
 
     async def _slowly(self) -> None:
         if self._error is not None:
             raise self._error
         # A slow reader is waited for longer than a silent engine.
-        self._flight.deadline = self._loop.time() + self._settings.first_byte_seconds
+        self._flight.deadline = self._now() + self._settings.first_byte_seconds
         await self._call.events(self._left, last=False)
-        self._flight.deadline = self._loop.time() + self._settings.idle_seconds
+        self._flight.deadline = self._now() + self._silence

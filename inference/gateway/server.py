@@ -94,7 +94,11 @@ class HeldHead:
             return False
         if cycle.flow.write_paused or cycle.disconnected:
             return False
-        self.write(b"%x\r\n%b\r\n" % (len(part), part))
+        framed = b"%x\r\n%b\r\n" % (len(part), part)
+        if self._head:
+            self.write(framed)
+        else:
+            self._transport.write(framed)
         return True
 
     async def sendfile(self, file: int, start: int, end: int, gone: asyncio.Future[None]) -> int:

@@ -19,6 +19,7 @@ _INDEX: Final = re.compile(rb'"choices":\[\{"index":(\d+)')
 _FINGERPRINT: Final = re.compile(rb'"system_fingerprint":"([^"\\]{1,128})"')
 _MARK: Final = b'"system_fingerprint":"'
 _NO_CHOICES: Final = b'"choices":[]'
+_CHOICE: Final = b'"choices":[{'
 _DONE: Final = b"data: [DONE]"
 _ERROR: Final = b'data: {"error"'
 LONGEST_EVENT: Final = 4 * 1024 * 1024
@@ -32,7 +33,7 @@ class EventTooLong(Exception):
 class Meter:
     """One stream's counts so far, and the bytes that go on to the client."""
 
-    __slots__ = ("_choices", "_counts", "_keep_field", "_keep_final", "_last", "_lean", "_per_prompt", "_prompts", "_rest",
+    __slots__ = ("_begins", "_choices", "_closes", "_counts", "_ends", "_keep_field", "_keep_final", "_last", "_lean", "_per_prompt", "_prompts", "_rest",
                  "_single", "done", "failed", "fingerprint")  # fmt: skip
 
     def __init__(self, *, choices: int, per_prompt: int, keep_final: bool, keep_field: bool) -> None:
@@ -40,6 +41,7 @@ class Meter:
         self.done = self.failed = False
         self._single = choices == 1
         self._lean = self._single and not keep_field
+        self._begins = self._closes = self._ends = b""
         self._per_prompt = per_prompt
         self._choices: dict[int, int] = {}
         self._prompts: dict[int, int] = {}
@@ -52,15 +54,18 @@ class Meter:
     def counts(self) -> tuple[int, int, int]:
         """Prompt, completion and cached tokens so far. Only the last report counts, so no other is parsed."""
         if self._last:
-            self._counts, self._last = counts(_object(self._last)), b""
+            usage = self._last if self._last.startswith(b"{") else b"{%b%b" % (self._last, self._closes)
+            self._counts, self._last = counts(_object(usage)), b""
         return self._counts
 
     def feed(self, data: bytes) -> bytes:
         """Whole events for the client out of what the engine sent; may be empty. Raises EventTooLong."""
-        if self._lean and not self._rest and data.find(b"\n\n") == len(data) - 2 and not data.startswith(_ERROR):
-            head, found, tail = data.partition(_FIELD)
-            if found and _FIELD not in tail and _NO_CHOICES not in head:
-                return self._plain(data, head, tail)
+        if self._begins and not self._rest and data.find(b"\n") == len(data) - 2:
+            head, _, tail = data.partition(_FIELD)
+            usage, _, rest = tail.partition(self._closes)
+            if rest == self._ends and head.startswith(self._begins):
+                self._last = usage
+                return head + rest
         data = self._rest + data if self._rest else data
         end = data.rfind(b"\n\n") + 2
         if end < 2:
@@ -72,17 +77,21 @@ class Meter:
         self.done = events.endswith(DONE_EVENT)
         self.failed = self.failed or events.rfind(_ERROR) >= 0
         self._count(events)
+        if self._lean and not self._begins:
+            self._learn(events[: events.find(b"\n\n") + 2])
         return events if self._keep_field else self._strip(events)
 
-    def _plain(self, event: bytes, head: bytes, tail: bytes) -> bytes:
-        """By far the most common: one event of one choice."""
-        end = tail.find(b"}") + 1
-        if tail.find(b"{", 0, end) >= 0 or not end:
-            end = _end_of_object(tail)
-        if not end:
-            return event
-        self._last = b"{" + tail[:end]
-        return head + tail[end:]
+    def _learn(self, event: bytes) -> None:
+        """How an event of this stream looks: begins up to its choice, and closes and ends behind its usage report.
+
+        What does so too and has its first line's end at its own end is one event with one choice and one report, whole.
+        """
+        choice, start = event.find(_CHOICE), event.find(_FIELD) + len(_FIELD)
+        end = start + _end_of_object(event[start:])
+        if 0 < choice < start < end and event.find(_FIELD, start) < 0:
+            usage = event[start:end]
+            self._begins, self._ends = event[: choice + len(_CHOICE)], event[end:]
+            self._closes = usage[len(usage.rstrip(b"}")) :]
 
     def _count(self, events: bytes) -> None:
         if self._single:

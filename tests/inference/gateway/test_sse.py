@@ -65,6 +65,65 @@ def test_event_by_event_the_final_report_goes_to_those_who_asked(wanted: bool) -
     assert (one.counts[2], one.fingerprint) == (2, "vllm-1")
 
 
+SHAPES = {
+    "report last": ({}, {}),
+    "details in the report": ({"prompt_tokens_details": {"cached_tokens": 2}}, {}),
+    "a fingerprint behind the report": ({}, {"system_fingerprint": "vllm-1"}),
+    "an object behind the report": ({}, {"more": {"a": 1}}),
+    "both": ({"prompt_tokens_details": {"cached_tokens": 2}}, {"more": {"a": 1}}),
+}
+"""What an engine adds within its report and behind it."""
+
+
+def shaped(text: str, completion: int, shape: str, *, usage: bool = True) -> bytes:
+    within, behind = SHAPES[shape]
+    whole = {"id": "x", "choices": [{"index": 0, "text": text, "logprobs": None}]}
+    if usage:
+        whole["usage"] = {"prompt_tokens": 5, "completion_tokens": completion, **within}
+    return b"data: " + json.dumps({**whole, **behind}, separators=(",", ":"), ensure_ascii=False).encode() + b"\n\n"
+
+
+@given(st.lists(st.tuples(TEXT, st.sampled_from(sorted(SHAPES))), min_size=1, max_size=8), st.integers(1, 3))
+def test_whatever_shape_the_events_take_each_goes_on_without_its_report_and_is_counted(
+    told: list[tuple[str, str]], together: int
+) -> None:
+    one = meter()
+    for start in range(0, len(told), together):
+        few = list(enumerate(told))[start : start + together]
+        out = one.feed(b"".join(shaped(text, i + 1, shape) for i, (text, shape) in few))
+        assert out == b"".join(shaped(text, 0, shape, usage=False) for _, (text, shape) in few)
+        last, (_, shape) = few[-1]
+        assert one.counts == (5, last + 1, 2 if SHAPES[shape][0] else 0)
+
+
+@pytest.mark.parametrize(
+    ("odd", "left"),
+    [
+        (event("b", 2) + event("c", 3), event("b", 0, usage=False) + event("c", 0, usage=False)),
+        (event("b", 2)[:-1], b""),
+        (event("b", 2)[:-1] + b"x", b""),
+        (b'data: {"error":{"message":"EngineCore"},"usage":{"completion_tokens":2}}\n\n',
+         b'data: {"error":{"message":"EngineCore"}}\n\n'),
+        (event("b", 2).replace(b'[{"index":0', b'[],"x":[{"index":0'), b""),
+    ],
+    ids=["two at once", "half a line's end", "another byte in its place", "an error", "no choice"],
+)  # fmt: skip
+def test_after_events_that_are_all_alike_another_is_read_for_what_it_is(odd: bytes, left: bytes) -> None:
+    one = meter()
+    assert one.feed(event("a", 1)) == event("a", 0, usage=False)
+    assert one.feed(event("a", 1)) == event("a", 0, usage=False)
+    assert one.feed(odd) == left
+    assert one.failed == (b"error" in odd)
+
+
+def test_an_event_that_comes_after_half_of_one_does_not_overtake_it() -> None:
+    one = meter()
+    one.feed(event("a", 1))
+    assert one.feed(event("b", 2)[:-2]) == b""
+    assert one.feed(event("c", 3)) == event("b", 0, usage=False)[:-2] + event("c", 0, usage=False)
+    assert one.counts == (5, 3, 0)
+
+
 @given(st.integers(0, 12))
 def test_a_cut_stream_is_counted_to_its_last_event(events: int) -> None:
     one = meter()
