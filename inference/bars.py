@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from inference.burndown import BOTTOM, LEFT, RIGHT, TOP, Tick, short
+from inference.burndown import BOTTOM, LEFT, RIGHT, TOP, Tick, amounts
 from inference.figures import Line, Period
 
-_STEPS: Final = 4
 _LABELS: Final = 6
 _GAP: Final = 0.2
 """Share of a bar's place that is left free."""
@@ -50,13 +49,10 @@ def draw(sums: Mapping[str, Line], period: Period, *, way: str) -> Bars | None:
     place = (RIGHT - LEFT) / len(lines)
     every = max(1, -(-len(lines) // _LABELS))
     ticks = [Tick(round(LEFT + place * (n + 0.5), 1), _short(keys[n])) for n in range(0, len(keys), every)]
-    values = [most * n // _STEPS for n in range(_STEPS + 1)]
     return Bars(
         bars=[_bar(each, LEFT + place * n, place, (BOTTOM - TOP) / most) for n, each in enumerate(lines)],
         x_ticks=ticks,
-        y_ticks=[
-            Tick(round(BOTTOM - (BOTTOM - TOP) * value / most, 1), short(value)) for value in dict.fromkeys(values)
-        ],
+        y_ticks=amounts(most),
         lines=lines,
     )
 

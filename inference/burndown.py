@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from inference.usage import Burn, used_by_day
+from releases.curves.scales import Scale
 
 LEFT: Final = 56.0
 RIGHT: Final = 790.0
@@ -67,7 +68,7 @@ def draw(burn: Burn, now: datetime) -> BurnDown | None:
         end_x=round(end_x, 1),
         end_y=round(end_y, 1),
         x_ticks=scale.x_ticks(),
-        y_ticks=scale.y_ticks(),
+        y_ticks=amounts(limit),
         rows=rows,
         likely=likely,
     )
@@ -92,13 +93,16 @@ class _Scale:
         marks = (self.since + timedelta(days=n) for n in range(0, length + 1, every))
         return [Tick(round(self.x(mark), 1), f"{mark.astimezone(UTC).day} {mark.astimezone(UTC):%b}") for mark in marks]
 
-    def y_ticks(self) -> list[Tick]:
-        values = [self.limit * n // _STEPS for n in range(_STEPS + 1)]
-        return [Tick(round(self.y(value), 1), short(value)) for value in values]
+
+def amounts(most: int) -> list[Tick]:
+    """Round numbers of tokens on an upright axis that ends at `most`."""
+    scale = Scale(0, most, BOTTOM, TOP)
+    whole = (int(value) for value in scale.ticks(_STEPS) if value.is_integer())
+    return [Tick(round(scale.place(value), 1), _short(value)) for value in whole]
 
 
-def short(value: int) -> str:
-    """A round figure for an axis: 1.5 M, 500 k."""
+def _short(value: int) -> str:
+    """1.5 M, 500 k."""
     for size, unit in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
         if value >= size:
             return f"{value / size:.3g} {unit}"

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from inference import actions, ledger, usage
-from inference.burndown import draw, short
+from inference.burndown import amounts, draw
 from inference.contract import Limits
 from inference.gateway.counters import Counter, counter_key
 from inference.models import month_of
@@ -175,10 +175,23 @@ def test_a_month_ends_where_the_next_begins():
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(0, "0"), (999, "999"), (1500, "1.5 k"), (2_000_000, "2 M"), (3_000_000_000, "3 G")]
+    ("most", "said"),
+    [
+        (1, ["0", "1"]),
+        (3, ["0", "1", "2", "3"]),
+        (322, ["0", "100", "200", "300"]),
+        (1_999, ["0", "500", "1 k", "1.5 k"]),
+        (2_000_000, ["0", "500 k", "1 M", "1.5 M", "2 M"]),
+        (3_000_000_000, ["0", "1 G", "2 G", "3 G"]),
+    ],
 )
-def test_short_figures(value, said):
-    assert short(value) == said
+def test_an_axis_of_tokens_has_round_numbers_where_they_belong(most, said):
+    marks = amounts(most)
+    assert [mark.label for mark in marks] == said
+    unit = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+    for mark in marks:
+        figure, _, size = mark.label.partition(" ")
+        assert mark.at == pytest.approx(228 - 212 * float(figure) * unit[size] / most, abs=0.06)
 
 
 def test_my_page_says_what_is_left(mara, bench):
