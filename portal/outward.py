@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
 
+from portal.storable import mended
+
 SILENCE_S: Final = 5.0
 """Longest wait for the next byte."""
 WHOLE_S: Final = 10.0
@@ -52,7 +54,8 @@ def ask(method: str, url: str, body: bytes | None = None, *, headers: Mapping[st
             return connection.getresponse().status
     except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
         unknown = isinstance(error, socket.gaierror) and error.errno in {socket.EAI_NONAME, socket.EAI_NODATA}
-        raise NoAnswer(f"{type(error).__name__}: {error}"[:300], nowhere=unknown) from error
+        # An answer that is no HTTP is quoted in the error, with whatever stands in it.
+        raise NoAnswer(mended(f"{type(error).__name__}: {error}"[:300]), nowhere=unknown) from error
 
 
 def _address(host: str, port: int, *, private: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
@@ -24,7 +24,8 @@ TOPIC: Final = "webhook.send"
 PAUSES_S: Final = (5, 30, 120, 600, 3_600, 14_400, 43_200)
 """Between one attempt and the next; after the last one a delivery has failed."""
 MOST_FAILURES: Final = 20
-"""So many failed attempts on end, and the endpoint is stopped."""
+OUTAGE: Final = timedelta(hours=24)
+"""So many failed attempts on end, over so long, and the endpoint is stopped: a busy lab's are many within a minute."""
 MOST_ENDPOINTS: Final = 20
 
 
@@ -103,8 +104,8 @@ def start_endpoint(*, by: User, endpoint: Endpoint) -> Endpoint:
     locked = _managed(endpoint, by)
     if locked.stopped_at is None:
         raise Conflict(_("This webhook is not stopped."), code="not_stopped")
-    locked.stopped_at, locked.failures = None, 0
-    locked.save(update_fields=["stopped_at", "failures"])
+    locked.stopped_at, locked.failures, locked.failing_since = None, 0, None
+    locked.save(update_fields=["stopped_at", "failures", "failing_since"])
     trail.record(Event.WEBHOOK_STARTED, by=by, target=locked, lab=locked.lab)
     return locked
 
@@ -168,7 +169,7 @@ def _record(sent: Delivery, code: int | None, problem: str) -> None:
     delivery.code, delivery.problem = code, problem
     if not problem:
         delivery.state = DeliveryState.DELIVERED
-        Endpoint.objects.filter(pk=delivery.endpoint_id).update(failures=0)
+        Endpoint.objects.filter(pk=delivery.endpoint_id).update(failures=0, failing_since=None)
     elif delivery.attempts > len(PAUSES_S):
         delivery.state = DeliveryState.FAILED
     else:
@@ -205,9 +206,12 @@ def _schedule(delivery: Delivery, pause_s: int) -> None:
 
 def _count_failure(endpoint: Endpoint) -> None:
     locked = Endpoint.objects.select_for_update(of=("self",)).select_related("lab").get(pk=endpoint.pk)
+    now = timezone.now()
     locked.failures += 1
-    locked.save(update_fields=["failures"])
-    if locked.failures >= MOST_FAILURES and locked.stopped_at is None:
+    locked.failing_since = locked.failing_since or now
+    locked.save(update_fields=["failures", "failing_since"])
+    lasting = locked.failures >= MOST_FAILURES and now - locked.failing_since >= OUTAGE
+    if lasting and locked.stopped_at is None:
         _stop(locked, None)
         managers = Membership.objects.active().filter(lab=locked.lab, role__in=MANAGERS).select_related("user")
         for user in {row.user for row in managers}:

@@ -22,6 +22,8 @@ class Endpoint(models.Model):
     events = ArrayField(models.CharField(max_length=60))
     failures = models.PositiveIntegerField(default=0)
     """Failed attempts since the last success."""
+    failing_since = models.DateTimeField(null=True, blank=True)
+    """When the first of them was."""
     secret_number = models.PositiveIntegerField(default=0)
     """How often the secret was rotated: each number derives another (see signing)."""
     rotated_at = models.DateTimeField(null=True, blank=True)

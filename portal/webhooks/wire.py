@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -23,6 +24,8 @@ def fault(url: str) -> str:
         return _("This is not an address.")
     if not parts.hostname or not port_ok or parts.username or parts.password:
         return _("Write a whole address without a name or password in it: https://…")
+    if not re.fullmatch("[!-~]*", parts.path + parts.query):
+        return _("Behind the server’s name, write spaces and letters beyond a to z percent-encoded.")
     if parts.scheme == "https" or (parts.scheme == "http" and settings.WEBHOOK_PRIVATE):
         return ""
     return _("The address must begin with https://.")

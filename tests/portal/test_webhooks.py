@@ -8,6 +8,7 @@ import hmac
 import json
 import socket
 import threading
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -146,7 +147,9 @@ def test_after_the_last_pause_it_has_failed_and_can_be_sent_again(lyceum, mara, 
 
 
 def test_one_that_only_fails_is_stopped_and_its_managers_are_told(lyceum, mara, receiver, hooked, mailoutbox):
-    Endpoint.objects.update(failures=actions.MOST_FAILURES - 1)
+    Endpoint.objects.update(
+        failures=actions.MOST_FAILURES - 1, failing_since=timezone.now() - actions.OUTAGE
+    )  # fmt: skip
     receiver.answer = 500
     lyceum.applied(mara)
     mailoutbox.clear()
@@ -159,7 +162,42 @@ def test_one_that_only_fails_is_stopped_and_its_managers_are_told(lyceum, mara, 
     relay()
     assert (Delivery.objects.get().state, len(receiver.seen)) == (DeliveryState.FAILED, 1)
     actions.start_endpoint(by=lyceum.manager, endpoint=Endpoint.objects.get())
-    assert Endpoint.objects.get().failures == 0
+    assert (Endpoint.objects.get().failures, Endpoint.objects.get().failing_since) == (0, None)
+
+
+def test_a_short_outage_of_a_busy_labs_server_stops_nothing(lyceum, mara, receiver, hooked):
+    Endpoint.objects.update(
+        failures=3 * actions.MOST_FAILURES, failing_since=timezone.now() - actions.OUTAGE + timedelta(minutes=1)
+    )
+    receiver.answer = 503
+    lyceum.applied(mara)
+    relay()
+    assert (Endpoint.objects.get().stopped_at, Delivery.objects.get().state) == (None, DeliveryState.WAITING)
+    receiver.answer = 200
+    relay()
+    assert Delivery.objects.get().state == DeliveryState.DELIVERED
+    assert Endpoint.objects.get().failing_since is None
+
+
+def test_an_answer_that_is_no_http_is_a_failure_that_can_be_kept(lyceum, mara, hooked):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+
+        def babble():
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(65536)
+                peer.sendall(b"\0\0\0\r\n\r\n")
+
+        threading.Thread(target=babble, daemon=True).start()
+        Endpoint.objects.update(url=f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        lyceum.applied(mara)
+        relay()
+    waiting = Delivery.objects.get()
+    assert (waiting.state, waiting.attempts, waiting.code) == (DeliveryState.WAITING, 1, None)
+    assert waiting.problem.startswith("BadStatusLine")
+    assert Endpoint.objects.get().failures == 1
 
 
 def test_silence_and_closed_doors_are_failures(monkeypatch):
@@ -341,8 +379,11 @@ def test_addresses_inside_are_never_reached(settings, url):
 
 @pytest.mark.parametrize(
     "url",
-    ["http://example.org/", "ftp://example.org/", "https://", "https://a:b@example.org/", "x", "https://a:99999/"],
-)
+    [
+        "http://example.org/", "ftp://example.org/", "https://", "https://a:b@example.org/", "x", "https://a:99999/",
+        "https://example.org/größe", "https://example.org/a b", "https://example.org/?of=größe",
+    ],
+)  # fmt: skip
 def test_other_addresses_are_told_what_is_wrong(lyceum, settings, url):
     settings.WEBHOOK_PRIVATE = False
     with pytest.raises(Invalid) as refused:
