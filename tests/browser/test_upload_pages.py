@@ -143,12 +143,12 @@ def test_the_pages_fit_and_can_be_read(
     assert_no_sideways_scroll(page)
 
 
-def drop(page: Page, what: Path, on: str) -> None:
-    """A folder or file of this machine, dragged by the browser's own input onto what the selector names."""
+def drop(page: Page, *what: Path, on: str) -> None:
+    """Folders and files of this machine, dragged by the browser's own input onto what the selector names."""
     box = page.locator(on).bounding_box()
     assert box is not None
     at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
-    data = {"items": [], "files": [str(what)], "dragOperationsMask": 1}
+    data = {"items": [], "files": list(map(str, what)), "dragOperationsMask": 1}
     hand = page.context.new_cdp_session(page)
     for step in ("dragEnter", "dragOver", "drop"):
         hand.send("Input.dispatchDragEvent", {"type": step, **at, "data": data})
@@ -162,7 +162,7 @@ def test_a_folder_that_is_dropped_is_listed_and_sent_with_its_paths(
     (folder / "table.txt").unlink()
     signed_in(page, portal, lab.manager)
     page.goto(f"{portal}/lyceum/mine/upload")
-    drop(page, folder, "[data-drop]")
+    drop(page, folder, on="[data-drop]")
     page.locator("[data-send]:enabled").wait_for()
     assert "Programs are not published" in page.locator("tr", has_text="run.sh").inner_text()
     page.get_by_role("button", name="Send").click()
@@ -175,13 +175,29 @@ def test_a_folder_that_is_dropped_is_listed_and_sent_with_its_paths(
     assert not {"run.sh", ".hidden"} & kept.keys()
 
 
+def test_what_lies_in_a_folder_is_dropped_with_the_paths_that_the_folder_gives_it(
+    portal: str, lab: world.World, folder: Path, page: Page
+) -> None:
+    signed_in(page, portal, lab.manager)
+    (folder / "more").mkdir()
+    (folder / "more" / "deep.txt").write_text("deep")
+    choose(page, portal, folder)
+    listed = page.locator("[data-list] tbody tr")
+    chosen = sorted(listed.all_inner_texts())
+    assert any("more/deep.txt" in row for row in chosen)
+    page.goto(f"{portal}/lyceum/mine/upload")
+    drop(page, *folder.iterdir(), on="[data-drop]")
+    page.locator("[data-send]:enabled").wait_for()
+    assert sorted(listed.all_inner_texts()) == chosen
+
+
 def test_what_is_dropped_beside_the_place_for_it_is_not_taken(
     portal: str, lab: world.World, folder: Path, page: Page
 ) -> None:
     signed_in(page, portal, lab.manager)
     page.goto(f"{portal}/lyceum/mine/upload")
     page.locator("[data-drop]").wait_for()
-    drop(page, folder / "notes.txt", "h1")
+    drop(page, folder / "notes.txt", on="h1")
     page.wait_for_timeout(500)
     page.goto(f"{portal}/lyceum/mine/upload")  # the browser may have opened the file itself
     assert page.locator("[data-send]:enabled").count() == 0
