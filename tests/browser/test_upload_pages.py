@@ -107,6 +107,23 @@ def test_a_folder_is_sent_stopped_resumed_and_becomes_a_draft(
     assert draft.message == "First files"
 
 
+def test_a_browser_that_can_note_nothing_more_sends_all_the_same_and_forgets_what_is_over(
+    portal: str, lab: world.World, folder: Path, page: Page
+) -> None:
+    signed_in(page, portal, lab.manager)
+    page.goto(f"{portal}/lyceum/mine/upload")
+    over, lasting = '{"until": 1}', '{"until": 9e15}'
+    notes = {"weighbridge-upload:a": over, "weighbridge-upload:b": lasting, "somebody else's": over}
+    page.evaluate("(notes) => Object.assign(localStorage, notes)", notes)
+    full = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); };"
+    page.add_init_script(full)
+    choose(page, portal, folder)
+    assert set(page.evaluate("Object.keys(localStorage)")) == {"weighbridge-upload:b", "somebody else's"}
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_url("**/revisions/*", timeout=30_000)
+    assert Model.objects.get(name="mine").revisions.count() == 1
+
+
 def test_the_worker_agrees_with_known_answers(portal: str, lab: world.World, page: Page, tmp_path: Path) -> None:
     signed_in(page, portal, lab.manager)
     page.goto(f"{portal}/lyceum/mine/upload")

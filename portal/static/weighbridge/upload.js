@@ -87,8 +87,16 @@ document.addEventListener("DOMContentLoaded", () => {
   // What this browser knows of an upload that has begun: its links and the parts that have arrived, for a day.
   const noted = (key) => {
     const note = JSON.parse(localStorage.getItem(key) || "null");
-    return note && note.until > Date.now() ? note : null;
+    if (note && note.until > Date.now()) return note;
+    localStorage.removeItem(key);
+    return null;
   };
+  const keep = (key, note) => {
+    try {
+      localStorage.setItem(key, JSON.stringify(note));
+    } catch { /* It is full: what is sent arrives all the same, and would have to be sent again after a break. */ }
+  };
+  Object.keys(localStorage).filter((key) => key.startsWith(NOTES)).forEach(noted);
 
   const transfer = async (entry) => {
     const key = `${NOTES}${root.dataset.model}:${entry.sha256}`;
@@ -108,7 +116,7 @@ document.addEventListener("DOMContentLoaded", () => {
         if (error.status === 403 || error.status === 404) localStorage.removeItem(key); // it ended: begin anew
         throw error;
       }
-      localStorage.setItem(key, JSON.stringify(note));
+      keep(key, note);
     }
     say(entry, words.checking);
     localStorage.removeItem(key); // whatever the answer: what does not match is sent anew
@@ -170,7 +178,8 @@ document.addEventListener("DOMContentLoaded", () => {
     zone.classList.remove("over");
     const dropped = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
     const found = [];
-    for (const each of dropped) found.push(...await entries(each, each.isDirectory ? "" : each.name));
+    const alone = dropped.length === 1 && dropped[0].isDirectory;  // then it is the model's own folder, not one within
+    for (const each of dropped) found.push(...await entries(each, alone ? "" : each.name));
     choose(found);
   });
   send.addEventListener("click", all);
