@@ -214,6 +214,25 @@ def test_a_rate_is_waited_for_and_a_spent_allowance_is_an_error(bench, client, s
     assert 0 < batch.completed < 8
 
 
+def test_rows_that_wait_for_an_engine_make_room_for_another_batch_and_are_sent_at_the_next_turn(
+    bench, client, engine, monkeypatch
+):
+    monkeypatch.setattr(running, "TURN", timedelta(seconds=1))
+    batch, other = make(client, jsonl(*(line(n) for n in range(1, 5)))), make(client, jsonl(line(1, model=OPEN)))
+    Batch.objects.filter(pk=batch.pk).update(expires_at=timezone.now() + timedelta(seconds=20))
+    Batch.objects.filter(pk=other.pk).update(heard_at=timezone.now() - timedelta(minutes=1))
+    (server,) = bench.gated_model.pools.get().backends.all()
+    actions.withdraw(by=None, backend=server, reason="It is moved.")
+    rig.settle_routes()
+    Message.objects.filter(topic="batch.run").delete()
+    turn(batch)
+    assert (batch.state, batch.answered) == ("in_progress", 0), "it held its worker until its time was over"
+    assert Message.objects.filter(topic="batch.run", payload={"batch": str(batch.pk)}).count() == 1
+    assert turn(other).state == "completed"
+    makes_vectors(bench, engine.url)
+    assert (turn(batch).state, batch.completed) == ("completed", 4)
+
+
 SLOW = "#ttft=400 x"
 
 
