@@ -14,13 +14,13 @@ from typing import Final, cast
 
 import redis
 
-from inference import contract, ledger, routes
+from inference import contract, routes
 from inference.allowances import Budget
-from inference.contract import Limits, UsageEvent
+from inference.contract import Limits
 from inference.gateway.counters import counter_key
 from inference.gateway.limits import COUNTER
 from inference.models import Pool, month_of
-from inference.posting import BATCH, Entry
+from inference.posting import BATCH, Entry, Poster
 from inference.usage import tokens_since
 from portal.errors import Conflict
 from portal.people.models import Lab
@@ -85,9 +85,9 @@ def rebuild(store: redis.Redis, now: datetime) -> int:
 
 def post_everything(store: redis.Redis) -> str:
     """Post what is still in the stream, acknowledged or not (twice is once); returns the id of its newest entry."""
-    last = "-"
+    last, poster = "-", Poster(store, "rebuild")
     while entries := _after(store, last):
-        ledger.post([UsageEvent.from_fields(fields) for _, fields in entries])
+        poster.take(entries)
         last = entries[-1][0]
     return last
 

@@ -12,6 +12,7 @@ from inference import actions, contract, ledger, rebuild
 from inference.contract import Limits
 from inference.gateway.counters import Counter, counter_key, counter_of
 from inference.models import UsageRecord
+from inference.posting import BAD
 from tests.inference.bench import OPEN, append, event
 
 DAY_MS = 86_400_000
@@ -42,6 +43,14 @@ def test_an_entry_that_was_posted_but_not_acknowledged_counts_once(bench, store)
     append(store, one)
     rebuild.rebuild(store, timezone.now())
     assert counter(store, bench).tokens_in_day == 15
+
+
+def test_an_entry_that_cannot_be_read_stops_no_restoration(bench, store):
+    store.xadd(contract.USAGE_STREAM, {"request_id": "broken"})
+    append(store, settled(bench))
+    rebuild.rebuild(store, timezone.now())
+    assert counter(store, bench).tokens_in_day == 15
+    assert store.xlen(BAD) == 1
 
 
 def test_yesterdays_use_counts_for_the_period_alone(bench, store):
