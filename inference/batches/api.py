@@ -37,7 +37,7 @@ def files(request: HttpRequest, who: Asker) -> HttpResponseBase:
         return JsonResponse(wire.file_object(_upload(request, who)))
     rows = BatchFile.objects.filter(project=who.project)
     if purpose := request.GET.get("purpose"):
-        rows = rows.filter(purpose=purpose)
+        rows = rows.filter(purpose=purpose) if purpose in Purpose else rows.none()
     return wire.listed(request, rows, "file-", wire.file_object, limit=1_000, most=10_000)
 
 
