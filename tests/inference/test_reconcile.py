@@ -100,6 +100,32 @@ def test_a_silent_engine_is_named(backend):
     assert not EngineCount.objects.exists()
 
 
+class BreaksOff(BaseHTTPRequestHandler):
+    """An engine that is killed in the middle of its answer."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "1000")
+        self.end_headers()
+        self.wfile.write(b"vllm:")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("answer", [BreaksOff, type("Odd", (Metrics,), {"prompt": "NaN"})], ids=["half", "no number"])
+def test_an_engine_that_answers_badly_is_named_and_the_next_one_is_compared(backend, answer):
+    server = HTTPServer(("127.0.0.1", 0), answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    Backend.objects.create(pool=backend.pool, name="a-first", url=f"http://127.0.0.1:{server.server_port}")
+    err = StringIO()
+    call_command("reconcile_usage", stdout=StringIO(), stderr=err)
+    server.shutdown()
+    server.server_close()
+    assert "a-first does not answer" in err.getvalue()
+    assert [count.backend for count in EngineCount.objects.all()] == [str(backend)]
+
+
 def test_the_drift_is_a_metric(backend):
     reconcile.compare(backend)
     assert f'weighbridge_ledger_prompt_drift_tokens{{backend="{backend}"}} 30' in metrics.exposition()
