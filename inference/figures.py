@@ -51,8 +51,8 @@ class Period:
 
     @property
     def ends_at(self) -> datetime:
-        """The first moment after it."""
-        return datetime.combine(self.last, time(), tzinfo=UTC) + timedelta(days=1)
+        """The last moment of it: after the last day that there is comes none."""
+        return datetime.combine(self.last, time.max, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Asked:
     @property
     def hourly(self) -> QuerySet[HourlyUsage]:
         """The rows by hour, which know revision, pool and engine too."""
-        return HourlyUsage.objects.filter(self.whose, hour__gte=self.period.starts_at, hour__lt=self.period.ends_at)
+        return HourlyUsage.objects.filter(self.whose, hour__gte=self.period.starts_at, hour__lte=self.period.ends_at)
 
     def by(self, way: str) -> QuerySet[Any, Any]:
         """Sums by one of WAYS, each as `key` and SUMS: times newest first, all else by tokens, the most first."""

@@ -137,20 +137,20 @@ def proved(sha256: str) -> Proved | None:
 def _row(user: User, request_id: str) -> UsageRecord:
     """The person's own row. The id begins with its time, so that a month's partition is enough to look at."""
     rows = UsageRecord.objects.filter(request_id=request_id, user_id=str(user.pk))
-    day = _day_of(request_id)
-    if day is not None:
-        rows = rows.filter(started_day__range=(day - _DAY, day + _DAY))
-    row = rows.first()
+    days = _days_of(request_id)
+    row = (rows.filter(started_day__range=days) if days else rows).first()
     if row is None:
         raise NotFound(_("There is no such request of yours. The ledger has one about a second after its end."))
     return row
 
 
-def _day_of(request_id: str) -> date | None:
+def _days_of(request_id: str) -> tuple[date, date] | None:
+    """The days around the time that the id begins with; None where it begins with none."""
     found = _GATEWAYS_ID.fullmatch(request_id)
     try:
-        return day_of(int(found[1], 16)) if found else None
-    except ValueError:  # a time that no calendar has
+        day = day_of(int(found[1], 16)) if found else None
+        return (day - _DAY, day + _DAY) if day else None
+    except (ValueError, OverflowError):  # a time that no calendar has
         return None
 
 

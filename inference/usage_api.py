@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from portal.projects.models import Project
 from portal.tokens.scopes import Scope
 
 TAG: Final = "usage"
+_BEFORE: Final = timedelta(days=29)
 
 
 class SumsAsked(Taken):
@@ -147,7 +148,7 @@ def _whose(asked: dict[str, Any], whose: Q, known: Any) -> Q:  # noqa: ANN401 a 
 
 def _period(asked: dict[str, Any]) -> Period:
     last = asked.get("last") or timezone.now().date()
-    first = asked.get("first") or last - timedelta(days=29)
+    first = asked.get("first") or max(last, date.min + _BEFORE) - _BEFORE
     if first > last:
         raise Invalid(_("This is not a period."), fields={"first": [_("The last day comes before the first.")]})
     if (last - first).days >= MOST_DAYS:
