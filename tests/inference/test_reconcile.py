@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import StringIO
+from itertools import groupby
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -129,3 +130,14 @@ def test_an_engine_that_answers_badly_is_named_and_the_next_one_is_compared(back
 def test_the_drift_is_a_metric(backend):
     reconcile.compare(backend)
     assert f'weighbridge_ledger_prompt_drift_tokens{{backend="{backend}"}} 30' in metrics.exposition()
+
+
+def test_each_metric_is_described_once_and_stands_in_one_piece(backend):
+    Backend.objects.create(pool=backend.pool, name="second", url=backend.url)
+    for each in Backend.objects.select_related("pool__lab"):
+        reconcile.compare(each)
+    lines = metrics.exposition().splitlines()
+    names = [line.split()[2] if line.startswith("#") else line.partition("{")[0].split()[0] for line in lines]
+    heads = [line for line in lines if line.startswith("#")]
+    assert len(heads) == len(set(heads)) == len(list(groupby(names)))
+    assert sum(line.startswith("weighbridge_ledger_prompt_drift_tokens{") for line in lines) == 2
