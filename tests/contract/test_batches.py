@@ -203,6 +203,14 @@ def test_what_an_engine_breaks_is_tried_again_and_then_told(bench, client, store
     assert {row.status for row in ledger(store)} == {"ok"}, "what came to nothing is not billed"
 
 
+def test_a_batch_that_was_begun_ends_though_the_bound_of_rows_was_lowered_since(bench, client, settings):
+    batch, late = make(client, jsonl(*(line(n) for n in range(1, 6)))), make(client, jsonl(line(1), line(2)))
+    assert batches.begin(pk=batch.pk, found=running._survey(batch))
+    settings.BATCH_ROWS = 1
+    assert (turn(batch).state, batch.completed) == ("completed", 5)
+    assert turn(late).problems[0]["code"] == "too_many_rows"
+
+
 def test_a_rate_is_waited_for_and_a_spent_allowance_is_an_error(bench, client, store):
     actions.set_allowance(by=None, project=bench.project, limits=Limits(requests_per_minute=600, concurrency=1))
     batch = turn(make(client, jsonl(*(line(n) for n in range(1, 7)))))
