@@ -46,3 +46,15 @@ def test_metadata_in_any_writing_are_kept(asked):
 def test_a_purpose_that_no_file_can_have_finds_none(asked):
     answer = asked.client.get("/v1/files?purpose=%00")
     assert (answer.status_code, answer.json()["data"]) == (200, [])
+
+
+def test_the_list_of_files_has_what_can_be_read_and_no_file_past_its_time(asked):
+    asked("{}")
+    asked("{}")
+    over, held = BatchFile.objects.order_by("pk")
+    BatchFile.objects.filter(pk=over.pk).update(
+        created_at=timezone.now() - timedelta(days=2), expires_at=timezone.now() - timedelta(days=1)
+    )
+    listed = [each["id"] for each in asked.client.get("/v1/files").json()["data"]]
+    assert listed == [held.wire_id]
+    assert [asked.client.get(f"/v1/files/{each.wire_id}").status_code for each in (over, held)] == [404, 200]
