@@ -20,7 +20,9 @@ def test_an_allowance_that_is_set_twice_at_once_is_set_twice(store, of):
     whose = {"project": bench.project} if of == "project" else {"lab": bench.world.lab}
     for n in range(ROUNDS):
         Allowance.objects.filter(ends_at=None).delete()
-        given = race(*(lambda k=k: actions.set_allowance(by=None, limits=Limits(concurrency=k), **whose) for k in (1, 2)))
+        given = race(
+            *(lambda k=k: actions.set_allowance(by=None, limits=Limits(concurrency=k), **whose) for k in (1, 2))
+        )
         assert all(isinstance(one, Allowance) for one in given), f"round {n}: {given}"
         last = Allowance.objects.current().get(**whose)
         assert last.starts_at == max(one.starts_at for one in given)

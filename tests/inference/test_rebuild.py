@@ -62,7 +62,9 @@ redis.call('ZADD', KEYS[2], 1e15, 'under-way')
 @pytest.mark.parametrize(("former", "in_period"), [(False, 50), (True, 0)], ids=["this allowance", "the former"])
 def test_a_request_under_way_counts_for_the_allowance_that_it_was_admitted_by(bench, store, former, in_period):
     """When it ends, only a counter of its own period is given back what it held."""
-    given = actions.set_allowance(by=None, project=bench.project, limits=Limits(tokens_per_day=90, tokens_per_period=90))
+    given = actions.set_allowance(
+        by=None, project=bench.project, limits=Limits(tokens_per_day=90, tokens_per_period=90)
+    )
     period = "2026-01-01T00:00:00.000+00:00" if former else given.period(timezone.now())[0]
     keys = [contract.lease_key("under-way"), contract.LEASES, counter_key("project", str(bench.project.pk))]
     store.eval(LEASE, len(keys), *keys, int(time.time() * 1000) // DAY_MS, period)

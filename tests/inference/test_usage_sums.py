@@ -248,9 +248,9 @@ def test_the_first_and_the_last_day_of_the_calendar_are_days_on_which_nothing_wa
 
 def test_the_last_hour_of_a_period_is_in_it_and_the_next_day_is_not(team):
     midnight = NOON.replace(hour=0)
-    for before, tokens in ((timedelta(milliseconds=1), 3), (timedelta(), 50)):
+    for before, used in ((timedelta(milliseconds=1), 3), (timedelta(), 50)):
         at = int((midnight - before).timestamp() * 1000)
-        ledger.post([event(user_id=str(team.researcher.pk), started_at=at, prompt_tokens=tokens, completion_tokens=0)])
+        ledger.post([event(user_id=str(team.researcher.pk), started_at=at, prompt_tokens=used, completion_tokens=0)])
     day = (midnight - timedelta(days=1)).date().isoformat()
     answer = Client().get("/api/v1/usage", {"first": day, "last": day, "by": "hour"}, **bearer(team.researcher))
     assert [(each["key"], each["tokens"]) for each in answer.json()["results"]] == [(f"{day}T23:00Z", 3)]

@@ -39,7 +39,9 @@ def meter(*, choices: int = 1, final: bool = False, field: bool = False, per_pro
 DONE = b"data: [DONE]\n\n"
 
 
-@pytest.mark.parametrize(("told", "kept"), [(120 * "x", 120 * "x"), (121 * "x", ""), ("a\0b", "")], ids=("most", "more", "NUL"))
+@pytest.mark.parametrize(
+    ("told", "kept"), [(120 * "x", 120 * "x"), (121 * "x", ""), ("a\0b", "")], ids=("most", "more", "NUL")
+)
 def test_a_fingerprint_is_taken_as_the_ledger_takes_it(told: str, kept: str) -> None:
     assert fingerprint_of(f'{{"system_fingerprint":"{told}"}}'.encode()) == kept
 
