@@ -125,6 +125,9 @@ def set_allowance(
     """
     if (project is None) == (lab is None) or (lab is not None and model is not None):
         raise Invalid("Name a project, or a lab without a model.")
+    for whose in (project, lab):  # where no allowance holds, there is no row of one to lock
+        if whose is not None:
+            type(whose).objects.select_for_update(no_key=True).get(pk=whose.pk)
     now = timezone.now()
     former = Allowance.objects.select_for_update().current(now).filter(project=project, lab=lab, model=model)
     given = top_class or CLASSES[0]

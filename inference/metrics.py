@@ -22,7 +22,10 @@ def parts() -> dict[str, bool]:
 
 def exposition() -> str:
     """The metrics page. Raises DatabaseError when PostgreSQL is away; Redis's absence is a metric."""
-    return "".join(f"# TYPE {name} gauge\n{name}{labels} {value}\n" for name, labels, value in _samples())
+    families: dict[str, str] = {}
+    for name, labels, value in _samples():
+        families[name] = families.get(name, f"# TYPE {name} gauge\n") + f"{name}{labels} {value}\n"
+    return "".join(families.values())
 
 
 def _samples() -> Iterator[tuple[str, str, float]]:

@@ -15,6 +15,7 @@ pools:
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -53,10 +54,20 @@ class WantedPool:
     backends: tuple[WantedBackend, ...]
 
 
+class _Once(yaml.SafeLoader):
+    """Refuses a name that stands twice in a table, of which YAML's reader drops the first without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 PyYAML's own
+        given = Counter(key.value for key, _value in node.value if isinstance(key, yaml.ScalarNode))
+        if twice := sorted(name for name, count in given.items() if count > 1):
+            raise yaml.constructor.ConstructorError(None, None, f"{', '.join(twice)}: named twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def read(text: str) -> list[WantedPool]:
     """Parse the file. Raises Invalid with the place and what belongs there."""
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, Loader=_Once)  # noqa: S506 a safe loader
     except yaml.YAMLError as error:
         raise Invalid(f"The file is not YAML: {error}") from error
     pools = data.get("pools") if isinstance(data, dict) and set(data) == {"pools"} else None

@@ -1,7 +1,8 @@
 """From the usage stream to the ledger: read, post, acknowledge after the commit, trim behind the slowest reader.
 
 A consumer that dies anywhere in between leaves its entries unacknowledged; another one claims them, and posting them
-a second time changes nothing. An entry that nobody can read is kept apart, in BAD, and never blocks the rest.
+a second time changes nothing. An entry that nobody can read, or that the ledger refuses, is kept apart, in BAD, and
+never blocks the rest.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import redis
+from django.db import DataError, IntegrityError
 
 from inference import ledger
 from inference.contract import USAGE_GROUP, USAGE_STREAM, UsageEvent
@@ -22,6 +24,8 @@ BAD: Final = f"{USAGE_STREAM}:bad"
 BATCH: Final = 500
 CLAIM_AFTER_MS: Final = 10_000
 _SILENT_MS: Final = 3_600_000
+_REFUSED: Final = (DataError, IntegrityError, ValueError, OverflowError)
+"""What is wrong with an entry itself; the last two are how a time tells that it is none."""
 
 Entry = tuple[str, dict[str, str]]
 
@@ -48,9 +52,21 @@ class Poster:
         entries = self._claimed() or self._fresh(block_ms)
         if not entries:
             return 0
-        self.post(self._readable(entries))
+        self.take(entries)
         self.store.xack(USAGE_STREAM, USAGE_GROUP, *(identity for identity, _ in entries))
         return len(entries)
+
+    def take(self, entries: Sequence[Entry]) -> None:
+        """Post all at once; where the ledger refuses that, each by itself, so that it is known which one it was."""
+        given = self._readable(entries)
+        try:
+            self.post([event for _entry, event in given])
+        except _REFUSED:
+            for entry, event in given:
+                try:
+                    self.post([event])
+                except _REFUSED as error:
+                    self._keep_apart(entry, error)
 
     def trim(self) -> int:
         """Remove what every consumer has acknowledged; returns how many entries went."""
@@ -75,13 +91,17 @@ class Poster:
         streams = cast("list[tuple[str, list[Entry]]]", answer)
         return streams[0][1] if streams else []
 
-    def _readable(self, entries: list[Entry]) -> list[UsageEvent]:
+    def _readable(self, entries: Sequence[Entry]) -> list[tuple[Entry, UsageEvent]]:
         events = []
-        for identity, fields in entries:
+        for entry in entries:
             try:
-                events.append(UsageEvent.from_fields(fields))
+                events.append((entry, UsageEvent.from_fields(entry[1])))
             except (KeyError, ValueError) as error:
-                logger.exception("usage entry %s cannot be read: kept in %s", identity, BAD)
-                broken: dict[Any, Any] = {**fields, "entry": identity, "problem": repr(error)}
-                self.store.xadd(BAD, broken)
+                self._keep_apart(entry, error)
         return events
+
+    def _keep_apart(self, entry: Entry, error: Exception) -> None:
+        identity, fields = entry
+        logger.error("usage entry %s cannot be posted: kept in %s", identity, BAD, exc_info=error)
+        broken: dict[Any, Any] = {**fields, "entry": identity, "problem": repr(error)}
+        self.store.xadd(BAD, broken)

@@ -57,12 +57,14 @@ def build(
     if project is None:
         raise ValueError("A query token always names a project.")
     project.refresh_from_db(fields=["generation", "closed_at"])
-    pools = _pools(token)
+    pools = routes.met_by(str(token.project_id))
     budget = Budget.of(project, now)
     several = len({pool.lab_id for pool in pools}) > 1
     found = [(pool, _access(token, pool, budget, now, several_labs=several)) for pool in pools]
     rights = {pool: access for pool, access in found if isinstance(access, contract.Access)}
-    refused = {pool.model.full_name: why for pool, why in found if isinstance(why, contract.Reason)}
+    refused = {
+        pool.model.full_name: why for pool, why in found if isinstance(why, contract.Reason) and _reaches(token, pool)
+    }
     return contract.Principal(
         token_id=str(token.pk),
         user_id=str(token.user_id),
@@ -71,7 +73,7 @@ def build(
         user_generation=token.user.generation,
         project_generation=project.generation,
         cache_salt=_salt(str(project.pk)),
-        models={pool.model.full_name: access for pool, access in rights.items()},
+        models={pool.model.full_name: access for pool, access in rights.items() if _reaches(token, pool)},
         project_limits=budget.whole([pool.lab for pool in rights]),
         top_class=contract.CLASSES[-1] if batch else budget.top_class([pool.lab for pool in rights]),
         refused=refused,
@@ -114,13 +116,10 @@ def forget_all() -> int:
         return sum(store.unlink(*keys[start : start + 1000]) for start in range(0, len(keys), 1000))
 
 
-def _pools(token: AccessToken) -> list[Pool]:
-    """What the token could query at most: of all that is served, what its project meets, or of that the one model that a
-    page token is bound to."""
-    pools = routes.met_by(str(token.project_id))
-    if token.kind != Kind.PAGE:
-        return pools
-    return [pool for pool in pools if pool.model.full_name == token.page.resource]
+def _reaches(token: AccessToken, pool: Pool) -> bool:
+    """Whether the token is for this model: a page token is bound to one. Its limits are those of all its project may query
+    all the same, for it counts beside the project's other tokens."""
+    return token.kind != Kind.PAGE or pool.model.full_name == token.page.resource
 
 
 def _access(

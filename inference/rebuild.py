@@ -14,13 +14,13 @@ from typing import Final, cast
 
 import redis
 
-from inference import contract, ledger, routes
+from inference import contract, routes
 from inference.allowances import Budget
-from inference.contract import Limits, UsageEvent
+from inference.contract import Limits
 from inference.gateway.counters import counter_key
 from inference.gateway.limits import COUNTER
 from inference.models import Pool, month_of
-from inference.posting import BATCH, Entry
+from inference.posting import BATCH, Entry, Poster
 from inference.usage import tokens_since
 from portal.errors import Conflict
 from portal.people.models import Lab
@@ -39,9 +39,9 @@ for _, rid in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
   local lease = redis.call('HMGET', ARGV[2] .. rid, 'scopes', 'reserved_tokens')
   if lease[1] then
     for _, scope in ipairs(cmsgpack.unpack(lease[1])) do
-      local sum = held[scope[1]] or {day = 0, period = 0, running = 0}
+      local sum = held[scope[1]] or {day = 0, running = 0, periods = {}}
       if tonumber(scope[3]) == today then sum.day = sum.day + lease[2] end
-      if scope[4] ~= '' then sum.period = sum.period + lease[2] end
+      sum.periods[scope[4]] = (sum.periods[scope[4]] or 0) + lease[2]
       sum.running = sum.running + scope[5]
       held[scope[1]] = sum
     end
@@ -49,9 +49,9 @@ for _, rid in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
 end
 for i = 3, #KEYS do
   local a = 3 + (i - 3) * 3
-  local sum = held[KEYS[i]] or {day = 0, period = 0, running = 0}
+  local sum = held[KEYS[i]] or {day = 0, running = 0, periods = {}}
   local r, t, b, _, _, _, pn, p = read(KEYS[i])
-  if ARGV[a + 2] ~= '' then pn, p = ARGV[a + 3] + sum.period, ARGV[a + 2] end
+  if ARGV[a + 2] ~= '' then pn, p = ARGV[a + 3] + (sum.periods[ARGV[a + 2]] or 0), ARGV[a + 2] end
   keep(KEYS[i], FOR_EVER, r, t, b, sum.running, today, ARGV[a + 1] + sum.day, pn, p)
 end
 return 1
@@ -85,9 +85,9 @@ def rebuild(store: redis.Redis, now: datetime) -> int:
 
 def post_everything(store: redis.Redis) -> str:
     """Post what is still in the stream, acknowledged or not (twice is once); returns the id of its newest entry."""
-    last = "-"
+    last, poster = "-", Poster(store, "rebuild")
     while entries := _after(store, last):
-        ledger.post([UsageEvent.from_fields(fields) for _, fields in entries])
+        poster.take(entries)
         last = entries[-1][0]
     return last
 

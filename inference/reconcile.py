@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import urllib.request
+from http.client import HTTPException
 from typing import Final
 
 from django.db.models import Q, Sum
@@ -42,10 +43,9 @@ def engine_totals(backend: Backend) -> dict[str, int]:
     """The engine's prompt and generation counters for the pool's model, in tokens. Raises Unavailable."""
     try:
         with _opener.open(f"{backend.url}/metrics", timeout=10) as response:
-            text = response.read().decode()
-    except (OSError, UnicodeDecodeError) as error:
+            return totals_in(response.read().decode(), backend.pool.engine_model)
+    except (OSError, HTTPException, ValueError, OverflowError) as error:  # the last two: what is no text, or no number
         raise Unavailable(f"{backend} does not answer: {error}. `pool status` shows what should run.") from error
-    return totals_in(text, backend.pool.engine_model)
 
 
 def totals_in(text: str, engine_model: str) -> dict[str, int]:

@@ -25,6 +25,7 @@ from portal.mail import sending
 from portal.outbox import delivery
 from portal.people.models import User
 from portal.projects.models import Project
+from portal.storable import storable
 from portal.tokens.models import AccessToken
 from releases.storage.drawer import drawer
 
@@ -301,7 +302,5 @@ def _drop(files: Sequence[BatchFile]) -> None:
 
 def _fits(metadata: dict[str, Any]) -> bool:
     pairs, name, value = METADATA
-    return len(metadata) <= pairs and all(
-        isinstance(text, str) and len(key) <= name and len(text) <= value and "\0" not in key + text
-        for key, text in metadata.items()
-    )
+    fits = all(isinstance(text, str) and len(key) <= name and len(text) <= value for key, text in metadata.items())
+    return fits and len(metadata) <= pairs and storable(metadata)

@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.http import FileResponse, HttpRequest, HttpResponseBase, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
+from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from inference.batch_models import Batch, BatchFile, Purpose
@@ -35,9 +36,9 @@ def files(request: HttpRequest, who: Asker) -> HttpResponseBase:
     """List the project's files, or upload one."""
     if request.method == "POST":
         return JsonResponse(wire.file_object(_upload(request, who)))
-    rows = BatchFile.objects.filter(project=who.project)
+    rows = BatchFile.objects.filter(project=who.project, expires_at__gt=timezone.now())
     if purpose := request.GET.get("purpose"):
-        rows = rows.filter(purpose=purpose)
+        rows = rows.filter(purpose=purpose) if purpose in Purpose else rows.none()
     return wire.listed(request, rows, "file-", wire.file_object, limit=1_000, most=10_000)
 
 

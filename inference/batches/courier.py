@@ -51,11 +51,12 @@ class Courier:
 
     def __init__(self, url: str, *, at_a_time: int, secret: Callable[[], str]) -> None:
         self._url, self._secret, self._at_a_time = url, secret, at_a_time
-        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._landed: queue.SimpleQueue[Answer | Row] = queue.SimpleQueue()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="courier", daemon=True)
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._held_back = asyncio.Event()
         self._pause_until = 0.0
         self._good = 0
         self.aloft: dict[int, Row] = {}
@@ -81,16 +82,21 @@ class Courier:
         self.aloft[row.line] = row
         self._loop.call_soon_threadsafe(self._begin, row)
 
+    def hold_back(self) -> None:
+        """Try no row again: those that wait for their next try are not aloft any more, and have no answer."""
+        self._loop.call_soon_threadsafe(self._held_back.set)
+
     def collect(self, wait_s: float) -> list[Answer]:
-        """The answers that came; waits for the first one at most `wait_s` seconds."""
-        found: list[Answer] = []
+        """The answers that came; waits at most `wait_s` seconds for the first one, or for a row that was held back."""
+        found: list[Answer | Row] = []
         with suppress(queue.Empty):
-            found.append(self._answers.get(timeout=wait_s))
+            found.append(self._landed.get(timeout=wait_s))
             while True:
-                found.append(self._answers.get_nowait())
-        for answer in found:
-            self.aloft.pop(answer.row.line, None)
-        return found
+                found.append(self._landed.get_nowait())
+        answers = [one for one in found if isinstance(one, Answer)]
+        for row in (one.row if isinstance(one, Answer) else one for one in found):
+            self.aloft.pop(row.line, None)
+        return answers
 
     def _begin(self, row: Row) -> None:
         task = self._loop.create_task(self._carry(row))
@@ -106,24 +112,33 @@ class Courier:
 
     async def _carry(self, row: Row) -> None:
         tries = Tries(self._loop.time(), self._good)
-        while True:
-            await asyncio.sleep(max(0.0, self._pause_until - self._loop.time()))
+        while not await self._paused(self._pause_until - self._loop.time()):
             answer, told_s = await self._ask(row)
             if answer is not None and not tries.another(answer, now=self._loop.time(), good=self._good):
                 self._good += answer.status == 200
-                self._answers.put(answer)
+                self._landed.put(answer)
                 return
             tries.count += 1
             pause = told_s or min(LONGEST_PAUSE_S, 0.25 * 2 ** min(tries.count, 8))
             if answer is not None and answer.status == 429:
                 self._pause_until = self._loop.time() + pause  # the limit is everybody's: nobody need ask before
-            await asyncio.sleep(pause * random.uniform(1.0, 1.25))  # noqa: S311 spreads tries, guards nothing
+            if await self._paused(pause * random.uniform(1.0, 1.25)):  # noqa: S311 spreads tries, guards nothing
+                break
+        self._landed.put(row)
+
+    async def _paused(self, seconds: float) -> bool:
+        """Whether rows are held back after this pause, which then ends at once."""
+        if seconds > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._held_back.wait()
+        return self._held_back.is_set()
 
     async def _ask(self, row: Row) -> tuple[Answer | None, float]:
         """The answer and the seconds that it says to wait; no answer where nobody listens."""
         headers = {**CLASS, "Authorization": f"Bearer {self._secret()}", ROW_HEADER: str(row.line)}
         try:
-            async with self._open().post(self._url, data=orjson.dumps(row.body), headers=headers) as reply:
+            async with self._open().post(self._url, data=row.content, headers=headers) as reply:
                 text = await reply.read()
                 wait_ms = reply.headers.get("retry-after-ms", "")
                 return Answer(row, reply.status, _object(text), reply.headers.get("x-request-id", "")), _seconds(

@@ -10,7 +10,6 @@ from typing import Any, BinaryIO, Final
 from uuid import uuid5
 
 import orjson
-from django.conf import settings
 
 from inference import contract
 from inference.batch_lifecycle import State, Verb
@@ -29,9 +28,9 @@ _CHUNK: Final = 500
 
 
 def unanswered(batch: Batch, source: BinaryIO) -> Iterator[Row]:
-    """The rows that have no answer yet, in the order of the file."""
+    """The rows that have no answer yet, in the order of the file; of as many as it was begun with, whatever the bound is now."""
     done = set(batch.answers.values_list("line", flat=True))
-    for number, text in rows.lines(source, most=settings.BATCH_ROWS):
+    for number, text in rows.lines(source):
         if number not in done:
             yield rows.row(number, text, endpoint=batch.endpoint)
 

@@ -26,11 +26,12 @@ _MARK: Final = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One request: its line (from 1), the caller's name for it, and the body that goes to the gateway."""
+    """One request: its line (from 1), the caller's name for it, the body, and the same as it goes to the gateway."""
 
     line: int
     custom_id: str
     body: dict[str, Any]
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +59,12 @@ class Survey:
     problems: list[Problem] = field(default_factory=list)
 
 
-def lines(source: BinaryIO, *, most: int) -> Iterator[tuple[int, bytes]]:
+def lines(source: BinaryIO, *, most: int | None = None) -> Iterator[tuple[int, bytes]]:
     """(number, text) of every line that is not empty. Raises Problem past `most` lines, and at one that is too long."""
     number = 0
     while raw := source.readline(LINE_BYTES + 1):
         number += 1
-        if number > most:
+        if most is not None and number > most:
             raise Problem("too_many_rows", f"A batch has at most {most:,} lines. Make several.")
         if len(raw) > LINE_BYTES:
             raise Problem("line_too_long", f"A line has at most {LINE_BYTES:,} bytes.", number)
@@ -97,7 +98,7 @@ def row(number: int, text: bytes, *, endpoint: str) -> Row:
         raise _missing(number, "body.model", "the name of the model")
     if body.get("stream"):
         raise Problem("invalid_value", "A batch has no streams. Leave stream out.", number, "body.stream")
-    return Row(number, custom_id, body)
+    return Row(number, custom_id, body, _written(number, body))
 
 
 def survey(source: BinaryIO, *, endpoint: str, most: int) -> Survey:
@@ -138,6 +139,13 @@ def estimate(body: dict[str, Any]) -> int:
     most = next((n for name in ("max_completion_tokens", "max_tokens") if type(n := body.get(name)) is int), None)
     choices = body["n"] if type(body.get("n")) is int else 1
     return written + min(max(DEFAULT_MAX_TOKENS if most is None else most, 1), 2**20) * min(max(choices, 1), 128)
+
+
+def _written(number: int, body: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError as error:  # it reads four times as deep as it writes
+        raise Problem("invalid_value", "This body is nested too deep.", number, "body") from error
 
 
 def _missing(number: int, param: str, what: str) -> Problem:

@@ -122,6 +122,7 @@ def _send_all(batch: Batch) -> State | None:
             stand_in = stand_in.fresh()
             if timezone.now() >= over and _others_wait(batch):
                 waiting = iter(())
+                courier.hold_back()
             while courier.free and not exhausted:
                 row = next(waiting, None)
                 exhausted = row is None

@@ -17,7 +17,6 @@ from typing import Any, BinaryIO, Self
 from uuid import UUID
 
 import orjson
-from django.conf import settings
 
 from inference import receipts
 from inference.batch_models import Batch
@@ -47,7 +46,7 @@ class Collected:
 def tasks_of(run: EvaluationRun) -> TaskSet:
     """The run's task set, as it was begun with. Raises Conflict where its file is gone."""
     with _opened(run.drawer_name("tasks")) as source:
-        return task_set.read(source.read(), most=settings.BATCH_ROWS)
+        return task_set.read(source.read(), most=run.items)
 
 
 def collect(run: EvaluationRun, batch: Batch) -> Collected:

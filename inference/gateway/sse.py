@@ -16,7 +16,8 @@ import orjson
 _USAGE: Final = re.compile(rb'"usage":(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
 _FIELD: Final = b',"usage":{'
 _INDEX: Final = re.compile(rb'"choices":\[\{"index":(\d+)')
-_FINGERPRINT: Final = re.compile(rb'"system_fingerprint":"([^"\\]{1,128})"')
+_FINGERPRINT: Final = re.compile(rb'"system_fingerprint":"([^"\\\x00-\x1f]{1,120})"')
+"""What the ledger's column takes; a longer one is none."""
 _MARK: Final = b'"system_fingerprint":"'
 _NO_CHOICES: Final = b'"choices":[]'
 _CHOICE: Final = b'"choices":[{'

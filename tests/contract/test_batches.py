@@ -203,6 +203,14 @@ def test_what_an_engine_breaks_is_tried_again_and_then_told(bench, client, store
     assert {row.status for row in ledger(store)} == {"ok"}, "what came to nothing is not billed"
 
 
+def test_a_batch_that_was_begun_ends_though_the_bound_of_rows_was_lowered_since(bench, client, settings):
+    batch, late = make(client, jsonl(*(line(n) for n in range(1, 6)))), make(client, jsonl(line(1), line(2)))
+    assert batches.begin(pk=batch.pk, found=running._survey(batch))
+    settings.BATCH_ROWS = 1
+    assert (turn(batch).state, batch.completed) == ("completed", 5)
+    assert turn(late).problems[0]["code"] == "too_many_rows"
+
+
 def test_a_rate_is_waited_for_and_a_spent_allowance_is_an_error(bench, client, store):
     actions.set_allowance(by=None, project=bench.project, limits=Limits(requests_per_minute=600, concurrency=1))
     batch = turn(make(client, jsonl(*(line(n) for n in range(1, 7)))))
@@ -212,6 +220,25 @@ def test_a_rate_is_waited_for_and_a_spent_allowance_is_an_error(bench, client, s
     codes = {each["response"]["body"]["error"]["code"] for each in results(client, batch, "error_file_id")}
     assert codes == {"insufficient_quota"}
     assert 0 < batch.completed < 8
+
+
+def test_rows_that_wait_for_an_engine_make_room_for_another_batch_and_are_sent_at_the_next_turn(
+    bench, client, engine, monkeypatch
+):
+    monkeypatch.setattr(running, "TURN", timedelta(seconds=1))
+    batch, other = make(client, jsonl(*(line(n) for n in range(1, 5)))), make(client, jsonl(line(1, model=OPEN)))
+    Batch.objects.filter(pk=batch.pk).update(expires_at=timezone.now() + timedelta(seconds=20))
+    Batch.objects.filter(pk=other.pk).update(heard_at=timezone.now() - timedelta(minutes=1))
+    (server,) = bench.gated_model.pools.get().backends.all()
+    actions.withdraw(by=None, backend=server, reason="It is moved.")
+    rig.settle_routes()
+    Message.objects.filter(topic="batch.run").delete()
+    turn(batch)
+    assert (batch.state, batch.answered) == ("in_progress", 0), "it held its worker until its time was over"
+    assert Message.objects.filter(topic="batch.run", payload={"batch": str(batch.pk)}).count() == 1
+    assert turn(other).state == "completed"
+    makes_vectors(bench, engine.url)
+    assert (turn(batch).state, batch.completed) == ("completed", 4)
 
 
 SLOW = "#ttft=400 x"

@@ -23,6 +23,12 @@ def line(**changes: Any) -> bytes:
     return json.dumps(whole | changes).encode()
 
 
+def nested(depth: int) -> bytes:
+    return b'{"custom_id": "a", "method": "POST", "url": "/v1/completions", "body": {"model": "m", "tools": %s}}' % (
+        b"[" * depth + b"]" * depth
+    )
+
+
 def survey(content: bytes, most: int = 1000) -> rows.Survey:
     return rows.survey(io.BytesIO(content), endpoint=URL, most=most)
 
@@ -66,11 +72,18 @@ def test_an_input_for_vectors_counts_for_itself_alone():
         (line(body=None), "missing_required_parameter"),
         (line(body={}), "missing_required_parameter"),
         (line(body={"model": "m", "prompt": "x", "stream": True}), "invalid_value"),
+        (nested(300), "invalid_value"),
+        (nested(300).replace(b"tools", b"prompt"), "invalid_value"),
     ],
-    ids=map(str, range(18)),
+    ids=map(str, range(20)),
 )
 def test_a_bad_line_is_named_by_its_number(content, code):
     assert faults(line(custom_id="first", body={"model": "m"}) + b"\n" + content + b"\n") == [(code, 2)]
+
+
+def test_a_body_that_can_be_sent_on_is_taken_however_deep():
+    found = survey(nested(200))
+    assert (found.rows, found.problems) == (1, [])
 
 
 def test_names_come_once_and_models_do_not_differ():

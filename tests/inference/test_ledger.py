@@ -6,7 +6,7 @@ import random
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import Count, Sum
 
 from inference import contract, ledger
@@ -232,6 +232,36 @@ def test_an_unreadable_entry_is_kept_apart_and_blocks_nothing(poster, store, bro
     assert UsageRecord.objects.count() == 1
     assert store.xlen(BAD) == 1
     assert store.xpending(contract.USAGE_STREAM, contract.USAGE_GROUP)["pending"] == 0
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"fingerprint": "x" * 121}, {"engine": "a\0b"}, {"prompt_tokens": 2**63}, {"status": "nothing"},
+        {"started_at": 10**18}, {"ended_at": 10**30},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_entry_that_the_ledger_refuses_is_kept_apart_and_holds_up_nobody(store, odd):
+    ensure_group(store)
+    append(store, event(), event(**odd), event())
+    poster = Poster(store, "test")
+    assert poster.step(block_ms=1) == 3
+    assert UsageRecord.objects.count() == 2
+    assert store.xlen(BAD) == 1
+    assert store.xpending(contract.USAGE_STREAM, contract.USAGE_GROUP)["pending"] == 0
+
+
+def test_what_is_wrong_with_the_database_is_held_against_no_entry(store):
+    def away(_events):
+        raise OperationalError("the server closed the connection")
+
+    ensure_group(store)
+    append(store, event())
+    with pytest.raises(OperationalError):
+        Poster(store, "test", away).step(block_ms=1)
+    assert store.xlen(BAD) == 0
+    assert store.xpending(contract.USAGE_STREAM, contract.USAGE_GROUP)["pending"] == 1
 
 
 def test_silent_consumers_are_forgotten_only_when_they_hold_nothing(store, monkeypatch):

@@ -11,15 +11,16 @@ from django.test import Client
 from django.utils import timezone
 
 from inference import actions, introspection, principals
-from inference.contract import tombstone_key
+from inference.contract import Limits, tombstone_key
 from portal.audit.models import Entry
 from portal.errors import BadToken
 from portal.outbox import delivery
+from portal.people.actions import create_lab
 from portal.tokens import authentication, page_actions, secrets
 from portal.tokens.models import AccessToken
 from portal.tokens.page_models import PageToken
 from portal.tokens.scopes import Kind
-from tests.inference.bench import GATED, OPEN
+from tests.inference.bench import GATED, OPEN, publish, serve
 from tests.portal import world
 
 
@@ -49,6 +50,20 @@ def test_the_holders_page_queries_its_model_and_no_other(bench, secret):
     assert set(principal.models) == {GATED}
     assert principal.project_id == str(bench.project.pk)
     assert set(stands_for(page_secret(bench, OPEN)).principal.models) == {OPEN}
+
+
+def test_a_page_is_limited_and_counted_as_any_token_of_its_project_where_two_labs_serve(bench, mara):
+    harbour = create_lab(slug="harbour", name="Harbour", by=None)
+    serve(publish(harbour, "tide"), 8103)
+    actions.set_allowance(by=None, lab=bench.world.lab, limits=Limits(tokens_per_period=500))
+    actions.set_allowance(by=None, lab=harbour, limits=Limits(tokens_per_period=90))
+    whole = principals.build(bench.new_token(bench.researcher))
+    for model in (OPEN, "harbour/tide"):
+        page = stands_for(page_secret(bench, model)).principal
+        assert set(page.models) == {model}
+        assert page.models[model].limits == whole.models[model].limits
+        assert page.project_limits == whole.project_limits
+        assert page.project_limits.tokens_per_period == 500
 
 
 def page_secret(bench, model: str) -> str:

@@ -53,6 +53,31 @@ def canary(bench, percent: int = 30) -> Pool:
     return Pool.objects.get(name="next")
 
 
+TWICE = """
+pools:
+  lyceum/pico-opt-1m:
+    {fact}
+    backends:
+      one: {{url: "http://10.0.0.1:8000"}}
+      {second}: {{url: "http://10.0.0.2:8000"}}
+{pool}
+"""
+MORE = {"fact": "context: 1024", "second": "two", "pool": ""}
+
+
+@pytest.mark.parametrize(
+    ("odd", "named"),
+    [({"second": "one"}, "one"), ({"fact": "context: 8\n    context: 9"}, "context"),
+     ({"pool": "  lyceum/pico-opt-1m: {}"}, "lyceum/pico-opt-1m")],
+    ids=["server", "figure", "pool"],
+)  # fmt: skip
+def test_what_stands_twice_is_named_and_none_of_both_is_dropped(odd, named):
+    with pytest.raises(Invalid, match=f"{named}: named twice"):
+        pool_file.read(TWICE.format(**MORE | odd))
+    with pytest.raises(Invalid, match="model must be text"):
+        pool_file.read(TWICE.format(**MORE))
+
+
 # --- The file -----------------------------------------------------------------------------------------------------
 
 

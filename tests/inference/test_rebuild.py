@@ -12,6 +12,7 @@ from inference import actions, contract, ledger, rebuild
 from inference.contract import Limits
 from inference.gateway.counters import Counter, counter_key, counter_of
 from inference.models import UsageRecord
+from inference.posting import BAD
 from tests.inference.bench import OPEN, append, event
 
 DAY_MS = 86_400_000
@@ -42,6 +43,34 @@ def test_an_entry_that_was_posted_but_not_acknowledged_counts_once(bench, store)
     append(store, one)
     rebuild.rebuild(store, timezone.now())
     assert counter(store, bench).tokens_in_day == 15
+
+
+def test_an_entry_that_cannot_be_read_stops_no_restoration(bench, store):
+    store.xadd(contract.USAGE_STREAM, {"request_id": "broken"})
+    append(store, settled(bench))
+    rebuild.rebuild(store, timezone.now())
+    assert counter(store, bench).tokens_in_day == 15
+    assert store.xlen(BAD) == 1
+
+
+LEASE = """
+redis.call('HSET', KEYS[1], 'scopes', cmsgpack.pack({{KEYS[3], 0, tonumber(ARGV[1]), ARGV[2], 1, 0, 0}}), 'reserved_tokens', 50)
+redis.call('ZADD', KEYS[2], 1e15, 'under-way')
+"""
+
+
+@pytest.mark.parametrize(("former", "in_period"), [(False, 50), (True, 0)], ids=["this allowance", "the former"])
+def test_a_request_under_way_counts_for_the_allowance_that_it_was_admitted_by(bench, store, former, in_period):
+    """When it ends, only a counter of its own period is given back what it held."""
+    given = actions.set_allowance(
+        by=None, project=bench.project, limits=Limits(tokens_per_day=90, tokens_per_period=90)
+    )
+    period = "2026-01-01T00:00:00.000+00:00" if former else given.period(timezone.now())[0]
+    keys = [contract.lease_key("under-way"), contract.LEASES, counter_key("project", str(bench.project.pk))]
+    store.eval(LEASE, len(keys), *keys, int(time.time() * 1000) // DAY_MS, period)
+    rebuild.rebuild(store, timezone.now())
+    kept = counter(store, bench)
+    assert (kept.running, kept.tokens_in_day, kept.tokens_in_period) == (1, 50, in_period)
 
 
 def test_yesterdays_use_counts_for_the_period_alone(bench, store):

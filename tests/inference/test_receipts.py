@@ -81,7 +81,10 @@ def test_strangers_and_the_projects_other_people_find_nothing(bench, row):
     assert ida.get(url).status_code == 404, "nor once it is made"
 
 
-@pytest.mark.parametrize("name", ["req-000000000000" + "0" * 20, "req-ffffffffffff" + "0" * 20, "x", "nobodys"])
+@pytest.mark.parametrize(
+    "name",
+    [*(f"req-{time}{'0' * 20}" for time in ("000000000000", "ffffffffffff", "e677d21fdbff")), "x", "nobodys"],
+)
 def test_an_unknown_request_is_not_there(bench, name):
     answer = holder(bench).get(f"/api/v1/receipts/{name}")
     assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import StringIO
+from itertools import groupby
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -100,6 +101,43 @@ def test_a_silent_engine_is_named(backend):
     assert not EngineCount.objects.exists()
 
 
+class BreaksOff(BaseHTTPRequestHandler):
+    """An engine that is killed in the middle of its answer."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "1000")
+        self.end_headers()
+        self.wfile.write(b"vllm:")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("answer", [BreaksOff, type("Odd", (Metrics,), {"prompt": "NaN"})], ids=["half", "no number"])
+def test_an_engine_that_answers_badly_is_named_and_the_next_one_is_compared(backend, answer):
+    server = HTTPServer(("127.0.0.1", 0), answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    Backend.objects.create(pool=backend.pool, name="a-first", url=f"http://127.0.0.1:{server.server_port}")
+    err = StringIO()
+    call_command("reconcile_usage", stdout=StringIO(), stderr=err)
+    server.shutdown()
+    server.server_close()
+    assert "a-first does not answer" in err.getvalue()
+    assert [count.backend for count in EngineCount.objects.all()] == [str(backend)]
+
+
 def test_the_drift_is_a_metric(backend):
     reconcile.compare(backend)
     assert f'weighbridge_ledger_prompt_drift_tokens{{backend="{backend}"}} 30' in metrics.exposition()
+
+
+def test_each_metric_is_described_once_and_stands_in_one_piece(backend):
+    Backend.objects.create(pool=backend.pool, name="second", url=backend.url)
+    for each in Backend.objects.select_related("pool__lab"):
+        reconcile.compare(each)
+    lines = metrics.exposition().splitlines()
+    names = [line.split()[2] if line.startswith("#") else line.partition("{")[0].split()[0] for line in lines]
+    heads = [line for line in lines if line.startswith("#")]
+    assert len(heads) == len(set(heads)) == len(list(groupby(names)))
+    assert sum(line.startswith("weighbridge_ledger_prompt_drift_tokens{") for line in lines) == 2

@@ -227,6 +227,35 @@ def test_the_api_says_what_is_wrong_field_by_field(team, asked):
     assert set(answer.json()["fields"]) <= set(asked)
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"first": "9999-12-30", "last": "9999-12-31"}, {"first": "9999-12-31", "last": "9999-12-31", "by": "hour"},
+        {"last": "0001-01-05"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_first_and_the_last_day_of_the_calendar_are_days_on_which_nothing_was_used(team, asked):
+    fill(team)
+    shown = bearer(team.researcher)
+    for url in ("/api/v1/usage", "/api/v1/usage/energy"):
+        said = {name: text for name, text in asked.items() if name != "by" or url.endswith("usage")}
+        answer = Client().get(url, said, **shown)
+        assert (answer.status_code, answer.json()["results"]) == (200, [])
+    if "first" in asked:
+        assert browser(team.researcher).get(MINE, asked).status_code == 200
+
+
+def test_the_last_hour_of_a_period_is_in_it_and_the_next_day_is_not(team):
+    midnight = NOON.replace(hour=0)
+    for before, used in ((timedelta(milliseconds=1), 3), (timedelta(), 50)):
+        at = int((midnight - before).timestamp() * 1000)
+        ledger.post([event(user_id=str(team.researcher.pk), started_at=at, prompt_tokens=used, completion_tokens=0)])
+    day = (midnight - timedelta(days=1)).date().isoformat()
+    answer = Client().get("/api/v1/usage", {"first": day, "last": day, "by": "hour"}, **bearer(team.researcher))
+    assert [(each["key"], each["tokens"]) for each in answer.json()["results"]] == [(f"{day}T23:00Z", 3)]
+
+
 @pytest.mark.parametrize("period", ["1", "7", "month", "last_month"])
 def test_named_periods_are_whole_days(team, period):
     fill(team)

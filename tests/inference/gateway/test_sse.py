@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.gateway.sse import LONGEST_EVENT, EventTooLong, Meter, usage_of, without_usage
+from inference.gateway.sse import LONGEST_EVENT, EventTooLong, Meter, fingerprint_of, usage_of, without_usage
 
 TEXT = st.text(max_size=12) | st.sampled_from(
     ['"usage":{', ',"usage":{"prompt_tokens":9}', "data: [DONE]", '"choices":[]']
@@ -37,6 +37,13 @@ def meter(*, choices: int = 1, final: bool = False, field: bool = False, per_pro
 
 
 DONE = b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"), [(120 * "x", 120 * "x"), (121 * "x", ""), ("a\0b", "")], ids=("most", "more", "NUL")
+)
+def test_a_fingerprint_is_taken_as_the_ledger_takes_it(told: str, kept: str) -> None:
+    assert fingerprint_of(f'{{"system_fingerprint":"{told}"}}'.encode()) == kept
 
 
 @given(st.lists(TEXT, min_size=1, max_size=12), st.data(), st.booleans())
