@@ -21,7 +21,7 @@ SECRET_LEAST: Final = 32
 """Characters of a secret: 128 bits where they are hexadecimal digits."""
 _DIFFERENT: Final = 5
 """Of those, different ones, as many as Django's own check of SECRET_KEY asks for."""
-_MAKE_SECRET: Final = "Make one: python -c 'import secrets; print(secrets.token_urlsafe(32))'."
+_MAKE_ONE: Final = "Make one: python -c 'import secrets; print(secrets.token_urlsafe(32))'."
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
 
@@ -61,10 +61,10 @@ def secret(name: str, purpose: str = "") -> str:
     if not value:
         return ""
     if value != value.strip() or not value.isprintable():
-        raise Misconfigured(f"{name} is not one line of text, or has spaces around it. {_MAKE_SECRET}")
+        raise Misconfigured(f"{name} is not one line of text, or has spaces around it. {_MAKE_ONE}")
     if len(value) < SECRET_LEAST or len(set(value)) < _DIFFERENT:
         raise Misconfigured(
-            f"{name} can be guessed: it needs at least {SECRET_LEAST} random characters. {_MAKE_SECRET}"
+            f"{name} can be guessed: it needs at least {SECRET_LEAST} random characters. {_MAKE_ONE}"
         )
     return value
 

@@ -140,7 +140,9 @@ def test_nginx_lets_pass_what_the_portal_takes(path: str, most: int) -> None:
     assert _taken_at(path) >= most, "the answer would be a page of nginx's"
 
 
-@pytest.mark.parametrize("path", ["/apply/large/", "/labs/apply/large/about/", "/api/models/lab/name/tag/main", "/lab/name/commit/main"])
+@pytest.mark.parametrize(
+    "path", ["/apply/large/", "/labs/apply/large/about/", "/api/models/lab/name/tag/main", "/lab/name/commit/main"]
+)
 def test_nginx_takes_large_bodies_nowhere_else(path: str) -> None:
     assert _taken_at(path) <= 8 << 20
 

@@ -100,7 +100,7 @@ def test_a_long_random_secret_is_taken_and_one_without_a_purpose_may_be_left_out
 def test_a_secret_of_raw_bytes_is_named(monkeypatch, tmp_path):
     (tmp_path / "key").write_bytes(bytes(range(200, 232)))
     monkeypatch.setenv("KEY_FILE", str(tmp_path / "key"))
-    with pytest.raises(Misconfigured, match="KEY_FILE names .* not UTF-8"):
+    with pytest.raises(Misconfigured, match=r"KEY_FILE names .* not UTF-8"):
         env.text("KEY")
 
 
@@ -131,7 +131,7 @@ def test_no_public_portal_starts_with_a_secret_that_can_be_guessed(name):
 def test_no_public_portal_starts_with_one_secret_twice_or_one_that_no_mail_service_can_show():
     same = "same" + GOOD
     assert "One secret serves two purposes" in started(SECRET_KEY=same, RECEIPT_SIGNING_KEY=same)
-    assert "MAIL_EVENTS_SECRET=name:password" in started(MAIL_EVENTS_SECRET="password")  # noqa: S106
+    assert "MAIL_EVENTS_SECRET=name:password" in started(MAIL_EVENTS_SECRET="password")
     assert "no issues" in started()
 
 
