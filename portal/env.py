@@ -63,9 +63,7 @@ def secret(name: str, purpose: str = "") -> str:
     if value != value.strip() or not value.isprintable():
         raise Misconfigured(f"{name} is not one line of text, or has spaces around it. {_MAKE_ONE}")
     if len(value) < SECRET_LEAST or len(set(value)) < _DIFFERENT:
-        raise Misconfigured(
-            f"{name} can be guessed: it needs at least {SECRET_LEAST} random characters. {_MAKE_ONE}"
-        )
+        raise Misconfigured(f"{name} can be guessed: it needs at least {SECRET_LEAST} random characters. {_MAKE_ONE}")
     return value
 
 
