@@ -37,7 +37,11 @@ def _about(error: OSError) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    """Tell whoever started us. They may be gone, with their terminal: what is to be stopped in order must be all the same."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _start(mode: str) -> int:
