@@ -9,6 +9,8 @@ import pwd
 import signal
 import subprocess
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -98,6 +100,27 @@ def create(home: Home) -> bool:
         if missing:
             cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(NAME)))
     return missing
+
+
+def replace(home: Home, fill: Callable[[], None]) -> str:
+    """Put an empty database in the place of ours and fill it; the name under which the one before is kept.
+
+    What `fill` raises leaves ours as it was.
+    """
+    kept = f"{NAME}_{datetime.now(UTC):%Y%m%dt%H%M%Sz}"
+    connection = psycopg2.connect(dbname="postgres", user=_USER, host=str(_socket_directory(home)))
+    connection.autocommit = True
+    names = {"name": sql.Identifier(NAME), "kept": sql.Identifier(kept)}
+    with contextlib.closing(connection), connection.cursor() as cursor:
+        cursor.execute(sql.SQL("ALTER DATABASE {name} RENAME TO {kept}").format(**names))
+        try:
+            cursor.execute(sql.SQL("CREATE DATABASE {name}").format(**names))
+            fill()
+        except BaseException:
+            cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {name} WITH (FORCE)").format(**names))
+            cursor.execute(sql.SQL("ALTER DATABASE {kept} RENAME TO {name}").format(**names))
+            raise
+    return kept
 
 
 def _socket_directory(home: Home) -> Path:

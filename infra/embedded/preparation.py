@@ -26,7 +26,16 @@ def migrate(home: Home, env: Mapping[str, str], *, fresh: bool) -> bool:
         manage(env, home, "migrate", "--no-input", "-v", "0")
         manage(env, home, "make_partitions")
 
-    return _once(home.path / "postgres" / "migrated", f"{found} {datetime.now(UTC):%Y-%m}", due=fresh, action=action)
+    return _once(_migrated(home), f"{found} {datetime.now(UTC):%Y-%m}", due=fresh, action=action)
+
+
+def forget_migrations(home: Home) -> None:
+    """Let the next start look again: it will find another database."""
+    _migrated(home).unlink(missing_ok=True)
+
+
+def _migrated(home: Home) -> Path:
+    return home.path / "postgres" / "migrated"
 
 
 def collect_static(home: Home, env: Mapping[str, str]) -> bool:

@@ -47,7 +47,7 @@ def _address(env: Mapping[str, str]) -> str:
 
 
 def _back_up(home: Home, url: str) -> Path:
-    """The database as one file of pg_dump's own format; restore it with pg_restore. It has its name once it is whole."""
+    """The database as one file of pg_dump's own format; infra.embedded.restoring brings it back. It has its name once it is whole."""
     folder = home.path / "backups"
     folder.mkdir(mode=0o700, exist_ok=True)
     target = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.dump"

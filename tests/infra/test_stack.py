@@ -43,7 +43,7 @@ def test_a_portal_with_a_public_name_is_asked_by_it_whether_it_is_ready(port: in
 
 @pytest.mark.parametrize("text", ["abc", "0", "65536", "-1", "80 80", "²"])
 def test_a_port_that_is_none_is_told_what_one_is(text: str) -> None:
-    with pytest.raises(Problem, match="^PORT is ") as found:
+    with pytest.raises(Problem, match=r"^PORT is ") as found:
         Choices.from_environment("demo", {"PORT": text})
     assert "from 1 to 65535" in found.value.step
 
