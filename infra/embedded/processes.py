@@ -89,7 +89,7 @@ class Process:
     def put_off(self, *, steady: bool = False) -> float:
         """Count a death and set when to try again; in how many seconds that is."""
         self.deaths = 1 if steady else self.deaths + 1
-        wait = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** (self.deaths - 1))
+        wait: float = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** (self.deaths - 1))
         self.retry_at = time.monotonic() + wait
         return wait
 

@@ -137,7 +137,7 @@ def _deliver_apart(message: Message) -> bool:
         with transaction.atomic():
             held = Message.objects.select_for_update().filter(pk=message.pk, ended_at=None).first()
             return held is not None and _note(held, failed)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 whatever it is, the message is counted and pauses
         return _put_back(message, failed, error)
 
 
