@@ -24,6 +24,7 @@ from infra.embedded.processes import Spec
 
 MAJOR: Final = "18"
 NAME: Final = "weighbridge"
+_FRESH: Final = "weighbridge_fresh"
 _USER: Final = "weighbridge"
 _SETTINGS: Final = {
     "listen_addresses": "",
@@ -51,9 +52,9 @@ def binaries() -> Path:
     return Path(found.submodule_search_locations[0]) / f"pginstall{MAJOR}" / "bin"
 
 
-def url(home: Home) -> str:
+def url(home: Home, name: str = NAME) -> str:
     """Its address, as DATABASE_URL."""
-    return f"postgresql://{_USER}@/{NAME}?host={_socket_directory(home)}"
+    return f"postgresql://{_USER}@/{name}?host={_socket_directory(home)}"
 
 
 def spec(home: Home, *, durable: bool = True) -> Spec:
@@ -102,23 +103,30 @@ def create(home: Home) -> bool:
     return missing
 
 
-def replace(home: Home, fill: Callable[[], None]) -> str:
-    """Put an empty database in the place of ours and fill it; the name under which the one before is kept.
+def replace(home: Home, fill: Callable[[str], None]) -> str:
+    """Fill an empty database, by its address, and put it in the place of ours; the name under which ours is kept.
 
-    What `fill` raises leaves ours as it was.
+    Both change their names in one transaction, so that a start never finds none. What `fill` raises leaves all as it was.
     """
     kept = f"{NAME}_{datetime.now(UTC):%Y%m%dt%H%M%Sz}"
     connection = psycopg2.connect(dbname="postgres", user=_USER, host=str(_socket_directory(home)))
     connection.autocommit = True
-    names = {"name": sql.Identifier(NAME), "kept": sql.Identifier(kept)}
     with contextlib.closing(connection), connection.cursor() as cursor:
-        cursor.execute(sql.SQL("ALTER DATABASE {name} RENAME TO {kept}").format(**names))
+
+        def say(words: str, **names: str) -> None:
+            cursor.execute(sql.SQL(words).format(**{key: sql.Identifier(name) for key, name in names.items()}))
+
+        say("DROP DATABASE IF EXISTS {fresh}", fresh=_FRESH)
+        say("CREATE DATABASE {fresh}", fresh=_FRESH)
         try:
-            cursor.execute(sql.SQL("CREATE DATABASE {name}").format(**names))
-            fill()
+            fill(url(home, _FRESH))
+            cursor.execute("BEGIN")
+            say("ALTER DATABASE {name} RENAME TO {kept}", name=NAME, kept=kept)
+            say("ALTER DATABASE {fresh} RENAME TO {name}", name=NAME, fresh=_FRESH)
+            cursor.execute("COMMIT")
         except BaseException:
-            cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {name} WITH (FORCE)").format(**names))
-            cursor.execute(sql.SQL("ALTER DATABASE {kept} RENAME TO {name}").format(**names))
+            cursor.execute("ROLLBACK")
+            say("DROP DATABASE IF EXISTS {fresh} WITH (FORCE)", fresh=_FRESH)
             raise
     return kept
 

@@ -31,16 +31,16 @@ def run(home: Home, environment: Mapping[str, str], copy: Path, say: Callable[[s
     group = Group(home.logs, say)
     try:
         group.start([database.spec(home)], stopping=lambda: False)
-        kept = database.replace(home, lambda: _fill(home, copy))
+        kept = database.replace(home, lambda url: _fill(url, copy))
         preparation.forget_migrations(home)
     finally:
         group.stop()
     say(f"Restored. The database as it was is kept as {kept}. Start the version that made the copy with `make {mode}`.")
 
 
-def _fill(home: Home, copy: Path) -> None:
+def _fill(url: str, copy: Path) -> None:
     done = subprocess.run(
-        [database.binaries() / "pg_restore", "--no-owner", "--exit-on-error", f"--dbname={database.url(home)}", copy],
+        [database.binaries() / "pg_restore", "--no-owner", "--exit-on-error", f"--dbname={url}", copy],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:

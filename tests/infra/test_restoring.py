@@ -70,6 +70,23 @@ def test_a_copy_that_is_none_changes_nothing(home: Home, tmp_path: Path) -> None
     assert _running(home, "SELECT n FROM known") == [(42,)]
 
 
+def test_while_a_copy_is_read_the_database_stands_where_it_was(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    _running(home, "CREATE TABLE known (n int)", "INSERT INTO known VALUES (42)")
+    copy, seen = _copied(home), []
+
+    def killed(_url: str, _copy: Path) -> None:
+        with closing(psycopg2.connect(database.url(home))) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT n FROM known")
+            seen.extend(cursor.fetchall())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(restoring, "_fill", killed)
+    with pytest.raises(KeyboardInterrupt):
+        restoring.run(home, {}, copy, print)
+    names = _running(home, "SELECT datname FROM pg_database WHERE datname LIKE 'weighbridge%'")
+    assert (seen, names) == ([(42,)], [("weighbridge",)])
+
+
 def test_nothing_is_restored_where_it_cannot_be(home: Home, tmp_path: Path) -> None:
     with pytest.raises(Problem, match="There is no copy"):
         restoring.run(home, {}, tmp_path / "none.dump", print)
