@@ -35,7 +35,7 @@ def forget_migrations(home: Home) -> None:
 
 
 def _migrated(home: Home) -> Path:
-    return home.path / "postgres" / "migrated"
+    return home.path / "migrated"
 
 
 def collect_static(home: Home, env: Mapping[str, str]) -> bool:

@@ -17,7 +17,6 @@ def test_a_stack_that_rested_into_another_month_makes_its_partitions_before_it_o
     ran: list[str] = []
     monkeypatch.setattr(preparation, "manage", lambda _env, _home, *arguments: ran.append(arguments[0]))
     home, month = Home(tmp_path), [11]
-    (tmp_path / "postgres").mkdir()
 
     class Clock(datetime):
         @classmethod
@@ -31,3 +30,14 @@ def test_a_stack_that_rested_into_another_month_makes_its_partitions_before_it_o
     month[0] = 12
     assert preparation.migrate(home, {}, fresh=False)
     assert ran == ["migrate", "make_partitions"] * 2
+
+
+def test_a_home_whose_database_is_elsewhere_is_brought_up_to_date_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparation, "manage", lambda _env, _home, *_arguments: None)
+    home = Home(tmp_path / "home")
+    home.prepare("serve")
+    assert not home.database.exists()
+    assert preparation.migrate(home, {}, fresh=True)
+    assert not preparation.migrate(home, {}, fresh=False)

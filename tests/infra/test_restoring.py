@@ -52,7 +52,7 @@ def test_a_copy_comes_back_and_what_was_in_its_place_is_kept(home: Home) -> None
     _running(home, "CREATE TABLE known (n int)", "INSERT INTO known VALUES (42)")
     copy = _copied(home)
     _running(home, "UPDATE known SET n = 0", "CREATE TABLE half_an_upgrade ()")
-    stamp = home.path / "postgres" / "migrated"
+    stamp = home.path / "migrated"
     stamp.write_text("as the upgrade left it")
     said: list[str] = []
     restoring.run(home, {}, copy, said.append)
