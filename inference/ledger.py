@@ -87,12 +87,13 @@ def post(events: Sequence[UsageEvent]) -> int:
         return int(cursor.fetchone()[0])
 
 
-def make_partitions(today: date) -> list[str]:
-    """Make sure that this month's partition and those of the months to come exist; returns the names of new ones.
+def make_partitions(today: date, *, ahead: int = partitions.AHEAD) -> list[str]:
+    """Make this month's partitions and those of the next `ahead` months, of both ledgers; the names of new ones.
 
-    Rows of a month without a partition of its own go to the default one, so that no row is ever refused.
+    Usage of a month without a partition of its own goes to the default one, so that no row is ever refused; a download
+    of such a month would be.
     """
-    return partitions.ensure(today, table=TABLE)
+    return partitions.ensure(today, ahead=ahead) + partitions.ensure(today, ahead=ahead, table=TABLE, key="started_day")
 
 
 def _row(event: UsageEvent) -> tuple[Any, ...]:

@@ -33,7 +33,7 @@ def tell_allowances() -> int:
 
 @shared_task
 def make_partitions() -> list[str]:
-    """Keep the ledger's months ready ahead of time."""
+    """Daily: no ledger meets a month without a partition."""
     return ledger.make_partitions(timezone.now().date())
 
 

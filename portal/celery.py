@@ -14,10 +14,6 @@ app.set_default()  # for every thread: a task is sent from threads of the web se
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.conf.beat_schedule = {
-    "make coming months' partitions of the downloads": {
-        "task": "releases.tasks.make_partitions",
-        "schedule": crontab(minute=7, hour=3),
-    },
     "open what is planned": {"task": "releases.tasks.open_due", "schedule": crontab()},
     "fail conversions whose worker went away": {
         "task": "releases.tasks.fail_abandoned_conversions",
@@ -38,7 +34,7 @@ app.conf.beat_schedule = {
         "task": "releases.tasks.collect_garbage",
         "schedule": crontab(minute=50, hour=3, day_of_week="sunday"),
     },
-    "make coming months' partitions of the usage": {
+    "make coming months' partitions of both ledgers": {
         "task": "inference.tasks.make_partitions",
         "schedule": crontab(minute=8, hour=3),
     },

@@ -17,6 +17,11 @@ _ORCID: Final = {"name": "ORCID", "server": "https://orcid.org", "scope": ["open
 _GOOGLE: Final = {"name": "Google", "server": "https://accounts.google.com"}
 _KNOWN: Final[dict[str, dict[str, Any]]] = {"orcid": _ORCID, "google": _GOOGLE, "github": {}}
 """What need not be said of these providers of sign-in. ORCID gives no e-mail address and refuses to be asked for one."""
+SECRET_LEAST: Final = 32
+"""Characters of a secret: 128 bits where they are hexadecimal digits."""
+_DIFFERENT: Final = 5
+"""Of those, different ones, as many as Django's own check of SECRET_KEY asks for."""
+_MAKE_ONE: Final = "Make one: python -c 'import secrets; print(secrets.token_urlsafe(32))'."
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
 
@@ -35,6 +40,8 @@ def text(name: str, default: str = "") -> str:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise Misconfigured(f"{name}_FILE names {path}, which cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError:
+        raise Misconfigured(f"{name}_FILE names {path}, which is not UTF-8. Write the value into it as text.") from None
 
 
 def required(name: str, purpose: str) -> str:
@@ -42,6 +49,21 @@ def required(name: str, purpose: str) -> str:
     value = text(name)
     if not value:
         raise Misconfigured(f"{name} is not set. It is {purpose}. Set {name}, or {name}_FILE to a file that holds it.")
+    return value
+
+
+def secret(name: str, purpose: str = "") -> str:
+    """The variable's text, which must be hard to guess; empty where it has no purpose that stops the start.
+
+    Raises Misconfigured, with how to make one, for one that is short, of few different characters, or not in one line.
+    """
+    value = required(name, purpose) if purpose else text(name)
+    if not value:
+        return ""
+    if value != value.strip() or not value.isprintable():
+        raise Misconfigured(f"{name} is not one line of text, or has spaces around it. {_MAKE_ONE}")
+    if len(value) < SECRET_LEAST or len(set(value)) < _DIFFERENT:
+        raise Misconfigured(f"{name} can be guessed: it needs at least {SECRET_LEAST} random characters. {_MAKE_ONE}")
     return value
 
 

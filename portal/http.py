@@ -6,7 +6,7 @@ import logging
 import re
 import uuid
 from collections.abc import Callable
-from io import BytesIO
+from tempfile import SpooledTemporaryFile
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -37,6 +37,9 @@ STATUS: Final[tuple[tuple[type[errors.WeighbridgeError], int], ...]] = (
 
 UPLOAD_LIMIT: Final = (5 << 20) + 1
 """Bytes that are read of one file in a form: one more than any form takes, so that it can say what was wrong."""
+
+_IN_MEMORY: Final = 1 << 20
+"""Bytes of one file that memory holds until it is asked for."""
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:;=-]{1,64}")
 
@@ -115,9 +118,10 @@ def _request_id(request: HttpRequest) -> str:
 
 
 class BoundedUpload(FileUploadHandler):
-    """Stops reading a file that no form of ours takes; the form's other answers are read to the end.
+    """Stops keeping a file that no form of ours takes; the form's other answers are read to the end.
 
-    What was too large arrives as an empty file of that name.
+    What was too large arrives as an empty file of that name. A file of more than 1 MiB lies on the disk: a form may
+    bring several, and whoever asks is known only after they are read.
     """
 
     taken = 0
@@ -126,21 +130,22 @@ class BoundedUpload(FileUploadHandler):
         """A new file begins at nothing."""
         super().new_file(*args, **kwargs)
         self.taken = 0
-        self.parts: list[bytes] = []
+        self.kept = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 closed with the last word of it
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         """Keep it while it may still be taken."""
         self.taken += len(raw_data)
         if self.taken > UPLOAD_LIMIT:
-            self.parts = []
+            self.kept.seek(0)
+            self.kept.truncate()
         else:
-            self.parts.append(raw_data)
+            self.kept.write(raw_data)
 
     def file_complete(self, file_size: int) -> InMemoryUploadedFile:
         """The file, or an empty one that remembers its size."""
-        content = b"".join(self.parts)
+        self.kept.seek(0)
         return InMemoryUploadedFile(
-            BytesIO(content), self.field_name, self.file_name, self.content_type, file_size, self.charset
+            self.kept, self.field_name, self.file_name, self.content_type, file_size, self.charset
         )
 
 

@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from django.conf import settings
+from django.core.checks import Tags, run_checks
 from django.core.wsgi import get_wsgi_application
+
+from portal.errors import Misconfigured
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse
@@ -14,6 +17,16 @@ if TYPE_CHECKING:
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 _django = get_wsgi_application()
 _PIECE = 1 << 16
+
+
+def _refuse_what_is_unsafe() -> None:
+    """Raise Misconfigured, with every fault and its fix, before anything is answered under settings that are unsafe."""
+    found = run_checks(tags=[Tags.security], include_deployment_checks=True)
+    if wrong := [str(each) for each in found if each.is_serious() and not each.is_silenced()]:
+        raise Misconfigured("\n".join(wrong))
+
+
+_refuse_what_is_unsafe()
 
 
 class Whole(io.RawIOBase):

@@ -7,20 +7,13 @@ from uuid import UUID
 
 from celery import shared_task
 from django.conf import settings
-from django.utils import timezone
 
 from portal.people.models import User
-from releases import actions, partitions, tally
+from releases import actions, tally
 from releases.conversion import actions as conversions
 from releases.conversion import jobs
 from releases.models import Revision
 from releases.search import indexing
-
-
-@shared_task
-def make_partitions() -> list[str]:
-    """Daily: the ledger never meets a month without a partition."""
-    return partitions.ensure(timezone.now().date())
 
 
 @shared_task

@@ -88,6 +88,8 @@ def _text(name: str) -> str:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise Misconfigured(f"{name}_FILE names {path}, which cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError:
+        raise Misconfigured(f"{name}_FILE names {path}, which is not UTF-8. Write the value into it as text.") from None
 
 
 def _required(name: str, purpose: str) -> str:

@@ -1,4 +1,4 @@
-"""`python -m infra.embedded demo|serve|stop|status|upgrade`: the whole stack on one machine."""
+"""`python -m infra.embedded demo|serve|stop|status|upgrade|restore FILE`: the whole stack on one machine."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from infra.embedded.home import Home, Lock
 from infra.embedded.prechecks import packages, python
@@ -18,10 +19,13 @@ from infra.embedded.problems import Problem
 def main() -> int:
     """Run one command; 0 when it did what it says, 1 with a sentence and a next step when it could not."""
     parser = argparse.ArgumentParser(prog="python -m infra.embedded", description=__doc__)
-    parser.add_argument("command", choices=sorted(_COMMANDS))
-    command = _COMMANDS[parser.parse_args().command]
+    parser.add_argument("command", choices=[*sorted(_COMMANDS), "restore"])
+    parser.add_argument("copy", nargs="?", type=Path, help="for restore: a file that an upgrade left in backups/")
+    options = parser.parse_args()
+    if (options.command == "restore") != bool(options.copy):
+        parser.error("restore needs a copy, and nothing else takes one")
     try:
-        return command()
+        return _restore(options.copy) if options.copy else _COMMANDS[options.command]()
     except Problem as problem:
         print(f"\n{problem.sentence}\n{problem.step}", file=sys.stderr)
     except OSError as error:
@@ -37,7 +41,11 @@ def _about(error: OSError) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    """Tell whoever started us. They may be gone, with their terminal: what is to be stopped in order must be all the same."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _start(mode: str) -> int:
@@ -59,6 +67,15 @@ def _upgrade() -> int:
     from infra.embedded import upgrading  # noqa: PLC0415 see _start
 
     upgrading.run(Home.from_environment(), os.environ, _say)
+    return 0
+
+
+def _restore(copy: Path) -> int:
+    python()
+    packages()
+    from infra.embedded import restoring  # noqa: PLC0415 see _start
+
+    restoring.run(Home.from_environment(), os.environ, copy.absolute(), _say)
     return 0
 
 

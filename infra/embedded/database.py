@@ -9,6 +9,8 @@ import pwd
 import signal
 import subprocess
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +24,7 @@ from infra.embedded.processes import Spec
 
 MAJOR: Final = "18"
 NAME: Final = "weighbridge"
+_FRESH: Final = "weighbridge_fresh"
 _USER: Final = "weighbridge"
 _SETTINGS: Final = {
     "listen_addresses": "",
@@ -49,9 +52,9 @@ def binaries() -> Path:
     return Path(found.submodule_search_locations[0]) / f"pginstall{MAJOR}" / "bin"
 
 
-def url(home: Home) -> str:
+def url(home: Home, name: str = NAME) -> str:
     """Its address, as DATABASE_URL."""
-    return f"postgresql://{_USER}@/{NAME}?host={_socket_directory(home)}"
+    return f"postgresql://{_USER}@/{name}?host={_socket_directory(home)}"
 
 
 def spec(home: Home, *, durable: bool = True) -> Spec:
@@ -98,6 +101,34 @@ def create(home: Home) -> bool:
         if missing:
             cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(NAME)))
     return missing
+
+
+def replace(home: Home, fill: Callable[[str], None]) -> str:
+    """Fill an empty database, by its address, and put it in the place of ours; the name under which ours is kept.
+
+    Both change their names in one transaction, so that a start never finds none. What `fill` raises leaves all as it was.
+    """
+    kept = f"{NAME}_{datetime.now(UTC):%Y%m%dt%H%M%Sz}"
+    connection = psycopg2.connect(dbname="postgres", user=_USER, host=str(_socket_directory(home)))
+    connection.autocommit = True
+    with contextlib.closing(connection), connection.cursor() as cursor:
+
+        def say(words: str, **names: str) -> None:
+            cursor.execute(sql.SQL(words).format(**{key: sql.Identifier(name) for key, name in names.items()}))
+
+        say("DROP DATABASE IF EXISTS {fresh}", fresh=_FRESH)
+        say("CREATE DATABASE {fresh}", fresh=_FRESH)
+        try:
+            fill(url(home, _FRESH))
+            cursor.execute("BEGIN")
+            say("ALTER DATABASE {name} RENAME TO {kept}", name=NAME, kept=kept)
+            say("ALTER DATABASE {fresh} RENAME TO {name}", name=NAME, fresh=_FRESH)
+            cursor.execute("COMMIT")
+        except BaseException:
+            cursor.execute("ROLLBACK")
+            say("DROP DATABASE IF EXISTS {fresh} WITH (FORCE)", fresh=_FRESH)
+            raise
+    return kept
 
 
 def _socket_directory(home: Home) -> Path:

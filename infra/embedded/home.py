@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import stat
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,12 +113,18 @@ def _private_directory(path: Path, mode: int) -> None:
 
 
 def _write_once(path: Path, content: str) -> None:
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    """Whole or not at all: a secret that is empty, because its maker died or the disk was full, would stay so for good."""
+    if path.exists() and path.stat().st_size:
         return
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(content)
+    handle, part = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(part).replace(path)
+    finally:
+        Path(part).unlink(missing_ok=True)
 
 
 class Lock:

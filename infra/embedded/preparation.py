@@ -6,6 +6,7 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from infra.embedded.home import ROOT, Home
@@ -13,16 +14,28 @@ from infra.embedded.problems import Problem
 
 
 def migrate(home: Home, env: Mapping[str, str], *, fresh: bool) -> bool:
-    """Apply migrations unless this very set was applied to this very database; whether anything was run."""
+    """Apply migrations unless this very set was applied to this very database this month; whether anything was run.
+
+    In another month the ledgers may lack its partition: nobody made it while the stack rested.
+    """
     found = _fingerprint(
         path for app in ("portal", "releases", "inference") for path in (ROOT / app).rglob("migrations/*.py")
     )
-    return _once(
-        home.path / "postgres" / "migrated",
-        found,
-        due=fresh,
-        action=lambda: manage(env, home, "migrate", "--no-input", "-v", "0"),
-    )
+
+    def action() -> None:
+        manage(env, home, "migrate", "--no-input", "-v", "0")
+        manage(env, home, "make_partitions")
+
+    return _once(_migrated(home), f"{found} {datetime.now(UTC):%Y-%m}", due=fresh, action=action)
+
+
+def forget_migrations(home: Home) -> None:
+    """Let the next start look again: it will find another database."""
+    _migrated(home).unlink(missing_ok=True)
+
+
+def _migrated(home: Home) -> Path:
+    return home.path / "migrated"
 
 
 def collect_static(home: Home, env: Mapping[str, str]) -> bool:

@@ -83,11 +83,15 @@ class Process:
         status = self._popen.returncode
         self._end_group()
         self._popen = None
-        steady = time.monotonic() - self._started > _STEADY_S
-        self.deaths = 1 if steady else self.deaths + 1
-        wait = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** (self.deaths - 1))
-        self.retry_at = time.monotonic() + wait
+        self.put_off(steady=time.monotonic() - self._started > _STEADY_S)
         return status
+
+    def put_off(self, *, steady: bool = False) -> float:
+        """Count a death and set when to try again; in how many seconds that is."""
+        self.deaths = 1 if steady else self.deaths + 1
+        wait: float = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** (self.deaths - 1))
+        self.retry_at = time.monotonic() + wait
+        return wait
 
     def due(self) -> bool:
         """Whether it has died and its backoff is over."""
@@ -164,8 +168,17 @@ class Group:
                     f"{process.spec.name} ended ({_ending(status)}); see {process.log}. Next try in {wait:.1f} s."
                 )
             if process.due():
-                process.start()
-                self._say(f"{process.spec.name} started again.")
+                self._start_again(process)
+
+    def _start_again(self, process: Process) -> None:
+        """What the system refuses now, for want of memory or processes, is no reason to stop all the others."""
+        try:
+            process.start()
+        except (OSError, subprocess.SubprocessError) as error:
+            wait = process.put_off()
+            self._say(f"{process.spec.name} could not be started ({error}). Next try in {wait:.1f} s.")
+        else:
+            self._say(f"{process.spec.name} started again.")
 
     def stop(self, *, hurry: Callable[[], bool] = lambda: False) -> None:
         """Stop everything, the highest tier first. After `hurry` turns true nothing is waited for."""

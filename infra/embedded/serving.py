@@ -16,14 +16,14 @@ from infra.embedded.problems import Problem
 from portal.env import MAIL_SERVICES
 
 SETTINGS = "settings.env"
-"""File in the home, one NAME=value a line. The environment wins over it."""
+"""File in the home, one NAME=value a line. The environment wins over it with what is not empty: make hands on empty names."""
 
 
 def with_settings(home: Home, mode: str, environment: Mapping[str, str]) -> dict[str, str]:
     """The environment over the home's own settings file (`make serve` alone; the demo needs none)."""
     path = home.path / SETTINGS
     kept = _read(path) if mode == "serve" and path.exists() else {}
-    return {**kept, **environment}
+    return {**kept, **{name: value for name, value in environment.items() if value or name not in kept}}
 
 
 def _read(path: Path) -> dict[str, str]:

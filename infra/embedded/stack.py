@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from infra.embedded import database, valkey
 from infra.embedded.home import ROOT, SECRETS, Home
+from infra.embedded.problems import Problem
 from infra.embedded.processes import Spec
 
 CONVERTER_PYTHON: Final = ROOT / ".venv-engine" / "bin" / "python"
@@ -31,8 +33,8 @@ class Choices:
 
     @classmethod
     def from_environment(cls, mode: str, environment: Mapping[str, str]) -> Choices:
-        """HOST, PORT, ENGINE and BASE_URL, with their defaults."""
-        host, port = environment.get("HOST") or "127.0.0.1", int(environment.get("PORT") or 8000)
+        """HOST, PORT, ENGINE and BASE_URL, with their defaults. Raises Problem for a port that is none."""
+        host, port = environment.get("HOST") or "127.0.0.1", _port(environment.get("PORT") or "8000")
         return cls(
             mode=mode,
             host=host,
@@ -40,6 +42,12 @@ class Choices:
             engine=environment.get("ENGINE") or ("vllm" if mode == "demo" else "none"),
             base_url=(environment.get("BASE_URL") or f"http://{_visitor_host(host)}:{port}").rstrip("/"),
         )
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise Problem(f"PORT is {text!r}.", "Use a whole number from 1 to 65535, for example 8000.")
+    return int(text)
 
 
 def _visitor_host(host: str) -> str:
@@ -74,13 +82,18 @@ def environment(home: Home, choices: Choices, base: Mapping[str, str]) -> dict[s
 def servers(home: Home, base: Mapping[str, str]) -> list[Spec]:
     """The private servers, each left out where the operator names one of his own."""
     specs = []
-    if not _given(base, "DATABASE_URL"):
+    if not brings_database(base):
         specs.append(database.spec(home))
     if not _given(base, "REDIS_URL"):
         specs.append(valkey.limits(home))
     if not _given(base, "BROKER_URL"):
         specs.append(valkey.broker(home))
     return specs
+
+
+def brings_database(base: Mapping[str, str]) -> bool:
+    """Whether the operator names a PostgreSQL of his own."""
+    return _given(base, "DATABASE_URL")
 
 
 def _given(base: Mapping[str, str], name: str) -> bool:
@@ -96,7 +109,7 @@ def doors(home: Home, choices: Choices, env: Mapping[str, str]) -> list[Spec]:
         _server(
             "internal", "inference.internal:application", ["--uds", str(internal)], env, 1, lambda: _accepts(internal)
         ),
-        _server("web", "portal.asgi:application", public, env, 2, lambda: healthy(choices.host, choices.port)),
+        _server("web", "portal.asgi:application", public, env, 2, lambda: healthy(choices)),
     ]
 
 
@@ -151,11 +164,12 @@ def _server(
     return Spec(name=name, argv=argv, environment=env, tier=tier, ready=ready)
 
 
-def healthy(host: str, port: int) -> bool:
-    """Whether the public port answers a page of Django's."""
-    connection = http.client.HTTPConnection("127.0.0.1" if host == "0.0.0.0" else host, port, timeout=10)
+def healthy(choices: Choices) -> bool:
+    """Whether the public port answers a page of Django's, asked by the name under which visitors know it: no other is served."""
+    host = "127.0.0.1" if choices.host == "0.0.0.0" else choices.host
+    connection = http.client.HTTPConnection(host, choices.port, timeout=10)
     try:
-        connection.request("GET", "/account/login/", headers={"Host": f"{_visitor_host(host)}:{port}"})
+        connection.request("GET", "/account/login/", headers={"Host": urlsplit(choices.base_url).netloc})
         return connection.getresponse().status == 200
     except OSError:
         return False

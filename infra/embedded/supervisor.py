@@ -57,7 +57,7 @@ class Supervisor:
         self.group.start(stack.servers(self.home, base), stopping=self._stop.is_set)
         if self._stop.is_set():
             return
-        fresh = bool(base.get("DATABASE_URL")) or database.create(self.home)
+        fresh = stack.brings_database(base) or database.create(self.home)
         self._step("database is up to date", lambda: preparation.migrate(self.home, env, fresh=fresh))
         self._step("static files are gathered", lambda: preparation.collect_static(self.home, env))
         if self.choices.mode == "demo":

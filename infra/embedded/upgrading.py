@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+
+from psycopg2.extensions import make_dsn, parse_dsn
 
 from infra.embedded import database, preparation, serving, stack
 from infra.embedded.home import Home, Lock
@@ -29,7 +32,7 @@ def run(home: Home, environment: Mapping[str, str], say: Callable[[str], None]) 
     try:
         group.start(stack.servers(home, base), stopping=lambda: False)
         env = stack.environment(home, choices, base)
-        say(f"Backed up to {_back_up(home, env['DATABASE_URL'])}")
+        say(f"Backed up to {_back_up(home, _address(env))}")
         preparation.migrate(home, env, fresh=True)
         say("Migrated.")
         preparation.manage(env, home, "check")
@@ -39,18 +42,30 @@ def run(home: Home, environment: Mapping[str, str], say: Callable[[str], None]) 
         group.stop()
 
 
+def _address(env: Mapping[str, str]) -> str:
+    return env.get("DATABASE_URL") or Path(env["DATABASE_URL_FILE"]).read_text(encoding="utf-8").strip()
+
+
 def _back_up(home: Home, url: str) -> Path:
-    """The database as one file of pg_dump's own format; restore it with pg_restore."""
+    """The database as one file of pg_dump's own format; infra.embedded.restoring brings it back. It has its name once it is whole."""
     folder = home.path / "backups"
     folder.mkdir(mode=0o700, exist_ok=True)
     target = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.dump"
-    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        done = subprocess.run(
-            [database.binaries() / "pg_dump", "--format=custom", "--no-owner", f"--dbname={url}"],
-            stdout=file, stderr=subprocess.PIPE, check=False,
-        )  # fmt: skip
-    if done.returncode or not target.stat().st_size:
-        target.unlink()
-        raise Problem("The backup failed, so nothing was changed.", f"pg_dump said:\n\n{done.stderr.decode().strip()}")
+    facts = parse_dsn(url)
+    secret = {"PGPASSWORD": facts.pop("password")} if "password" in facts else {}  # whoever lists processes sees words
+    handle, part = tempfile.mkstemp(dir=folder, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            done = subprocess.run(
+                [database.binaries() / "pg_dump", "--format=custom", "--no-owner", f"--dbname={make_dsn(**facts)}"],
+                stdout=file, stderr=subprocess.PIPE, check=False, env={**os.environ, **secret},
+            )  # fmt: skip
+            os.fsync(file.fileno())
+        if done.returncode or not Path(part).stat().st_size:
+            raise Problem(
+                "The backup failed, so nothing was changed.", f"pg_dump said:\n\n{done.stderr.decode().strip()}"
+            )
+        Path(part).rename(target)
+    finally:
+        Path(part).unlink(missing_ok=True)
     return target

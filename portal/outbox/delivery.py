@@ -92,45 +92,53 @@ def deliver(pk: int) -> bool:
 
     Raises django.db.Error where the database is away, or refuses what this module itself says.
     """
-    message = None
+    message, failed = None, None
     try:
         with transaction.atomic():
             message = Message.objects.select_for_update(skip_locked=True).filter(pk=pk, ended_at=None).first()
             if message is None:
                 return False
             if message.topic not in _slow:
-                return _note(message, _attempt(message))
+                failed = _attempt(message)
+                return _note(message, failed)
             if message.next_attempt_at > timezone.now():
                 return False
             message.next_attempt_at = timezone.now() + _LEASE
             message.save(update_fields=["next_attempt_at"])
-    except Error as error:
+    except Exception as error:
         if message is None:
             raise
-        return _put_back(message, error)
+        return _put_back(message, failed, error)
     return _deliver_apart(message)
 
 
-def _put_back(message: Message, error: Error) -> bool:
-    """The transaction in which a handler ran is lost, and with it the note: make it in one of its own.
+def _put_back(message: Message, failed: str | None, lost: Exception) -> bool:
+    """The transaction of a note is lost: make it in one of its own. What the handler said counts more than the loss.
 
     A handler may do that each time, and those behind it must not wait for it. Who has taken the message up meanwhile
     makes their own note; nor is there any waiting for a lock that a dead connection still has.
     """
-    logger.warning("outbox %s %s lost its transaction: %s", message.topic, message.pk, error)
+    told = _told(lost)
+    if isinstance(lost, Error):
+        logger.warning("outbox %s %s lost its transaction: %s", message.topic, message.pk, told)
+    else:
+        logger.error("outbox %s %s could not be noted: %s", message.topic, message.pk, told, exc_info=lost)
     with transaction.atomic():
         held = Message.objects.select_for_update(skip_locked=True).filter(pk=message.pk, ended_at=None).first()
-        return held is not None and _note(held, _told(error))
+        return held is not None and _note(held, failed or told)
 
 
 def _deliver_apart(message: Message) -> bool:
     """A slow topic runs outside of any transaction, under a lease: nothing is locked while somebody else thinks."""
-    error = _attempt(message, apart=True)
+    failed = _attempt(message, apart=True)
     if not connection.is_usable():  # the handler has lost it; the next statement makes a new one
         connection.close()
-    with transaction.atomic():
-        held = Message.objects.select_for_update().filter(pk=message.pk, ended_at=None).first()
-        return held is not None and _note(held, error)
+    try:
+        with transaction.atomic():
+            held = Message.objects.select_for_update().filter(pk=message.pk, ended_at=None).first()
+            return held is not None and _note(held, failed)
+    except Exception as error:  # noqa: BLE001 whatever it is, the message is counted and pauses
+        return _put_back(message, failed, error)
 
 
 def _note(message: Message, error: str | None) -> bool:
@@ -181,13 +189,18 @@ def _attempt(message: Message, *, apart: bool = False) -> str | None:
         with nullcontext() if apart else transaction.atomic():
             function(message.payload)
     except Exception as error:  # noqa: BLE001 whatever a handler raises, the message stays and is tried again
-        logger.warning("outbox %s %s failed: %s", message.topic, message.pk, error)
-        return _told(error)
+        told = _told(error)
+        logger.warning("outbox %s %s failed: %s", message.topic, message.pk, told)
+        return told
     return None
 
 
 def _told(error: Exception) -> str:
-    return mended(f"{type(error).__name__}: {error}"[:500])
+    try:
+        words = str(error)
+    except Exception:  # noqa: BLE001 an error that cannot be put into words is one all the same
+        words = "no words"
+    return mended(f"{type(error).__name__}: {words}"[:500])
 
 
 def _try_now(pk: int) -> None:

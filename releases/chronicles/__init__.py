@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from releases.chronicles import markdown, records
-from releases.chronicles.drafts import Parsed
+from releases.chronicles.drafts import Parsed, Problem
 
 FORMATS: Final = ("markdown", "json")
 RECORDS: Final = (
@@ -18,13 +18,19 @@ RECORDS: Final = (
 """Files of a revision that hold its logbook; the first that is there counts."""
 RECORD_MAX: Final = 64 << 20
 """Bytes of such a file."""
+_JSON: Final = "This is JSON, not Markdown. Say that its format is json, or give it a name that ends in .json."
 
 
 def read(text: str, *, name: str, kind: str = "", year: int | None = None, zone: str = "") -> Parsed:
-    """What the text holds. `kind` is one of FORMATS; left out, the name's ending and then the text itself decide."""
-    if (kind or _kind(name, text)) == "markdown":
-        return markdown.parse(text, name=name, year=year, zone=zone)
-    return records.parse(text, name=name, zone=zone)
+    """What the text holds. `kind` is one of FORMATS; left out, the name's ending and then the text itself decide.
+
+    JSON that is called Markdown is a problem: it would be one entry, of its braces.
+    """
+    if (kind or _kind(name, text)) != "markdown":
+        return records.parse(text, name=name, zone=zone)
+    if records.is_json(text):
+        return Parsed([], problems=[Problem(1, _JSON)])
+    return markdown.parse(text, name=name, year=year, zone=zone)
 
 
 def _kind(name: str, text: str) -> str:

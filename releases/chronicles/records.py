@@ -94,6 +94,18 @@ def of_rows(rows: Iterable[Mapping[str, Any]], *, name: str, runs: Iterable[Mapp
     return Parsed(reading.entries, list(reading.runs.values()), reading.problems)
 
 
+def is_json(text: str) -> bool:
+    """Whether the whole text is JSON objects: one, a list of them, or one a line."""
+    text = text.removeprefix("\ufeff").strip()
+    if not text.startswith(("{", "[")):
+        return False
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError):
+        return all(_is_object(line) for line in text.split("\n") if line.strip())
+    return isinstance(whole, dict) or (bool(whole) and all(isinstance(each, dict) for each in whole))
+
+
 def run_name(run: str, segment: int) -> str:
     """What a numbered segment of a run is called: the run's own name for the first, `run.1` and on."""
     return f"{run}.{segment}" if segment else run

@@ -98,7 +98,7 @@ class ImportForm(Told):
 
     file = forms.FileField(
         label=gettext_lazy("File"), required=False,
-        help_text=gettext_lazy("A Markdown chronicle whose headings are dates, JSON, or JSON lines; at most 16 MB."),
+        help_text=gettext_lazy("A Markdown chronicle whose headings are dates, JSON, or JSON lines; at most 4 MiB."),
     )  # fmt: skip
     text = forms.CharField(
         label=gettext_lazy("Or its text"), required=False, widget=forms.Textarea(attrs={"rows": 8}), strip=False,

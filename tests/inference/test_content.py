@@ -27,7 +27,7 @@ from inference.signal_models import Signal
 from portal.agreements import actions as agreements
 from portal.agreements.models import ChangeClass
 from portal.audit.models import Entry
-from portal.checks import production
+from portal.checks.deployment import production
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound, Unavailable
 from portal.outbox.models import Message
 from portal.people import tasks as people

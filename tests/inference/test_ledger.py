@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, date, datetime, timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import Count, Sum
+from django.utils import timezone
 
 from inference import contract, ledger
 from inference.hourly_models import HourlyUsage
@@ -145,6 +148,38 @@ def test_partitions_are_made_ahead_and_only_once():
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass('inference_usagerecord_2032_02')")
         assert cursor.fetchone()[0]
+
+
+@pytest.fixture
+def _in_december(monkeypatch):
+    """Years from now, where no month has been made."""
+    monkeypatch.setattr(timezone, "now", lambda: datetime(2031, 12, 5, tzinfo=UTC))
+
+
+@pytest.mark.usefixtures("_in_december")
+def test_one_command_makes_the_months_of_every_ledger_that_has_any():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relname FROM pg_class WHERE relkind = 'p' AND relnamespace = 'public'::regnamespace")
+        parted = {name for (name,) in cursor.fetchall()}
+    said = StringIO()
+    call_command("make_partitions", ahead=1, stdout=said)
+    assert set(said.getvalue().strip().split(", ")) == {f"{t}_{m}" for t in parted for m in ("2031_12", "2032_01")}
+
+
+@pytest.mark.usefixtures("_in_december", "store")
+def test_the_poster_makes_the_months_of_downloads_as_soon_as_it_starts():
+    call_command("post_usage", once=True, stdout=StringIO())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('releases_download_2031_12')")
+        assert cursor.fetchone()[0], "a stack that rested for months finds its place for the first download"
+
+
+def test_a_month_that_a_wrong_clock_began_stays_where_its_rows_are_and_stops_no_other():
+    far = int(datetime(2031, 5, 3, tzinfo=UTC).timestamp() * 1000)
+    assert ledger.post([event(started_at=far)]) == 1
+    made = ledger.make_partitions(date(2031, 4, 30), ahead=2)
+    assert [name for name in made if "usage" in name] == [f"inference_usagerecord_2031_0{n}" for n in (4, 6)]
+    assert ledger.post([event(request_id="later", started_at=far)]) == 1
 
 
 def test_an_unknown_status_is_refused():

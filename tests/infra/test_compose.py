@@ -15,6 +15,8 @@ from django.core.management import get_commands
 from inference.gateway.config import Settings
 from infra.embedded.home import SECRETS
 from portal import asgi
+from portal.access.attachment_models import LARGEST
+from portal.access.form_spec import INPUT_LIMIT
 from portal.api.operations import BODY_LIMIT
 from portal.http import UPLOAD_LIMIT
 from releases.curves.api import CURVES_MAX
@@ -130,14 +132,17 @@ def _taken_at(path: str) -> int:
         ("/api/v1/models/lab/name/evaluations", BODY_LIMIT),
         ("/v1/files", settings.BATCH_FILE_BYTES),
         ("/v1/completions", Settings("", "", "").token_body_bytes),
-        ("/apply/large/", UPLOAD_LIMIT),
+        ("/apply/large/about/", INPUT_LIMIT * LARGEST + settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
+        ("/lab/name/logbook/edit/", UPLOAD_LIMIT + settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
     ],
 )
 def test_nginx_lets_pass_what_the_portal_takes(path: str, most: int) -> None:
     assert _taken_at(path) >= most, "the answer would be a page of nginx's"
 
 
-@pytest.mark.parametrize("path", ["/apply/large/", "/api/models/lab/name/tag/main", "/lab/name/commit/main"])
+@pytest.mark.parametrize(
+    "path", ["/apply/large/", "/labs/apply/large/about/", "/api/models/lab/name/tag/main", "/lab/name/commit/main"]
+)
 def test_nginx_takes_large_bodies_nowhere_else(path: str) -> None:
     assert _taken_at(path) <= 8 << 20
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -107,3 +108,24 @@ def test_children_end_when_their_starter_is_killed(tmp_path: Path) -> None:
     starter.send_signal(signal.SIGKILL)
     starter.wait()
     _until(lambda: not _running(child))
+
+
+def test_a_start_that_the_system_refuses_is_tried_again_and_stops_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    group = Group(tmp_path, said.append)
+    group.start([_spec("raise SystemExit(7)", needed=False)], stopping=lambda: False)
+    process = group.processes[0]
+    _until(lambda: process.pid is None)
+    group.mend()
+    with monkeypatch.context() as short:
+        short.setattr(subprocess, "Popen", Mock(side_effect=BlockingIOError(11, "Resource temporarily unavailable")))
+        process.retry_at = 0
+        group.mend()
+        assert "could not be started" in said[-1]
+        assert not process.due(), "not at once"
+    process.retry_at = 0
+    group.mend()
+    group.stop()
+    assert said[-1] == "sample started again."

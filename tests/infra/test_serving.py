@@ -51,3 +51,10 @@ def test_what_serving_lacks_is_asked_for_at_the_start(told: dict[str, str], lack
 
 def test_serving_that_lacks_nothing_is_asked_for_nothing(tmp_path: Path) -> None:
     serving._demand(Home(tmp_path), {"MAIL_URL_FILE": "/run/secrets/mail", "ADMIN_EMAIL": "ada@lab.example"})
+
+
+def test_make_hides_no_setting_of_the_home_and_an_operator_may(tmp_path: Path) -> None:
+    (tmp_path / "settings.env").write_text("PORT=8443\nHOST=0.0.0.0\n")
+    settings = serving.with_settings(Home(tmp_path), "serve", {"PORT": "", "HOST": "127.0.0.1", "ENGINE": ""})
+    assert settings == {"PORT": "8443", "HOST": "127.0.0.1", "ENGINE": ""}
+    assert serving.with_settings(Home(tmp_path), "demo", {"PORT": ""}) == {"PORT": ""}

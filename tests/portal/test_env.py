@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+from infra.embedded.home import SECRETS, Home
 from portal import env
 from portal.errors import Misconfigured
 
@@ -62,3 +68,82 @@ def test_the_public_address_is_a_host_of_our_own(monkeypatch, value):
 def test_a_slash_at_its_end_is_no_path(monkeypatch):
     monkeypatch.setenv("SITE", "https://models.example.org:8443/")
     assert env.origin("SITE", "http://127.0.0.1:8000") == "https://models.example.org:8443"
+
+
+GOOD = "a9B_c8D-e7F" * 4
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [
+        ("changeme", "at least 32 random characters"),
+        (GOOD[:31], "at least 32 random characters"),
+        ("abcd" * 16, "at least 32 random characters"),
+        (f" {GOOD}", "spaces around it"),
+        (f"{GOOD}\n", "spaces around it"),
+        (f"{GOOD}\n{GOOD}", "not one line"),
+    ],
+)
+def test_a_secret_that_can_be_guessed_or_is_torn_stops_the_start(monkeypatch, value, word):
+    monkeypatch.setenv("KEY", value)
+    with pytest.raises(Misconfigured, match=f"^KEY .*{word}.*Make one: python -c"):
+        env.secret("KEY", "a test")
+
+
+def test_a_long_random_secret_is_taken_and_one_without_a_purpose_may_be_left_out(monkeypatch):
+    monkeypatch.setenv("KEY", GOOD)
+    assert (env.secret("KEY", "a test"), env.secret("WB_MISSING")) == (GOOD, "")
+    with pytest.raises(Misconfigured, match="WB_MISSING is not set"):
+        env.secret("WB_MISSING", "a test")
+
+
+def test_a_secret_of_raw_bytes_is_named(monkeypatch, tmp_path):
+    (tmp_path / "key").write_bytes(bytes(range(200, 232)))
+    monkeypatch.setenv("KEY_FILE", str(tmp_path / "key"))
+    with pytest.raises(Misconfigured, match=r"KEY_FILE names .* not UTF-8"):
+        env.text("KEY")
+
+
+CHECK = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
+
+
+def started(*command: str, **more: str) -> str:
+    """What a public portal of these settings says when it is checked, or started by another command of Python's."""
+    root = Path(__file__).parents[2]
+    names = ("SECRET_KEY", "BLOB_SIGNING_KEY", "INTERNAL_SECRET", "RECEIPT_SIGNING_KEY")
+    said = {
+        "PATH": os.environ["PATH"], "WEIGHBRIDGE_MODE": "scaled", "BASE_URL": "https://models.example.org",
+        **{name: f"{name}{GOOD}" for name in names},
+        "STORE": "s3", "S3_ENDPOINT": "https://s3.example", "S3_ACCESS_KEY": "k", "S3_SECRET_KEY": "s",
+        "DATABASE_URL": "postgresql://x@127.0.0.1:1/x", "MAIL_URL": "postmark://key@",
+        "MAIL_EVENTS_SECRET": "name:password",
+    }  # fmt: skip
+    line = [sys.executable, *(command or CHECK)]
+    done = subprocess.run(line, env=said | more, cwd=root, capture_output=True, text=True, check=False)
+    return (done.stdout + done.stderr).strip()
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "BLOB_SIGNING_KEY", "INTERNAL_SECRET", "RECEIPT_SIGNING_KEY"])
+def test_no_public_portal_starts_with_a_secret_that_can_be_guessed(name):
+    assert f"{name} can be guessed" in started(**{name: "changeme"})
+
+
+def test_no_public_portal_starts_with_one_secret_twice_or_one_that_no_mail_service_can_show():
+    same = "same" + GOOD
+    assert "One secret serves two purposes" in started(SECRET_KEY=same, RECEIPT_SIGNING_KEY=same)
+    assert "MAIL_EVENTS_SECRET=name:password" in started(MAIL_EVENTS_SECRET="password")
+    assert "no issues" in started()
+
+
+def test_the_web_server_does_not_start_either_where_settings_are_unsafe():
+    assert "Set STORE=s3" in started("-c", "import portal.wsgi", STORE="local")
+    assert "Set MAIL_URL=" in started("-c", "import portal.wsgi", MAIL_URL="")
+    assert "Misconfigured" not in started("-c", "import portal.wsgi")
+    assert "Misconfigured" not in started("-c", "import portal.wsgi", MAIL_URL="", BASE_URL="http://localhost:8080")
+
+
+def test_the_secrets_that_an_installation_makes_itself_are_good_enough_to_serve_with(tmp_path):
+    home = Home(tmp_path)
+    home.prepare("serve")
+    own = {name: home.secret_file(name).read_text() for name in SECRETS}
+    assert "no issues" in started(WEIGHBRIDGE_MODE="serve", STORE="local", **own)

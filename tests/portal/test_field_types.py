@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from portal.access import actions, form_spec, forms
-from portal.access.attachment_models import AttachedBytes, Attachment
+from portal.access.attachment_models import LARGEST, AttachedBytes, Attachment
 from portal.access.review_models import Vote
 from portal.audit.models import Entry
 from portal.errors import Invalid
+from portal.http import BoundedUpload
 from portal.people import ror
 from portal.people.actions import give_role, update_profile
 from portal.people.affiliation_actions import Place
@@ -267,3 +271,34 @@ def test_nobody_answers_with_the_file_of_another(asking, mara, stranger):
     give_role(user=stranger, lab=asking.lab, role=Role.REVIEWER, by=None)
     with pytest.raises(Invalid):
         actions.attach(by=mara, application=mara.applications.get(), field="title", name="x", size=1, content=PDF)
+
+
+def test_the_files_of_one_form_are_on_the_disk_while_they_are_read():
+    chunk, taken = bytes(64 << 10), []
+    tracemalloc.start()
+    for name in ("cv", "letter", "plan", "ethics"):
+        upload = BoundedUpload()
+        upload.new_file(name, f"{name}.pdf", "application/pdf", None)
+        for start in range(0, LARGEST, len(chunk)):
+            upload.receive_data_chunk(chunk, start)
+        taken.append(upload.file_complete(LARGEST))
+    _now, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < LARGEST, "bytes of memory for four files of 5 MiB"
+    assert [len(file.read()) for file in taken] == [LARGEST] * 4
+
+
+def test_what_no_form_takes_arrives_empty_with_its_size():
+    upload = BoundedUpload()
+    upload.new_file("cv", "cv.pdf", "application/pdf", None)
+    for start in range(0, 2 * LARGEST, 1 << 20):
+        upload.receive_data_chunk(bytes(1 << 20), start)
+    file = upload.file_complete(2 * LARGEST)
+    assert (file.read(), file.size) == (b"", 2 * LARGEST)
+
+
+def test_a_form_brings_no_more_files_than_it_has_questions(asking, mara):
+    assert settings.DATA_UPLOAD_MAX_NUMBER_FILES == form_spec.INPUT_LIMIT
+    files = {f"file{n}": SimpleUploadedFile("a.pdf", PDF) for n in range(form_spec.INPUT_LIMIT + 1)}
+    response = signed_in(mara).post(f"/apply/{asking.gate.slug}/more/", {**SAID, **files})
+    assert (response.status_code, Attachment.objects.count()) == (400, 0)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import Error, connection, transaction
+from django.utils import timezone
 
 from portal.outbox import delivery
 from portal.outbox.management.commands import relay
@@ -122,3 +124,64 @@ def test_a_database_that_is_away_is_told_in_a_line_and_not_as_a_fault(
     assert (told.levelno, told.exc_info) == (logging.WARNING, None)
     assert "not there" in told.getMessage()
     assert command._pass(lambda: connection.cursor().execute("SELECT 1") or 7) == 7
+
+
+class Wordless(Exception):
+    """An error that fails when it is told."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def wordless(_payload: dict[str, Any]) -> None:
+    raise Wordless
+
+
+def emptied(payload: dict[str, Any]) -> None:
+    """What the note then does with a delivered message's payload fails."""
+    assert payload
+
+
+@pytest.mark.parametrize("slow", [False, True])
+@pytest.mark.parametrize(
+    ("handler", "payload", "word"), [(wordless, {"n": 1}, "Wordless: "), (emptied, ["no", "object"], "TypeError: ")]
+)
+def test_a_surprise_around_a_delivery_is_counted_and_pauses_like_a_failed_handler(
+    monkeypatch: pytest.MonkeyPatch, handler: delivery.Handler, payload: Any, word: str, *, slow: bool
+) -> None:
+    monkeypatch.setitem(delivery._handlers, "test.topic", handler)
+    monkeypatch.setitem(delivery._handlers, "test.other", lambda _payload: None)
+    if slow:
+        monkeypatch.setattr(delivery, "_slow", {*delivery._slow, "test.topic", "test.other"})
+    surprising = Message.objects.create(topic="test.topic", key="a", payload=payload)
+    Message.objects.create(topic="test.other", key="b")
+    assert relay.Command()._pass(relay._slow if slow else relay._quick) == 1, "the one behind it is delivered"
+    surprising.refresh_from_db()
+    assert (surprising.attempts, surprising.ended_at) == (1, None)
+    assert surprising.last_error.startswith(word)
+    assert 0 < (surprising.next_attempt_at - timezone.now()).total_seconds() <= 1
+
+
+def test_the_note_tells_what_the_handler_said_and_not_how_its_transaction_was_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def deliver(_payload: dict[str, Any]) -> None:
+        with suppress(Error):
+            cut_off()
+        raise ValueError("the target is gone")
+
+    monkeypatch.setitem(delivery._handlers, "test.topic", deliver)
+    Message.objects.create(topic="test.topic", key="a")
+    command = relay.Command()
+    for _ in range(2):  # the first may find the connection dead, and the second makes another
+        command._pass(relay._quick)
+        Message.objects.filter(topic="test.topic").update(next_attempt_at="2000-01-01T00:00Z")
+    assert Message.objects.get(topic="test.topic").last_error == "ValueError: the target is gone"
+
+
+def test_a_fault_of_ours_ends_no_thread_of_the_relay(caplog: pytest.LogCaptureFixture) -> None:
+    def work() -> int:
+        raise KeyError("ours")
+
+    assert relay.Command()._pass(work) == 0
+    assert [(each.levelno, bool(each.exc_info)) for each in caplog.records] == [(logging.ERROR, True)]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
+from django.test.client import BOUNDARY, encode_multipart
 
 from releases import cards
 from releases.models import Model
@@ -90,3 +93,16 @@ def test_to_everybody_else_it_is_not_there(lyceum: world.World, harbour: world.W
     assert Client().get(f"/{model.full_name}/cards/model").status_code == 302
     assert client_of(lyceum.manager).get(f"/{model.full_name}/cards/other").status_code == 404
     assert model.revisions.count() == 1
+
+
+def test_a_card_of_a_mebibyte_in_any_script_is_taken_as_the_page_sends_it(lyceum: world.World, model: Model) -> None:
+    client = client_of(lyceum.manager)
+    page = client.get(f"/{model.full_name}/cards/model").content.decode()
+    sent_as = re.search(r'<form method="post"(?: enctype="([^"]+)")? novalidate>', page)
+    assert sent_as
+    kind = sent_as[1] or "application/x-www-form-urlencoded"
+    told = {"text": "模" * (cards.CARD_MAX // 3 - 1), "verb": "save", "parent": model.tip.commit, "message": ""}
+    body = urlencode(told).encode() if "urlencoded" in kind else encode_multipart(BOUNDARY, told)
+    kind += f"; boundary={BOUNDARY}" if "multipart" in kind else ""
+    answer = client.post(f"/{model.full_name}/cards/model", body, content_type=kind)
+    assert (answer.status_code, model.revisions.count()) == (302, 2)

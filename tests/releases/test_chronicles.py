@@ -183,3 +183,40 @@ def test_what_is_no_logbook_is_refused_with_a_line(text: str) -> None:
     parsed = records.parse(text, name="x.json")
     assert not parsed.entries
     assert [problem.line for problem in parsed.problems] == [1]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("log.md", ""), ("log.json", "markdown"), ("pasted", "markdown"), ("log.md", "markdown")]
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"entries": [{"title": "Launch"}]}',
+        '[{"title": "Launch"}]\n',
+        '\ufeff{"title": "Launch"}\r\n\r\n{"title": "End"}\r\n',
+        '{\n  "title": "Launch"\n}',
+    ],
+)
+def test_json_that_is_called_markdown_is_said_to_be_json(text: str, name: str, kind: str) -> None:
+    parsed = chronicles.read(text, name=name, kind=kind)
+    assert parsed.entries == []
+    assert [str(problem) for problem in parsed.problems] == [
+        "Line 1: This is JSON, not Markdown. Say that its format is json, or give it a name that ends in .json."
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[the plan](plan.md)",
+        "[1]\n",
+        "[]",
+        "{{ macro }}",
+        '{"title": "Launch"}\n\n### 2022-03-11\n\nIt began.\n',
+        '### 2022-03-11\n\n{"title": "Launch"}\n',
+    ],
+)
+def test_markdown_with_brackets_and_braces_is_markdown(text: str) -> None:
+    parsed = chronicles.read(text, name="log.md")
+    assert parsed.problems == []
+    assert parsed.entries

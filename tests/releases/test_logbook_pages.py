@@ -16,6 +16,7 @@ from portal.people.models import User
 from releases import actions as releases_actions
 from releases import chronicles, entries
 from releases.logbook import actions, reference
+from releases.logbook.forms import UPLOAD_MAX, ImportForm
 from releases.logbook_models import Entry, Logbook
 from releases.models import Model
 from tests.portal import world
@@ -251,3 +252,7 @@ def test_the_reference_family_shows_its_logbook_and_the_counts_that_disagree(cli
     html = text_of(client, "/families/meta/opt/logbook/?q=loss+scale")
     assert "reaches its minimum" in html
     assert "The provider&#x27;s staff delete the whole cluster" not in html
+
+
+def test_the_page_promises_as_large_a_file_as_it_takes():
+    assert f"at most {UPLOAD_MAX >> 20} MiB." in str(ImportForm().fields["file"].help_text)

@@ -58,5 +58,7 @@ class Command(BaseCommand):
                 logger.warning("the database is not there (%s); trying again", type(error).__name__)
             else:
                 logger.exception("the database refused a statement; going on")
-            connection.close()
-            return 0
+        except Exception:
+            logger.exception("a fault of ours; going on")  # the thread must not end: nobody would start it again
+        connection.close()
+        return 0

@@ -18,7 +18,7 @@ def production(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[C
     found: list[CheckMessage] = []
     if settings.MODE not in {"serve", "scaled"}:
         return found
-    if not settings.MAIL_URL:
+    if not settings.MAIL_URL and settings.BASE_URL.startswith("https://"):  # plain HTTP is a trial, on the own machine
         found.append(
             Error(
                 "No mail can leave: MAIL_URL is empty.",
@@ -46,6 +46,14 @@ def production(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[C
                 id="weighbridge.E005",
             )
         )
+    elif settings.MAIL_EVENTS and not all(settings.MAIL_EVENTS_SECRET.partition(":")):
+        found.append(
+            Error(
+                "No mail service can show MAIL_EVENTS_SECRET: it is not a name and a password.",
+                hint="Set MAIL_EVENTS_SECRET=name:password, and give the mail service the address with it.",
+                id="weighbridge.E009",
+            )
+        )
     if settings.MAIL_EVENTS == "mailgun" and not settings.MAIL_EVENTS_KEY:
         found.append(
             Error(
@@ -54,12 +62,13 @@ def production(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[C
                 id="weighbridge.E006",
             )
         )
-    keys = [settings.SECRET_KEY, settings.BLOB_SIGNING_KEY, settings.INTERNAL_SECRET]
+    given = (settings.SECRET_KEY, settings.BLOB_SIGNING_KEY, settings.INTERNAL_SECRET, settings.RECEIPT_SIGNING_KEY)
+    keys = [key for key in given if key]
     if len(set(keys)) != len(keys):
         found.append(
             Error(
                 "One secret serves two purposes.",
-                hint="Give SECRET_KEY, BLOB_SIGNING_KEY and INTERNAL_SECRET each its own value.",
+                hint="Give SECRET_KEY, BLOB_SIGNING_KEY, INTERNAL_SECRET and RECEIPT_SIGNING_KEY each its own value.",
                 id="weighbridge.E004",
             )
         )

@@ -1,4 +1,4 @@
-"""Keep the ledger's partitions ahead of the calendar."""
+"""Keep the partitions of both ledgers ahead of the calendar."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
+from inference import ledger
 from releases import partitions
 
 
 class Command(BaseCommand):
-    help = "Make this month's and the next months' partitions of the download ledger. Safe to repeat."
+    help = "Make this month's and the next months' partitions of both ledgers. Safe to repeat."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--ahead", type=int, default=partitions.AHEAD)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        made = partitions.ensure(timezone.now().date(), ahead=options["ahead"])
+        made = ledger.make_partitions(timezone.now().date(), ahead=options["ahead"])
         self.stdout.write(", ".join(made) or "nothing to make")
