@@ -79,10 +79,16 @@ def finish_upload(*, upload: Upload, etags: Sequence[str]) -> Blob:
     try:
         store().finish(upload.key, upload.reference, etags, sha256=upload.sha256, size=upload.size)
     except FileNotFoundError as fault:
+        upload.refresh_from_db(fields=["blob"])
+        if upload.blob:  # a call beside this one was sooner
+            return upload.blob
         raise Conflict("Not every part of this file has arrived. Upload it again.") from fault
     except Mismatch as fault:
         raise Invalid(f"What arrived is not the file that was announced: {fault}. Upload it again.") from fault
-    return _arrived(upload)
+    blob = _arrived(upload)
+    # Only now: killed before, the same call goes on from what came.
+    store().abandon(upload.key, upload.reference)
+    return blob
 
 
 def held_file(*, lab: Lab, path: str, sha256: str) -> NewFile:

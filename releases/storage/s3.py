@@ -27,6 +27,7 @@ _PART: Final = 64 << 20
 FAULTS: Final = (BotoCoreError, ClientError)
 """What the client raises when the service refuses, or is not there."""
 _MISSING: Final = frozenset({"404", "NoSuchKey", "NotFound"})
+_CHANGED: Final = frozenset({"412", "PreconditionFailed"})
 
 
 class S3Store:
@@ -113,27 +114,34 @@ class S3Store:
         return Slots([self._signed("upload_part", one, ttl_s) for one in each], reference)
 
     def finish(self, key: str, reference: str, etags: Sequence[str], *, sha256: str, size: int) -> None:
-        """Complete the multipart upload, read the object once, copy it to its digest inside the store."""
+        """Complete the multipart upload, read the object once, copy it to its digest inside the store.
+
+        What came stays in staging, as the proof that it came: an object that somebody else sent proves nothing.
+        """
         target = {"Bucket": self._bucket, "Key": _staged(key)}
         if reference and etags:
             parts = [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(etags, start=1)]
             self._complete(target, reference, parts)
         head = self._head(_staged(key))
         if head is None:
-            if self.size(sha256) == size:
-                return
             raise FileNotFoundError(key)
         # The link of a single PUT still lives: what is read, and what is copied, must be the same writing of it.
         etag, held = str(head["ETag"]), int(head["ContentLength"])
         staged = _Ranged(self._client, self._bucket, _staged(key), held, etag=etag)
-        with io.BufferedReader(staged, buffer_size=_PIECE) as source:
-            digest = hashlib.file_digest(source, "sha256").hexdigest()
-        if digest != sha256 or held != size:
-            raise Mismatch(f"its SHA-256 is {digest[:12]}…, not {sha256[:12]}…")
-        transfer = TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART)
-        pinned = {"CopySourceIfMatch": etag}
-        self._client.copy(target, self._bucket, _key(sha256), ExtraArgs=pinned, Config=transfer)
-        self._client.delete_object(**target)
+        try:
+            with io.BufferedReader(staged, buffer_size=_PIECE) as source:
+                digest = hashlib.file_digest(source, "sha256").hexdigest()
+            if digest != sha256 or held != size:
+                raise Mismatch(f"its SHA-256 is {digest[:12]}…, not {sha256[:12]}…")
+            transfer = TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART)
+            pinned = {"CopySourceIfMatch": etag}
+            self._client.copy(target, self._bucket, _key(sha256), ExtraArgs=pinned, Config=transfer)
+        except ClientError as error:
+            if is_missing(error):  # a call beside this one has finished it
+                raise FileNotFoundError(key) from error
+            if error.response["Error"]["Code"] in _CHANGED:
+                raise Mismatch("it was sent anew while it was read") from error
+            raise
 
     def abandon(self, key: str, reference: str) -> None:
         """Abort the multipart upload, delete what came."""
