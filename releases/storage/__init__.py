@@ -23,7 +23,7 @@ __all__ = ["MAX_TTL_S", "BlobStore", "Mismatch", "Slots", "store"]
 
 
 class BlobStore(Protocol):
-    """A place for immutable objects named by their SHA-256."""
+    """A place for immutable objects named by their SHA-256. Reading raises OSError where the place itself is away."""
 
     def put(self, source: BinaryIO, *, moved: Callable[[int], None] | None = None) -> tuple[str, int]:
         """Take all of a seekable source; (sha256, bytes). Safe to repeat; nothing is visible until it is whole.

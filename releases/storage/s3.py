@@ -28,6 +28,7 @@ FAULTS: Final = (BotoCoreError, ClientError)
 """What the client raises when the service refuses, or is not there."""
 _MISSING: Final = frozenset({"404", "NoSuchKey", "NotFound"})
 _CHANGED: Final = frozenset({"412", "PreconditionFailed"})
+_ANEW: Final = "it was sent anew while it was read"
 
 
 class S3Store:
@@ -139,8 +140,8 @@ class S3Store:
         except ClientError as error:
             if is_missing(error):  # a call beside this one has finished it
                 raise FileNotFoundError(key) from error
-            if error.response["Error"]["Code"] in _CHANGED:
-                raise Mismatch("it was sent anew while it was read") from error
+            if _is_changed(error):
+                raise Mismatch(_ANEW) from error
             raise
 
     def abandon(self, key: str, reference: str) -> None:
@@ -190,16 +191,26 @@ class S3Store:
     def _head(self, key: str) -> dict[str, Any] | None:
         try:
             head: dict[str, Any] = self._client.head_object(Bucket=self._bucket, Key=key)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _MISSING:
+        except FAULTS as fault:
+            if is_missing(fault):
                 return None
-            raise
+            raise _away(fault) from fault
         return head
 
 
 def is_missing(fault: Exception) -> bool:
     """Whether the service says that there is no such object."""
     return isinstance(fault, ClientError) and fault.response["Error"]["Code"] in _MISSING
+
+
+def _is_changed(fault: Exception) -> bool:
+    """Whether the service says that the object is not the one any more whose tag was named."""
+    return isinstance(fault, ClientError) and fault.response["Error"]["Code"] in _CHANGED
+
+
+def _away(fault: Exception) -> OSError:
+    """What the readers of a store understand, of a service that refuses or does not answer."""
+    return OSError(f"The store did not answer as it should: {fault}")
 
 
 def connect(access_key: str, secret_key: str, *, endpoint: str, region: str, addressing: str) -> Any:  # noqa: ANN401 boto3 makes its clients at run time
@@ -255,7 +266,7 @@ class _Ranged(io.RawIOBase):
             piece = self._next(wanted)
         else:
             self._drop()
-            piece = self._get(f"{self._at}-{self._at + wanted - 1}").read()
+            piece = self._whole(wanted)
         buffer[: len(piece)] = piece
         self._at += len(piece)
         self._read_to = self._at
@@ -275,10 +286,23 @@ class _Ranged(io.RawIOBase):
         if piece:
             return piece
         self._drop()
-        return bytes(self._get(f"{self._at}-{self._at + wanted - 1}").read())
+        return self._whole(wanted)
+
+    def _whole(self, wanted: int) -> bytes:
+        try:
+            return bytes(self._get(f"{self._at}-{self._at + wanted - 1}").read())
+        except BotoCoreError as fault:
+            raise _away(fault) from fault
 
     def _get(self, span: str) -> Any:  # noqa: ANN401 botocore's own stream
-        return self._client.get_object(**self._what, Range=f"bytes={span}")["Body"]
+        try:
+            return self._client.get_object(**self._what, Range=f"bytes={span}")["Body"]
+        except FAULTS as fault:
+            if is_missing(fault):
+                raise FileNotFoundError(self._what["Key"]) from fault
+            if _is_changed(fault):
+                raise Mismatch(_ANEW) from fault
+            raise _away(fault) from fault
 
     def _drop(self) -> None:
         if self._stream is not None:

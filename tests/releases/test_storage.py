@@ -298,6 +298,26 @@ def test_a_digest_gives_nobody_an_object_of_which_he_sent_no_byte(store: BlobSto
             store.finish(key, slots.reference, (), sha256=digest, size=len(whole))
 
 
+def test_a_service_that_refuses_or_is_not_there_is_told_from_an_object_that_is_missing(s3_server: swift.Swift) -> None:
+    good = bucket_of(s3_server)
+    sha256, _size = good.put(io.BytesIO(BODY))
+    with pytest.raises(FileNotFoundError):
+        good.open(DIGEST)
+    for endpoint, secret in ((s3_server.endpoint, "not the secret"), ("http://127.0.0.1:9", s3_server.secret_key)):
+        bad = S3Store(
+            bucket=good._bucket, endpoint=endpoint, region="us-east-1", access_key=s3_server.access_key, secret_key=secret
+        )  # fmt: skip
+        for asked in (bad.size, bad.open):
+            with pytest.raises(OSError, match="store") as told:
+                asked(sha256)
+            assert not isinstance(told.value, FileNotFoundError)
+        with good.open(sha256) as held:
+            held.raw._client = bad._client  # type: ignore[attr-defined]  # it goes away while it is read
+            with pytest.raises(OSError, match="store") as told:
+                held.read()
+            assert not isinstance(told.value, FileNotFoundError)
+
+
 @pytest.mark.parametrize("identities", [bucket_of, tiers_of])
 def test_headers_that_were_not_signed_gain_nothing(s3_server: swift.Swift, identities: Any) -> None:
     """A publisher adds what S3 acts on: copy another object, open this one to all. The store must refuse or ignore it."""
