@@ -183,7 +183,11 @@ def _clear(parts: Path, release: Release, got: Got) -> None:
 
 
 def _require_room(folder: Path, missing: Sequence[File], parts: Path) -> None:
-    begun = sum(path.stat().st_blocks * 512 for path in parts.glob("*.part"))
+    begun = sum(
+        (parts / f"{sha256}.part").stat().st_blocks * 512
+        for sha256 in {file.sha256 for file in missing}
+        if (parts / f"{sha256}.part").exists()
+    )
     needed = sum(file.size for file in missing) - begun
     free = shutil.disk_usage(folder).free
     if needed > free:

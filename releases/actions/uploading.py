@@ -12,7 +12,7 @@ from typing import Final
 from django.db import transaction
 from django.utils import timezone
 
-from portal.errors import Conflict, Invalid, NotAllowed
+from portal.errors import Conflict, Invalid, NotAllowed, Unavailable
 from portal.people.models import Lab, User
 from releases import formats, git
 from releases.actions.committing import NewFile
@@ -66,7 +66,7 @@ def finish_upload(*, upload: Upload, etags: Sequence[str]) -> Blob:
     """Read back what came, and keep it if it is what was announced; may be repeated.
 
     Not one transaction: reading 50 GB takes its time. Raises Invalid when it is something else, Conflict when a part
-    is missing, NotAllowed when the upload has ended or its publisher is one no longer.
+    is missing, NotAllowed when the upload has ended or its publisher is one no longer, Unavailable while the store is away.
     """
     require_open()
     if upload.blob:
@@ -83,6 +83,12 @@ def finish_upload(*, upload: Upload, etags: Sequence[str]) -> Blob:
         if upload.blob:  # a call beside this one was sooner
             return upload.blob
         raise Conflict("Not every part of this file has arrived. Upload it again.") from fault
+    except OSError as fault:
+        raise Unavailable(
+            "The store did not answer. Try again in a minute: what has arrived is kept.",
+            retry_after_s=60,
+            code="store_away",
+        ) from fault
     except Mismatch as fault:
         raise Invalid(f"What arrived is not the file that was announced: {fault}. Upload it again.") from fault
     blob = _arrived(upload)

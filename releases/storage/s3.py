@@ -137,12 +137,12 @@ class S3Store:
             transfer = TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART)
             pinned = {"CopySourceIfMatch": etag}
             self._client.copy(target, self._bucket, _key(sha256), ExtraArgs=pinned, Config=transfer)
-        except ClientError as error:
-            if is_missing(error):  # a call beside this one has finished it
-                raise FileNotFoundError(key) from error
-            if _is_changed(error):
-                raise Mismatch(_ANEW) from error
-            raise
+        except FAULTS as fault:
+            if is_missing(fault):  # a call beside this one has finished it
+                raise FileNotFoundError(key) from fault
+            if _is_changed(fault):
+                raise Mismatch(_ANEW) from fault
+            raise _away(fault) from fault
 
     def abandon(self, key: str, reference: str) -> None:
         """Abort the multipart upload, delete what came."""
@@ -178,12 +178,12 @@ class S3Store:
     def _complete(self, target: dict[str, str], reference: str, parts: list[dict[str, Any]]) -> None:
         try:
             self._client.complete_multipart_upload(**target, UploadId=reference, MultipartUpload={"Parts": parts})
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
+        except FAULTS as fault:
+            code = fault.response["Error"]["Code"] if isinstance(fault, ClientError) else ""
             if code in {"InvalidPart", "InvalidPartOrder", "EntityTooSmall"}:
-                raise FileNotFoundError(code) from error
+                raise FileNotFoundError(code) from fault
             if code not in _MISSING | {"NoSuchUpload"}:  # it was completed before
-                raise
+                raise _away(fault) from fault
 
     def _signed(self, method: str, what: dict[str, Any], ttl_s: int) -> str:
         return str(self._writer.generate_presigned_url(method, Params=what, ExpiresIn=ttl_s))

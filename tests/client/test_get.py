@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,21 @@ def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.M
     status, told = run(Near({"README.md": README}), tmp_path, monkeypatch, capsys)
     assert (status, told["status"]) == (errors.USAGE, errors.USAGE)
     assert "No space left on device" in told["sentence"]
+
+
+def test_room_that_another_files_part_takes_is_no_room_for_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near = Near({"big": bytes(1 << 20), "README.md": README})
+    parts = tmp_path / ".weighbridge" / "parts"
+    parts.mkdir(parents=True)
+    (parts / f"{released.sha(near.files['big'])}.part").write_bytes(b"x" * (1 << 20))
+    monkeypatch.setattr(getting.shutil, "disk_usage", lambda _of: shutil._ntuple_diskusage(100, 90, 10))
+    wish = getting.Wish("lyceum/small", "main", tmp_path, include=["README.md"], unsigned=True, quiet=True)
+    with pytest.raises(errors.Usage, match="16 bytes are needed"):
+        getting.get(near, wish)  # type: ignore[arg-type]  # it answers as a Portal does
+    monkeypatch.setattr(getting.shutil, "disk_usage", lambda _of: shutil._ntuple_diskusage(100, 84, 16))
+    assert getting.get(near, wish).fetched == ["README.md"]  # type: ignore[arg-type]
 
 
 def test_a_name_that_this_system_cannot_write_is_told_in_a_sentence(

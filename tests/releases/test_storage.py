@@ -311,6 +311,11 @@ def test_a_service_that_refuses_or_is_not_there_is_told_from_an_object_that_is_m
             with pytest.raises(OSError, match="store") as told:
                 asked(sha256)
             assert not isinstance(told.value, FileNotFoundError)
+        slots = bad.begin("9" * 32, len(BODY), part_bytes=PART, ttl_s=60)
+        for tags in ((), ('"x"', '"y"')):
+            with pytest.raises(OSError, match="store") as told:
+                bad.finish("9" * 32, "reference" if tags else slots.reference, tags, sha256=DIGEST, size=len(BODY))
+            assert not isinstance(told.value, FileNotFoundError)
         with good.open(sha256) as held:
             held.raw._client = bad._client  # type: ignore[attr-defined]  # it goes away while it is read
             with pytest.raises(OSError, match="store") as told:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from portal.errors import Conflict
+from portal.errors import Conflict, Unavailable
 from releases import actions
 from releases.models import Model, Upload
 from releases.permits import staged
@@ -62,3 +62,17 @@ def test_what_came_leaves_staging_once_the_lab_has_it_and_not_before(
     )
     actions.finish_upload(upload=upload, etags=())
     assert seen == [True]
+
+
+def test_a_store_that_is_away_costs_a_publisher_nothing_but_time(
+    upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_args: Any, **_kwargs: Any) -> None:
+        raise OSError("The store did not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store(), "finish", away)
+        with pytest.raises(Unavailable, match="what has arrived is kept") as told:
+            actions.finish_upload(upload=upload, etags=())
+    assert told.value.retry_after_s == 60
+    assert actions.finish_upload(upload=upload, etags=()).pk == DIGEST
