@@ -8,19 +8,16 @@ from uuid import UUID
 from celery import shared_task
 from django.conf import settings
 
-from portal.people.models import User
 from releases import actions, tally
 from releases.conversion import actions as conversions
 from releases.conversion import jobs
-from releases.models import Revision
 from releases.search import indexing
 
 
 @shared_task
 def check_revision(pk: int, by: str) -> None:
     """Once asked for: read every file of a draft back, and say what was found."""
-    revision = Revision.objects.select_related("model__lab").get(pk=pk)
-    actions.check(revision=revision, by=User.objects.get(pk=by))
+    actions.carry_out_check(pk=pk, by=by)
 
 
 @shared_task

@@ -31,6 +31,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         status, told = asked.run(asked)
     except errors.ClientError as fault:
         status, told = fault.status, {"ok": False, "sentence": fault.sentence}
+    except OSError as fault:
+        where = f"{fault.filename} cannot be used: " if fault.filename else ""
+        told = {
+            "ok": False,
+            "sentence": f"{where}{fault.strerror or fault}. Nothing that is here was lost; run it again.",
+        }
+        status = errors.USAGE
     except KeyboardInterrupt:
         status, told = errors.INTERRUPTED, {"ok": False, "sentence": "Stopped. Run it again: it goes on where it was."}
     if asked.json:

@@ -67,6 +67,8 @@ def release(raw: bytes) -> Release:
         raise Bad(f"{RELEASE} is damaged: {names.clean(str(fault))}.") from fault
     if not _HEX40.fullmatch(found.commit) or (root and not _HEX64.fullmatch(found.root)):
         raise Bad(f"{RELEASE} is damaged: its commit or its weight id is none.")
+    if len({file.sha256 for file in files}) != len({(file.sha256, file.size) for file in files}):
+        raise Bad(f"{RELEASE} is damaged: it gives one content two sizes.")
     names.require_safe(file.path for file in files)
     if not as_written:
         raise Bad(f"{RELEASE} is not written as the portal writes it: somebody has changed it.")
@@ -80,7 +82,7 @@ def tensor_list(raw: bytes, of: Release) -> list[Tensor]:
         found = [_tensor(entry) for entry in told["tensors"]]
         root = tensors.root(bytes.fromhex(tensor.sha256) for tensor in found) if found else ""
         as_written = tensors.canonical(told) == raw
-    except (KeyError, TypeError, ValueError, RecursionError) as fault:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as fault:
         raise Bad(f"{TENSORS} is damaged: {names.clean(str(fault))}.") from fault
     if not as_written or told.get("root") != of.root:
         raise Bad(f"{TENSORS} is not written as the portal writes it: somebody has changed it.")

@@ -68,6 +68,7 @@ def get(portal: Portal, wish: Wish) -> Got:
         _prove(portal, wish, got)
         known = _keep_documents(portal, wish, got, own)
         missing = _look(wish.folder, files, got)
+        _clear(own / PARTS, release, got)
         _require_room(wish.folder, missing, own / PARTS)
         _fetch(portal, wish, got, missing, known)
     return got
@@ -94,8 +95,9 @@ def chosen(release: Release, include: Sequence[str], exclude: Sequence[str] = ()
 
 def _prepared(folder: Path) -> Path:
     own = folder / names.OWN
-    if names.is_link(own):
-        raise Bad(f"{own} is a link. Remove it, or choose another folder.")
+    for place in (own, own / PARTS, own / PARTS / LOCK):
+        if names.is_link(place):
+            raise Bad(f"{place} is a link. Remove it, or choose another folder.")
     try:
         (own / PARTS).mkdir(parents=True, exist_ok=True)
         for torn in own.glob(".*"):  # documents that a killed run was writing
@@ -169,8 +171,23 @@ def _look(folder: Path, files: Sequence[File], got: Got) -> list[File]:
     return missing
 
 
+def _clear(parts: Path, release: Release, got: Got) -> None:
+    """Leave of earlier runs what this release still lacks; nothing would ever take the rest away."""
+    here = set(got.present)
+    lacking = {file.sha256 for file in release.files if file.path not in here}
+    for path in parts.iterdir():
+        if path.name != LOCK and (
+            path.suffix not in (".part", ".json") or path.stem not in lacking or names.is_link(path)
+        ):
+            path.unlink()
+
+
 def _require_room(folder: Path, missing: Sequence[File], parts: Path) -> None:
-    begun = sum(path.stat().st_blocks * 512 for path in parts.glob("*.part"))
+    begun = sum(
+        (parts / f"{sha256}.part").stat().st_blocks * 512
+        for sha256 in {file.sha256 for file in missing}
+        if (parts / f"{sha256}.part").exists()
+    )
     needed = sum(file.size for file in missing) - begun
     free = shutil.disk_usage(folder).free
     if needed > free:
@@ -178,15 +195,22 @@ def _require_room(folder: Path, missing: Sequence[File], parts: Path) -> None:
 
 
 def _fetch(portal: Portal, wish: Wish, got: Got, missing: Sequence[File], known: Sequence[Tensor]) -> None:
-    progress = Progress(sum(file.size for file in missing), len(missing), quiet=wish.quiet)
+    twins: dict[str, list[File]] = {}  # files of one content come once
+    for file in missing:
+        twins.setdefault(file.sha256, []).append(file)
+    wanted = [first for first, *_others in twins.values()]
+    progress = Progress(sum(file.size for file in wanted), len(wanted), quiet=wish.quiet)
     turn = threading.Lock()
 
     def settle(arriving: Arriving) -> None:
         file = arriving.file
         if arriving.digest() == file.sha256:
+            _, *others = twins[file.sha256]
+            for other in others:
+                arriving.copy_to(names.inside(wish.folder, other.path))
             arriving.move_to(names.inside(wish.folder, file.path))
             with turn:
-                got.fetched.append(file.path)
+                got.fetched += [file.path, *(other.path for other in others)]
             return
         fault = examining.changed(arriving.part_path, file, known)
         arriving.forget()  # so that the next run begins anew
@@ -195,7 +219,7 @@ def _fetch(portal: Portal, wish: Wish, got: Got, missing: Sequence[File], known:
 
     fetching = Fetching(portal, got.release, wish.model, progress, threads=wish.threads)
     try:
-        fetching.run(missing, wish.folder / names.OWN / PARTS, settle)
+        fetching.run(wanted, wish.folder / names.OWN / PARTS, settle)
     except OSError as fault:
         raise ClientError(f"{wish.folder} cannot be written: {fault.strerror}. What is here is kept.") from fault
     finally:

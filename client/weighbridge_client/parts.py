@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -38,7 +39,8 @@ class Arriving:
 
     def open(self) -> None:
         """Make room for it, or find what an earlier run has left."""
-        self._handle = os.open(self.part_path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+        manner = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+        self._handle = os.open(self.part_path, manner, 0o644)
         self._done = self._remembered() if os.fstat(self._handle).st_size == self.file.size else set()
         self.resumed = bool(self._done)
         os.ftruncate(self._handle, self.file.size)
@@ -87,6 +89,13 @@ class Arriving:
                 path.unlink()
         self._done, self.resumed = set(), False
         self._digest, self._hashed = hashlib.sha256(), 0
+
+    def copy_to(self, path: Path) -> None:
+        """Let a file of the same content have its name too, once every part is there."""
+        copy = self.part_path.with_suffix(".copy")
+        shutil.copyfile(self.part_path, copy)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        copy.replace(path)
 
     def move_to(self, path: Path) -> None:
         """Give it its name: from now on it is a file of the release."""

@@ -73,7 +73,7 @@ class Portal:
         for _ in range(_REDIRECTS):
             with self._send(self._pool, "GET", url, {"Range": wanted, **self._bearer()}) as answer:
                 if answer.status in (301, 302, 303, 307, 308):
-                    onward = urljoin(url, answer.headers.get("Location", ""))
+                    onward = _onward(url, answer)
                     answer.drain_conn()  # so that the connection can be used again
                     if not _is_rename(answer.status, onward, self.address):
                         return Link(self._checked(onward))
@@ -119,7 +119,7 @@ class Portal:
                     with answer:
                         raise Unreachable(_sentence(answer, f"{self.address} is busy. Try again in a minute."))
                 return answer
-            onward = urljoin(url, answer.headers.get("Location", ""))
+            onward = _onward(url, answer)
             with answer:
                 answer.drain_conn()
             if _origin(onward) != _origin(self.address) or "/login/" in urlsplit(onward).path:
@@ -167,6 +167,13 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
+def _onward(url: str, answer: urllib3.BaseHTTPResponse) -> str:
+    try:
+        return urljoin(url, answer.headers.get("Location", ""))
+    except ValueError as fault:
+        raise Bad("The portal leads to what is no address. Tell its operator.") from fault
+
+
 def _is_rename(status: int, onward: str, address: str) -> bool:
     """A model that has another name now, or an address of the portal's that has: its own answer, not a link to bytes."""
     return status in (307, 308, 301) and _origin(onward) == _origin(address)
@@ -201,11 +208,11 @@ def _sentence(answer: urllib3.BaseHTTPResponse, otherwise: str) -> str:
 def _after(answer: urllib3.BaseHTTPResponse) -> float:
     """Seconds that the answer asks to wait: Retry-After, or the RateLimit header's t where nothing is left."""
     told = answer.headers.get("Retry-After", "")
-    if told.isdigit():
+    if told.isdecimal():
         return min(float(told), 300.0)
     limit = answer.headers.get("RateLimit", "")
     fields = dict(part.strip().split("=", 1) for part in limit.split(";") if "=" in part)
-    return min(float(fields["t"]) + 1, 300.0) if fields.get("r") == "0" and fields.get("t", "").isdigit() else 0.0
+    return min(float(fields["t"]) + 1, 300.0) if fields.get("r") == "0" and fields.get("t", "").isdecimal() else 0.0
 
 
 def _told(fault: BaseException) -> str:

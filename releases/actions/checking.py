@@ -29,6 +29,10 @@ from releases.storage import store
 
 LOOKED_INTO_MAX: Final = 50
 """Refused files of a revision of which is told what they would have run."""
+BROKEN_OFF: Final = (
+    "The check broke off: the store did not answer, or whoever asked may not check any more. Check it again, and tell the "
+    "operator if it stays so."
+)
 _TELL_S: Final = 0.5
 """Seconds between two words on how far the check is."""
 
@@ -71,6 +75,18 @@ def request_check(*, revision: Revision, by: User) -> Revision:
         Revision.objects.filter(pk=locked.pk).update(check_wanted_at=timezone.now(), check_done=0)
         delivery.enqueue("revision.check", key=f"revision:{locked.pk}", revision=locked.pk, by=str(by.pk))
     return Revision.objects.get(pk=locked.pk)
+
+
+def carry_out_check(*, pk: int, by: str) -> None:
+    """What request_check() asked for, by a worker. However it ends, nothing waits for it any more: one may ask again."""
+    revision = Revision.objects.select_related("model__lab").get(pk=pk)
+    try:
+        check(revision=revision, by=User.objects.get(pk=by))
+    except Exception:
+        waiting = Revision.objects.filter(pk=pk).exclude(check_wanted_at=None)
+        waiting.filter(state=State.DRAFT).update(findings=[BROKEN_OFF], notices=[], refused=[], checked_at=None)
+        waiting.update(check_wanted_at=None)
+        raise
 
 
 def check(*, revision: Revision, by: User | None) -> Revision:

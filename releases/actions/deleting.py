@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Final
 
 from django.db import transaction
+from django.db.models import Q
 
 from portal.audit import trail
 from portal.audit.events import Event
@@ -14,6 +15,8 @@ from portal.people.models import User
 from releases import lookup
 from releases.actions.committing import files_of, insert, lock, move
 from releases.actions.rights import require_open, require_staff
+from releases.conversion_lifecycle import LIVE
+from releases.conversion_models import Conversion
 from releases.models import MAIN, File, Model, RefKind, Revision, Upload
 
 MESSAGE: Final = "Delete large files"
@@ -24,7 +27,8 @@ def delete_files(*, model: Model, digests: Collection[str], by: User | None) -> 
     """Delete the drafts that hold any of these objects; how many there were. The objects go with the next collection.
 
     A branch whose past holds one begins anew, without them, after the last revision before them; a tag on such a draft
-    goes. Raises Conflict where a revision that was published, or whose opening was planned, holds one.
+    goes. Raises Conflict where a revision holds one that was published, whose opening was planned, or from which another
+    that stays was converted.
     """
     require_open()
     require_staff(by, model.lab)
@@ -35,6 +39,7 @@ def delete_files(*, model: Model, digests: Collection[str], by: User | None) -> 
     if planned := drafts.filter(openings__isnull=False).first():
         raise Conflict(f"An opening of {planned.commit[:8]} is planned, or was: its history keeps the revision.")
     gone = {revision.pk: revision for revision in drafts}
+    _forget_conversions(gone)
     for branch, head in _heads(held):
         _rewrite(held, branch, head, {revision.commit for revision in gone.values()}, digests, by)
     held.refs.filter(revision__in=gone).delete()
@@ -51,6 +56,19 @@ def delete_files(*, model: Model, digests: Collection[str], by: User | None) -> 
         drafts=len(gone),
     )
     return len(gone)
+
+
+def _forget_conversions(gone: Collection[int]) -> None:
+    """Conversions of these revisions, and those that made them. Raises Conflict where what stays rests on one."""
+    touched = Conversion.objects.filter(Q(source__in=gone) | Q(result__in=gone))
+    if touched.filter(stage__in=LIVE).exists():
+        raise Conflict("A conversion of such a draft is under way. Wait for it, or cancel it.")
+    stays = touched.exclude(result=None).exclude(result__in=gone).select_related("result").first()
+    if stays and stays.result:
+        raise Conflict(
+            f"Revision {stays.result.commit[:8]} was converted from such a draft, and its receipt keeps the draft."
+        )
+    touched.delete()
 
 
 def _heads(model: Model) -> list[tuple[str, Revision]]:

@@ -12,7 +12,7 @@ from typing import Final
 from django.db import transaction
 from django.utils import timezone
 
-from portal.errors import Conflict, Invalid, NotAllowed
+from portal.errors import Conflict, Invalid, NotAllowed, Unavailable
 from portal.people.models import Lab, User
 from releases import formats, git
 from releases.actions.committing import NewFile
@@ -66,7 +66,7 @@ def finish_upload(*, upload: Upload, etags: Sequence[str]) -> Blob:
     """Read back what came, and keep it if it is what was announced; may be repeated.
 
     Not one transaction: reading 50 GB takes its time. Raises Invalid when it is something else, Conflict when a part
-    is missing, NotAllowed when the upload has ended or its publisher is one no longer.
+    is missing, NotAllowed when the upload has ended or its publisher is one no longer, Unavailable while the store is away.
     """
     require_open()
     if upload.blob:
@@ -79,10 +79,22 @@ def finish_upload(*, upload: Upload, etags: Sequence[str]) -> Blob:
     try:
         store().finish(upload.key, upload.reference, etags, sha256=upload.sha256, size=upload.size)
     except FileNotFoundError as fault:
+        upload.refresh_from_db(fields=["blob"])
+        if upload.blob:  # a call beside this one was sooner
+            return upload.blob
         raise Conflict("Not every part of this file has arrived. Upload it again.") from fault
+    except OSError as fault:
+        raise Unavailable(
+            "The store did not answer. Try again in a minute: what has arrived is kept.",
+            retry_after_s=60,
+            code="store_away",
+        ) from fault
     except Mismatch as fault:
         raise Invalid(f"What arrived is not the file that was announced: {fault}. Upload it again.") from fault
-    return _arrived(upload)
+    blob = _arrived(upload)
+    # Only now: killed before, the same call goes on from what came.
+    store().abandon(upload.key, upload.reference)
+    return blob
 
 
 def held_file(*, lab: Lab, path: str, sha256: str) -> NewFile:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+from contextlib import suppress
 from typing import Any, Final
 
 import pathspec
@@ -67,7 +68,7 @@ def preupload(request: HttpRequest, who: Asker, namespace: str, name: str, revis
     if not isinstance(files, list) or len(files) > BATCH_MAX:
         raise Invalid(f"Send at most {BATCH_MAX} files.")
     held = actions.files_of(actions.head_of(model, revision))
-    ignored = pathspec.GitIgnoreSpec.from_lines(text_of(asked, "gitIgnore", default="").splitlines())
+    ignored = _ignored(text_of(asked, "gitIgnore", default=""))
     told = [_advice(file, held, ignored) for file in files]
     response = JsonResponse({"files": told})
     hidden = [file["path"] for file in told if file["shouldIgnore"]]
@@ -168,6 +169,16 @@ def _lab(name: Any, user: User) -> Lab:  # noqa: ANN401 whatever was sent
     if len(labs) != 1:
         raise Invalid("Name the model as lab/name: models belong to labs here, not to accounts.")
     return labs[0]
+
+
+def _ignored(lines: str) -> pathspec.GitIgnoreSpec:
+    """What a `.gitignore` leaves out. A line that is no pattern matches nothing, as in git."""
+    good = []
+    for line in lines.splitlines():
+        with suppress(ValueError):
+            pathspec.GitIgnoreSpec.from_lines([line])
+            good.append(line)
+    return pathspec.GitIgnoreSpec.from_lines(good)
 
 
 def _advice(file: Any, held: dict[str, NewFile], ignored: pathspec.GitIgnoreSpec) -> dict[str, Any]:  # noqa: ANN401

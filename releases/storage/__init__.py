@@ -23,7 +23,7 @@ __all__ = ["MAX_TTL_S", "BlobStore", "Mismatch", "Slots", "store"]
 
 
 class BlobStore(Protocol):
-    """A place for immutable objects named by their SHA-256."""
+    """A place for immutable objects named by their SHA-256. Reading raises OSError where the place itself is away."""
 
     def put(self, source: BinaryIO, *, moved: Callable[[int], None] | None = None) -> tuple[str, int]:
         """Take all of a seekable source; (sha256, bytes). Safe to repeat; nothing is visible until it is whole.
@@ -53,13 +53,14 @@ class BlobStore(Protocol):
         """
 
     def finish(self, key: str, reference: str, etags: Sequence[str], *, sha256: str, size: int) -> None:
-        """Join the parts, read them, and keep them under their digest. Safe to repeat.
+        """Join the parts, read them, and keep them under their digest. Safe to repeat until it is abandoned.
 
-        Raises FileNotFoundError when parts are missing, Mismatch when they are something else.
+        Raises FileNotFoundError when parts are missing, whoever else sent such an object; Mismatch when they are
+        something else.
         """
 
     def abandon(self, key: str, reference: str) -> None:
-        """Forget an upload; nothing happens when there is none."""
+        """Forget an upload, finished or not; nothing happens when there is none."""
 
     def held(self) -> Iterator[tuple[str, int, datetime]]:
         """(sha256, bytes, when it came) of every object, in no order that matters."""

@@ -27,6 +27,8 @@ _PART: Final = 64 << 20
 FAULTS: Final = (BotoCoreError, ClientError)
 """What the client raises when the service refuses, or is not there."""
 _MISSING: Final = frozenset({"404", "NoSuchKey", "NotFound"})
+_CHANGED: Final = frozenset({"412", "PreconditionFailed"})
+_ANEW: Final = "it was sent anew while it was read"
 
 
 class S3Store:
@@ -113,27 +115,34 @@ class S3Store:
         return Slots([self._signed("upload_part", one, ttl_s) for one in each], reference)
 
     def finish(self, key: str, reference: str, etags: Sequence[str], *, sha256: str, size: int) -> None:
-        """Complete the multipart upload, read the object once, copy it to its digest inside the store."""
+        """Complete the multipart upload, read the object once, copy it to its digest inside the store.
+
+        What came stays in staging, as the proof that it came: an object that somebody else sent proves nothing.
+        """
         target = {"Bucket": self._bucket, "Key": _staged(key)}
         if reference and etags:
             parts = [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(etags, start=1)]
             self._complete(target, reference, parts)
         head = self._head(_staged(key))
         if head is None:
-            if self.size(sha256) == size:
-                return
             raise FileNotFoundError(key)
         # The link of a single PUT still lives: what is read, and what is copied, must be the same writing of it.
         etag, held = str(head["ETag"]), int(head["ContentLength"])
         staged = _Ranged(self._client, self._bucket, _staged(key), held, etag=etag)
-        with io.BufferedReader(staged, buffer_size=_PIECE) as source:
-            digest = hashlib.file_digest(source, "sha256").hexdigest()
-        if digest != sha256 or held != size:
-            raise Mismatch(f"its SHA-256 is {digest[:12]}…, not {sha256[:12]}…")
-        transfer = TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART)
-        pinned = {"CopySourceIfMatch": etag}
-        self._client.copy(target, self._bucket, _key(sha256), ExtraArgs=pinned, Config=transfer)
-        self._client.delete_object(**target)
+        try:
+            with io.BufferedReader(staged, buffer_size=_PIECE) as source:
+                digest = hashlib.file_digest(source, "sha256").hexdigest()
+            if digest != sha256 or held != size:
+                raise Mismatch(f"its SHA-256 is {digest[:12]}…, not {sha256[:12]}…")
+            transfer = TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART)
+            pinned = {"CopySourceIfMatch": etag}
+            self._client.copy(target, self._bucket, _key(sha256), ExtraArgs=pinned, Config=transfer)
+        except FAULTS as fault:
+            if is_missing(fault):  # a call beside this one has finished it
+                raise FileNotFoundError(key) from fault
+            if _is_changed(fault):
+                raise Mismatch(_ANEW) from fault
+            raise _away(fault) from fault
 
     def abandon(self, key: str, reference: str) -> None:
         """Abort the multipart upload, delete what came."""
@@ -169,12 +178,12 @@ class S3Store:
     def _complete(self, target: dict[str, str], reference: str, parts: list[dict[str, Any]]) -> None:
         try:
             self._client.complete_multipart_upload(**target, UploadId=reference, MultipartUpload={"Parts": parts})
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
+        except FAULTS as fault:
+            code = fault.response["Error"]["Code"] if isinstance(fault, ClientError) else ""
             if code in {"InvalidPart", "InvalidPartOrder", "EntityTooSmall"}:
-                raise FileNotFoundError(code) from error
+                raise FileNotFoundError(code) from fault
             if code not in _MISSING | {"NoSuchUpload"}:  # it was completed before
-                raise
+                raise _away(fault) from fault
 
     def _signed(self, method: str, what: dict[str, Any], ttl_s: int) -> str:
         return str(self._writer.generate_presigned_url(method, Params=what, ExpiresIn=ttl_s))
@@ -182,16 +191,26 @@ class S3Store:
     def _head(self, key: str) -> dict[str, Any] | None:
         try:
             head: dict[str, Any] = self._client.head_object(Bucket=self._bucket, Key=key)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _MISSING:
+        except FAULTS as fault:
+            if is_missing(fault):
                 return None
-            raise
+            raise _away(fault) from fault
         return head
 
 
 def is_missing(fault: Exception) -> bool:
     """Whether the service says that there is no such object."""
     return isinstance(fault, ClientError) and fault.response["Error"]["Code"] in _MISSING
+
+
+def _is_changed(fault: Exception) -> bool:
+    """Whether the service says that the object is not the one any more whose tag was named."""
+    return isinstance(fault, ClientError) and fault.response["Error"]["Code"] in _CHANGED
+
+
+def _away(fault: Exception) -> OSError:
+    """What the readers of a store understand, of a service that refuses or does not answer."""
+    return OSError(f"The store did not answer as it should: {fault}")
 
 
 def connect(access_key: str, secret_key: str, *, endpoint: str, region: str, addressing: str) -> Any:  # noqa: ANN401 boto3 makes its clients at run time
@@ -247,7 +266,7 @@ class _Ranged(io.RawIOBase):
             piece = self._next(wanted)
         else:
             self._drop()
-            piece = self._get(f"{self._at}-{self._at + wanted - 1}").read()
+            piece = self._whole(wanted)
         buffer[: len(piece)] = piece
         self._at += len(piece)
         self._read_to = self._at
@@ -267,10 +286,23 @@ class _Ranged(io.RawIOBase):
         if piece:
             return piece
         self._drop()
-        return bytes(self._get(f"{self._at}-{self._at + wanted - 1}").read())
+        return self._whole(wanted)
+
+    def _whole(self, wanted: int) -> bytes:
+        try:
+            return bytes(self._get(f"{self._at}-{self._at + wanted - 1}").read())
+        except BotoCoreError as fault:
+            raise _away(fault) from fault
 
     def _get(self, span: str) -> Any:  # noqa: ANN401 botocore's own stream
-        return self._client.get_object(**self._what, Range=f"bytes={span}")["Body"]
+        try:
+            return self._client.get_object(**self._what, Range=f"bytes={span}")["Body"]
+        except FAULTS as fault:
+            if is_missing(fault):
+                raise FileNotFoundError(self._what["Key"]) from fault
+            if _is_changed(fault):
+                raise Mismatch(_ANEW) from fault
+            raise _away(fault) from fault
 
     def _drop(self) -> None:
         if self._stream is not None:

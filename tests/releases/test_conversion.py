@@ -352,3 +352,36 @@ def test_a_program_asks_follows_cancels_and_tries_again(
     finished(Conversion.objects.get())
     done = mine.get(address).json()
     assert done["receipt"]["document"]["result"] == done["result"]
+
+
+def test_files_of_a_draft_that_was_converted_are_deleted_as_far_as_its_receipt_lets_them(
+    lyceum: world.World, draft: Revision, queued: Conversion
+) -> None:
+    def digests(revision: Revision) -> set[str]:
+        return set(revision.files.filter(lfs=True).values_list("blob", flat=True))
+
+    def delete(*of: Revision) -> int:
+        return actions.delete_files(model=draft.model, digests=set.union(*map(digests, of)), by=lyceum.manager)
+
+    with pytest.raises(Conflict, match="under way"):
+        delete(draft)
+    made = finished(queued).result
+    assert made is not None
+    with pytest.raises(Conflict, match="receipt keeps"):
+        delete(draft)
+    assert delete(made) == 1, "the result may go, and its receipt with it"
+    assert not Conversion.objects.exists()
+    assert delete(draft) == 1
+
+
+@pytest.mark.parametrize("end", [conversions.cancel, None])
+def test_a_conversion_that_came_to_nothing_goes_with_its_draft(
+    lyceum: world.World, draft: Revision, queued: Conversion, end: Any
+) -> None:
+    if end:
+        end(conversion=queued, by=lyceum.manager)
+    else:
+        conversions.fail(conversion=conversions.begin(pk=queued.pk), problem="Damaged.")
+    weights_of = set(draft.files.filter(lfs=True).values_list("blob", flat=True))
+    assert actions.delete_files(model=draft.model, digests=weights_of, by=lyceum.manager) == 1
+    assert not Conversion.objects.exists()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from django.urls import reverse
 
 from portal.audit.models import Entry
 from portal.celery import app
+from portal.errors import NotAllowed
 from portal.outbox.models import Message
 from releases import actions, tasks
 from releases.actions import checking
@@ -49,6 +52,18 @@ def draft(lyceum: world.World, publish: Any) -> Revision:
     return revision
 
 
+@contextmanager
+def store_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No answer from the store."""
+
+    def away(*_of: Any) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store(), "size", away)
+        yield
+
+
 def _taken(content: bytes) -> tuple[int, str, str]:
     import io
 
@@ -75,6 +90,38 @@ def test_a_draft_is_checked_seen_and_published(
     assert manager.post(desk(draft), {"verb": "publish"}).status_code == 302
     assert Model.objects.get(name="mine").main == draft
     assert manager.post(desk(draft), {"verb": "publish"}).status_code == 302, "twice is once"
+
+
+@pytest.mark.parametrize("fault", ["the store is away", "who asked is staff no more"])
+def test_a_check_that_broke_off_says_so_and_can_be_asked_for_again(
+    lyceum: world.World, draft: Revision, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    by = lyceum.manager if fault == "the store is away" else world.person("Ivo Gone")
+
+    actions.request_check(revision=draft, by=lyceum.manager)
+    with store_away(monkeypatch), pytest.raises((ConnectionError, NotAllowed)):
+        tasks.check_revision(draft.pk, str(by.pk))
+    page = client_of(lyceum.manager).get(desk(draft)).content.decode()
+    assert "The check broke off" in page
+    assert 'value="check"' in page
+    assert 'value="publish"' not in page
+    actions.request_check(revision=draft, by=lyceum.manager)
+    assert Message.objects.filter(topic="revision.check", key=f"revision:{draft.pk}").count() == 2
+    tasks.check_revision(draft.pk, str(lyceum.manager.pk))
+    draft.refresh_from_db()
+    assert (draft.state, draft.findings, draft.check_wanted_at) == (State.CHECKED, [], None)
+
+
+def test_a_check_that_breaks_off_takes_nothing_from_a_revision_that_passed_one(
+    lyceum: world.World, draft: Revision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actions.check(revision=draft, by=lyceum.manager)
+    actions.request_check(revision=Revision.objects.get(pk=draft.pk), by=lyceum.manager)
+    with store_away(monkeypatch), pytest.raises(ConnectionError):
+        tasks.check_revision(draft.pk, str(lyceum.manager.pk))
+    draft.refresh_from_db()
+    assert (draft.state, draft.findings, draft.check_wanted_at) == (State.CHECKED, [], None)
+    assert draft.checked_at
 
 
 def test_while_it_is_being_checked_the_page_says_how_far(lyceum: world.World, draft: Revision) -> None:

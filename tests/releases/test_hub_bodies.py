@@ -49,7 +49,7 @@ WHOLE: Final[dict[str, dict[str, Any]]] = {
 """A body that is understood, where nothing less than one comes to the member."""
 LONE, NUL = "\ud800", "\0"
 ODD: Final[list[Any]] = [
-    None, True, -1, 10**30, 1.5, "", LONE, f"a{NUL}b", "%s", [], [LONE], [NUL], [[]], [{}], {}, {"a": [LONE]},
+    None, True, -1, 10**30, 1.5, "", LONE, f"a{NUL}b", "%s", "!", "a\\", [], [LONE], [NUL], [[]], [{}], {}, {"a": [LONE]},
     [{"path": LONE, "size": 1}], [{"path": "a", "size": 10**30}], [{"oid": LONE, "size": 1}],
     [{"oid": "a" * 64, "size": 10**30}], [{"oid": NUL, "size": 1}], [{"user": LONE}], [{"user": [1]}],
     {"sha": [LONE]}, {"sha": [NUL]}, {"sha": "a"},

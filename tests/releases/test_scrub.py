@@ -214,6 +214,20 @@ def test_a_run_that_was_interrupted_goes_on_where_it_was(model: Model) -> None:
     assert sorted(rest) == sorted(Blob.objects.values_list("pk", flat=True))
 
 
+def test_one_object_that_cannot_be_read_now_stops_no_other(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, opened = actions.to_scrub()[0], store().open
+
+    def refuse(sha256: str) -> Any:
+        if sha256 == first.sha256:
+            raise PermissionError("The store did not answer")
+        return opened(sha256)
+
+    monkeypatch.setattr(store(), "open", refuse)
+    assert scrub() == (Blob.objects.count() - 1, 0)
+    assert actions.to_scrub()[0] == first, "it keeps its place"
+    assert not Damage.objects.exists()
+
+
 def test_a_night_reads_no_more_than_its_bytes_and_the_next_goes_on(model: Model, settings: Any) -> None:
     count = Blob.objects.count()
     settings.SCRUB_BYTES = 1

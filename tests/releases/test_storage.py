@@ -287,6 +287,42 @@ def test_an_upload_without_its_parts_is_none(store: BlobStore, origin: str) -> N
     assert put_part(origin, slots.links[1], WHOLE[PART : 2 * PART])[0] >= 400, "what was abandoned takes nothing more"
 
 
+def test_a_digest_gives_nobody_an_object_of_which_he_sent_no_byte(store: BlobStore) -> None:
+    """Digests and sizes are public, gated files' too: an upload that was only announced must not end in what others sent."""
+    store.put(io.BytesIO(WHOLE))
+    store.put(io.BytesIO(BODY))
+    for key, whole in (("7" * 32, WHOLE), ("8" * 32, BODY)):
+        digest = hashlib.sha256(whole).hexdigest()
+        slots = store.begin(key, len(whole), part_bytes=PART, ttl_s=60)
+        with pytest.raises((FileNotFoundError, Mismatch)):
+            store.finish(key, slots.reference, (), sha256=digest, size=len(whole))
+
+
+def test_a_service_that_refuses_or_is_not_there_is_told_from_an_object_that_is_missing(s3_server: swift.Swift) -> None:
+    good = bucket_of(s3_server)
+    sha256, _size = good.put(io.BytesIO(BODY))
+    with pytest.raises(FileNotFoundError):
+        good.open(DIGEST)
+    for endpoint, secret in ((s3_server.endpoint, "not the secret"), ("http://127.0.0.1:9", s3_server.secret_key)):
+        bad = S3Store(
+            bucket=good._bucket, endpoint=endpoint, region="us-east-1", access_key=s3_server.access_key, secret_key=secret
+        )  # fmt: skip
+        for asked in (bad.size, bad.open):
+            with pytest.raises(OSError, match="store") as told:
+                asked(sha256)
+            assert not isinstance(told.value, FileNotFoundError)
+        slots = bad.begin("9" * 32, len(BODY), part_bytes=PART, ttl_s=60)
+        for tags in ((), ('"x"', '"y"')):
+            with pytest.raises(OSError, match="store") as told:
+                bad.finish("9" * 32, "reference" if tags else slots.reference, tags, sha256=DIGEST, size=len(BODY))
+            assert not isinstance(told.value, FileNotFoundError)
+        with good.open(sha256) as held:
+            held.raw._client = bad._client  # type: ignore[attr-defined]  # it goes away while it is read
+            with pytest.raises(OSError, match="store") as told:
+                held.read()
+            assert not isinstance(told.value, FileNotFoundError)
+
+
 @pytest.mark.parametrize("identities", [bucket_of, tiers_of])
 def test_headers_that_were_not_signed_gain_nothing(s3_server: swift.Swift, identities: Any) -> None:
     """A publisher adds what S3 acts on: copy another object, open this one to all. The store must refuse or ignore it."""
@@ -352,9 +388,28 @@ def test_what_is_copied_is_what_was_read(s3_server: swift.Swift, monkeypatch: py
         copy(*args, **kwargs)
 
     monkeypatch.setattr(store._client, "copy", late)
-    with pytest.raises(ClientError):
+    with pytest.raises(Mismatch):
         store.finish("9" * 32, "", (), sha256=digest, size=len(BODY))
     assert store.size(digest) is None
+
+
+def test_a_call_that_is_overtaken_is_told_that_nothing_is_there_any_more(
+    s3_server: swift.Swift, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = bucket_of(s3_server)
+    slots = store.begin("9" * 32, len(BODY), part_bytes=PART, ttl_s=60)
+    assert put_part("", slots.links[0], BODY)[0] == 200
+    digest, copy = hashlib.sha256(BODY).hexdigest(), store._client.copy
+
+    def overtaken(*args: Any, **kwargs: Any) -> None:
+        copy(*args, **kwargs)
+        store.abandon("9" * 32, slots.reference)
+        copy(*args, **kwargs)
+
+    monkeypatch.setattr(store._client, "copy", overtaken)
+    with pytest.raises(FileNotFoundError):
+        store.finish("9" * 32, "", (), sha256=digest, size=len(BODY))
+    assert store.size(digest) == len(BODY), "what the first one kept stays"
 
 
 def test_each_identity_does_its_own_part_and_no_other(s3_server: swift.Swift) -> None:
