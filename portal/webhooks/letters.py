@@ -11,7 +11,7 @@ declare(
         "webhook_stopped",
         Topic.LAB,
         _("the lab’s managers and administrators"),
-        _("a webhook has failed 20 times on end"),
+        _("a webhook has failed for a day, 20 times or more on end"),
         {"name": "Noor Haddad", "lab": "Lyceum Laboratory", "path": "/webhooks/"},
     )
 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-from contextlib import suppress
 from typing import Any, Final
 
 import pathspec
@@ -22,7 +21,7 @@ from portal.errors import Invalid, NotAllowed, Unprocessable
 from portal.people.models import Lab, User
 from releases import actions, cards, git, names
 from releases.actions import Change, NewFile
-from releases.hub import wire
+from releases.hub import gitignore, wire
 from releases.hub.bodies import read_json, read_lines, text_of
 from releases.hub.doors import Asker, door, own, publisher
 from releases.hub.wire import Missing, Unsupported
@@ -68,7 +67,7 @@ def preupload(request: HttpRequest, who: Asker, namespace: str, name: str, revis
     if not isinstance(files, list) or len(files) > BATCH_MAX:
         raise Invalid(f"Send at most {BATCH_MAX} files.")
     held = actions.files_of(actions.head_of(model, revision))
-    ignored = _ignored(text_of(asked, "gitIgnore", default=""))
+    ignored = gitignore.read(text_of(asked, "gitIgnore", default=""))
     told = [_advice(file, held, ignored) for file in files]
     response = JsonResponse({"files": told})
     hidden = [file["path"] for file in told if file["shouldIgnore"]]
@@ -169,16 +168,6 @@ def _lab(name: Any, user: User) -> Lab:  # noqa: ANN401 whatever was sent
     if len(labs) != 1:
         raise Invalid("Name the model as lab/name: models belong to labs here, not to accounts.")
     return labs[0]
-
-
-def _ignored(lines: str) -> pathspec.GitIgnoreSpec:
-    """What a `.gitignore` leaves out. A line that is no pattern matches nothing, as in git."""
-    good = []
-    for line in lines.splitlines():
-        with suppress(ValueError):
-            pathspec.GitIgnoreSpec.from_lines([line])
-            good.append(line)
-    return pathspec.GitIgnoreSpec.from_lines(good)
 
 
 def _advice(file: Any, held: dict[str, NewFile], ignored: pathspec.GitIgnoreSpec) -> dict[str, Any]:  # noqa: ANN401
