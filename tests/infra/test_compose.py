@@ -1,7 +1,9 @@
 """docker-compose.yml, the Dockerfile and nginx name things of this repository: each name must exist."""
 
+import asyncio
 import importlib
 import importlib.util
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -13,12 +15,14 @@ from django.conf import settings
 from django.core.management import get_commands
 
 from inference.gateway.config import Settings
+from inference.gateway.errors import Refusal, body_too_large, unavailable
 from infra.embedded.home import SECRETS
 from portal import asgi
 from portal.access.attachment_models import LARGEST
 from portal.access.form_spec import INPUT_LIMIT
 from portal.api.operations import BODY_LIMIT
-from portal.http import UPLOAD_LIMIT
+from portal.errors import TooLarge, Unavailable, WeighbridgeError
+from portal.http import UPLOAD_LIMIT, problem
 from releases.curves.api import CURVES_MAX
 from releases.hub.bodies import COMMIT_MAX, JSON_MAX
 from releases.logbook.api import IMPORT_MAX
@@ -101,7 +105,7 @@ def test_the_secrets_script_makes_each_once(tmp_path: Path) -> None:
 def test_nginx_makes_the_same_choice_as_the_dispatcher() -> None:
     locations = re.findall(r"location (?:~ \^)?/(?:\(([a-z0-9_|]+)\)\(/\|\$\))? {(.*?)}", NGINX, re.DOTALL)
     to_gateway = {part for parts, body in locations if "http://gateway;" in body for part in parts.split("|")}
-    absent = {part for parts, body in locations if "return 404;" in body for part in parts.split("|")}
+    absent = {part for parts, body in locations if "return 404 " in body for part in parts.split("|")}
     assert to_gateway == set(asgi.GATEWAY)
     assert absent == {*asgi.PRIVATE, *asgi.BLOBS}
     assert [parts for parts, body in locations if "http://web;" in body] == [""]
@@ -145,6 +149,48 @@ def test_nginx_lets_pass_what_the_portal_takes(path: str, most: int) -> None:
 )
 def test_nginx_takes_large_bodies_nowhere_else(path: str) -> None:
     assert _taken_at(path) <= 8 << 20
+
+
+def _said(name: str) -> dict[str, str]:
+    """What nginx says by itself, to each reader."""
+    return dict(
+        re.findall(
+            r"(\w+) '(.*?)';\n", re.search(rf"map \$reader \${name} {{\n(.*?)\n    }}\n", NGINX, re.DOTALL)[1] + "\n"
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "refusal", "error"),
+    [
+        ("too_large", 413, body_too_large(1), TooLarge("-")),
+        ("away", 503, unavailable("-"), Unavailable("-", retry_after_s=5)),
+    ],
+)
+def test_what_nginx_refuses_by_itself_has_the_shape_that_its_reader_knows(
+    name: str, status: int, refusal: Refusal, error: WeighbridgeError
+) -> None:
+    assert re.search(rf"error_page [0-9 ]*{'413' if status == 413 else '502 504 =503'} @{name};", NGINX)
+    said = _said(name)
+    assert set(said) == {"openai", "program", "page"}
+    theirs, ours = json.loads(said["openai"])["error"], refusal.body()["error"]
+    assert theirs.keys() == ours.keys()
+    assert [theirs[part] for part in ("type", "code", "param")] == [ours[part] for part in ("type", "code", "param")]
+    told, shape = json.loads(said["program"]), problem(error)
+    assert told.keys() == {*shape, "error"}, "the Hub's clients read `error`"
+    assert (told["status"], told["code"], told["type"]) == (status, shape["code"], shape["type"])
+    assert f"return {status} ${name};" in NGINX
+
+
+def test_a_private_address_is_absent_in_the_dispatchers_words() -> None:
+    (body,) = re.findall(r"return 404 '(.*)';", NGINX)
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(asgi._absent(send))
+    assert body.encode() == sent[1]["body"]
 
 
 def test_nginx_and_the_services_agree_on_names_and_ports() -> None:
