@@ -7,6 +7,7 @@ changes is its state, and which revision a ref names.
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import ClassVar, Final
 
 from django.conf import settings
@@ -35,6 +36,8 @@ from releases.querysets import BlobQuerySet, FamilyQuerySet, FileQuerySet, Model
 
 MAIN: Final = "main"
 """The branch that every model has."""
+CHECK_SILENT: Final = timedelta(minutes=10)
+"""More than a check takes from one sign of life to the next."""
 
 
 class Family(models.Model):
@@ -165,7 +168,7 @@ class Revision(models.Model):
     size = models.BigIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
     check_wanted_at = models.DateTimeField(null=True, blank=True)
-    """Since when it waits for its check, or is being checked; null when neither."""
+    """Since when it waits for its check, or when the check under way last gave a sign of life; null when neither."""
     check_done = models.BigIntegerField(default=0)
     """Bytes that the check under way has read."""
     checked_at = models.DateTimeField(null=True, blank=True)
@@ -201,6 +204,11 @@ class Revision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model_id}@{self.commit[:8]}"
+
+    @property
+    def check_is_silent(self) -> bool:
+        """Whether a check that is wanted gives no sign of life: its worker died, or the broker forgot it. One may ask anew."""
+        return self.check_wanted_at is not None and timezone.now() - self.check_wanted_at > CHECK_SILENT
 
     @property
     def is_public(self) -> bool:

@@ -69,9 +69,12 @@ class Report:
 
 @transaction.atomic
 def request_check(*, revision: Revision, by: User) -> Revision:
-    """Have the revision checked by a worker, which tells how far it is. Raises Conflict when it is past checking."""
+    """Have the revision checked by a worker, which tells how far it is. Raises Conflict when it is past checking.
+
+    Asked again meanwhile, nothing more is done, unless nothing was heard of the check for long.
+    """
     locked = step(revision, Verb.CHECK, by)
-    if locked.check_wanted_at is None:
+    if locked.check_wanted_at is None or locked.check_is_silent:
         Revision.objects.filter(pk=locked.pk).update(check_wanted_at=timezone.now(), check_done=0)
         delivery.enqueue("revision.check", key=f"revision:{locked.pk}", revision=locked.pk, by=str(by.pk))
     return Revision.objects.get(pk=locked.pk)
@@ -126,13 +129,16 @@ class Progress:
     def inside(self, done: int) -> None:
         """So many bytes of the file at hand are read."""
         if time.monotonic() - self._said_at >= _TELL_S:
-            self._rows.update(check_done=self._before + done)
+            self._tell(self._before + done)
             self._said_at = time.monotonic()
 
     def past(self, file: File) -> None:
         """The file at hand is done."""
         self._before += file.size
-        self._rows.update(check_done=self._before)
+        self._tell(self._before)
+
+    def _tell(self, done: int) -> None:
+        self._rows.update(check_done=done, check_wanted_at=timezone.now())
 
 
 def _inspect(file: File, report: Report, told: Progress) -> None:

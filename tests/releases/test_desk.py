@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from portal.audit.models import Entry
 from portal.celery import app
@@ -122,6 +124,39 @@ def test_a_check_that_breaks_off_takes_nothing_from_a_revision_that_passed_one(
     draft.refresh_from_db()
     assert (draft.state, draft.findings, draft.check_wanted_at) == (State.CHECKED, [], None)
     assert draft.checked_at
+
+
+def test_a_check_that_the_broker_forgot_can_be_asked_for_again_after_a_while(
+    lyceum: world.World, draft: Revision
+) -> None:
+    actions.request_check(revision=draft, by=lyceum.manager)
+    asked = Message.objects.filter(topic="revision.check")
+    lately, long_ago = timezone.now() - timedelta(minutes=9), timezone.now() - timedelta(minutes=11)
+    manager = client_of(lyceum.manager)
+    for since, shown, times in ((lately, False, 1), (long_ago, True, 2)):
+        Revision.objects.filter(pk=draft.pk).update(check_wanted_at=since)
+        assert ('value="check"' in manager.get(desk(draft)).content.decode()) is shown
+        actions.request_check(revision=draft, by=lyceum.manager)
+        assert asked.count() == times
+    draft.refresh_from_db()
+    assert not draft.check_is_silent
+    tasks.check_revision(draft.pk, str(lyceum.manager.pk))
+    draft.refresh_from_db()
+    assert (draft.state, draft.check_wanted_at) == (State.CHECKED, None)
+
+
+def test_a_check_that_reads_on_is_not_silent(lyceum: world.World, draft: Revision) -> None:
+    actions.request_check(revision=draft, by=lyceum.manager)
+    Revision.objects.filter(pk=draft.pk).update(check_wanted_at=timezone.now() - timedelta(minutes=11))
+    (file, *_more) = draft.files.select_related("blob")
+    progress = checking.Progress(draft)
+    progress.inside(1)
+    draft.refresh_from_db()
+    assert (draft.check_done, draft.check_is_silent) == (1, False)
+    Revision.objects.filter(pk=draft.pk).update(check_wanted_at=None)
+    progress.past(file)
+    draft.refresh_from_db()
+    assert draft.check_wanted_at is None, "what is over does not begin again"
 
 
 def test_while_it_is_being_checked_the_page_says_how_far(lyceum: world.World, draft: Revision) -> None:
