@@ -74,6 +74,8 @@ def follow_evaluations() -> int:
             evaluating.follow(run=run)
         except Unavailable as error:
             logger.warning("%s: %s", run, error.message)
+        except Exception:
+            logger.exception("%s cannot be followed; going on with the others", run)
     return len(runs)
 
 
