@@ -17,6 +17,7 @@ from portal.audit.events import Event
 from portal.mail import sending
 from portal.people.models import Lab, Membership, Role, User
 from portal.projects.models import Project
+from portal.sweeps import sweep
 
 SHARES: Final = (80, 100)
 """Percent of a period's tokens at which somebody is told."""
@@ -31,7 +32,7 @@ def tell_due(now: datetime) -> int:
     known = [key for key in keys if figures.is_id(key)]
     projects = Project.objects.filter(pk__in=known, closed_at=None).select_related("lab", "owner")
     labs = [pool.lab for pool in Pool.objects.serving()]
-    return sum(_tell(project, labs, now) for project in projects)
+    return sweep(projects, lambda project: _tell(project, labs, now))
 
 
 @transaction.atomic

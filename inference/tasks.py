@@ -13,8 +13,10 @@ from inference import alerts, anchors, disclosing, ledger, reconcile, signalling
 from inference.batches import actions as batches
 from inference.batches import running
 from inference.evaluating import actions as evaluating
+from inference.evaluation_models import EvaluationRun
 from inference.models import Backend
 from portal.errors import Unavailable
+from portal.sweeps import sweep
 
 logger = logging.getLogger(__name__)
 
@@ -69,14 +71,17 @@ def run_batch(pk: str) -> None:
 def follow_evaluations() -> int:
     """When a batch is over, and each minute: score and attach the evaluation runs that wait for it; how many there were."""
     runs = evaluating.due()
-    for run in runs:
-        try:
-            evaluating.follow(run=run)
-        except Unavailable as error:
-            logger.warning("%s: %s", run, error.message)
-        except Exception:
-            logger.exception("%s cannot be followed; going on with the others", run)
+    sweep(runs, _follow)
     return len(runs)
+
+
+def _follow(run: EvaluationRun) -> bool:
+    try:
+        evaluating.follow(run=run)
+    except Unavailable as error:
+        logger.warning("%s: %s", run, error.message)
+        return False
+    return True
 
 
 @shared_task

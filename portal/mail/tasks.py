@@ -6,10 +6,11 @@ from celery import shared_task
 from django.utils import timezone
 
 from portal.mail import digest
+from portal.sweeps import sweep
 
 
 @shared_task
 def send_digests() -> int:
     """Send the digest to everybody whose hour has come; returns how many were sent."""
     now = timezone.now()
-    return sum(digest.send(user=user, now=now) for user in digest.due(now))
+    return sweep(digest.due(now), lambda user: digest.send(user=user, now=now))

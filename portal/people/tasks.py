@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from portal.people import erasure
 from portal.people.erasure_models import ErasureRequest
+from portal.sweeps import sweep
 
 
 @shared_task
@@ -14,7 +15,7 @@ def erase_due() -> int:
     """Erase those whose time for a change of mind is over; returns how many."""
     now = timezone.now()
     due = ErasureRequest.objects.filter(ended_at=None, due_at__lte=now)
-    return sum(erasure.erase(request=request, now=now) for request in due)
+    return sweep(due, lambda request: erasure.erase(request=request, now=now))
 
 
 @shared_task

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -13,9 +12,10 @@ from django.utils.translation import gettext as _
 
 from portal.audit import trail
 from portal.audit.events import Event
-from portal.errors import Conflict, Invalid, NotAllowed, NotFound, WeighbridgeError
+from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.mail import sending
 from portal.people.models import Lab, Membership, User
+from portal.sweeps import sweep
 from releases import opening as table
 from releases.actions.revisions import publish
 from releases.actions.rights import require_staff
@@ -34,7 +34,6 @@ _EVENTS: Final = {
     Verb.RESUME: Event.OPENING_RESUMED,
     Verb.CANCEL: Event.OPENING_CANCELLED,
 }
-logger = logging.getLogger(__name__)
 
 
 @transaction.atomic
@@ -125,13 +124,7 @@ def cancel_opening(*, opening: Opening, by: User, reason: str = "") -> Opening:
 def open_due(*, now: datetime | None = None) -> int:
     """Open what is due, each in a transaction of its own; how many were opened. Safe to run twice, and at once."""
     now = now or timezone.now()
-    opened = 0
-    for pk in list(Opening.objects.due(now).values_list("pk", flat=True)):
-        try:
-            opened += _open_one(pk, now)
-        except WeighbridgeError:
-            logger.exception("The opening %s failed; it is tried again in a minute.", pk)
-    return opened
+    return sweep(list(Opening.objects.due(now).values_list("pk", flat=True)), lambda pk: _open_one(pk, now))
 
 
 @transaction.atomic
