@@ -68,6 +68,20 @@ class Poster:
                 except _REFUSED as error:
                     self._keep_apart(entry, error)
 
+    def again(self) -> tuple[int, int]:
+        """Try once more what was kept apart, as a later version may read it: (posted now, still kept apart)."""
+        kept = cast("list[Entry]", self.store.xrange(BAD))
+        posted = 0
+        for identity, fields in kept:
+            try:
+                self.post([UsageEvent.from_fields(fields)])
+            except (KeyError, *_REFUSED) as error:
+                logger.warning("usage entry %s is still kept apart: %r", fields.get("entry"), error)
+            else:
+                self.store.xdel(BAD, identity)
+                posted += 1
+        return posted, len(kept) - posted
+
     def trim(self) -> int:
         """Remove what every consumer has acknowledged; returns how many entries went."""
         groups = self.store.xinfo_groups(USAGE_STREAM)

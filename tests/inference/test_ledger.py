@@ -287,6 +287,25 @@ def test_an_entry_that_the_ledger_refuses_is_kept_apart_and_holds_up_nobody(stor
     assert store.xpending(contract.USAGE_STREAM, contract.USAGE_GROUP)["pending"] == 0
 
 
+def test_what_was_kept_apart_is_posted_once_it_can_be_and_no_sooner(store):
+    def narrow(events):
+        """A ledger of before, which knows neither of two."""
+        if any(one.engine == "new" or one.status == "nothing" for one in events):
+            raise ValueError("unknown")
+        return ledger.post(events)
+
+    ensure_group(store)
+    append(store, event(), event(engine="new"), event(status="nothing"))
+    Poster(store, "before", narrow).step(block_ms=1)
+    assert (UsageRecord.objects.count(), store.xlen(BAD)) == (1, 2)
+    told = StringIO()
+    call_command("post_usage", "--apart", stdout=told)
+    assert told.getvalue() == "1 entries posted, 1 still kept apart\n"
+    call_command("post_usage", "--apart", stdout=told)
+    assert (UsageRecord.objects.count(), store.xlen(BAD)) == (2, 1)
+    assert UsageRecord.objects.filter(engine="new").count() == 1
+
+
 def test_what_is_wrong_with_the_database_is_held_against_no_entry(store):
     def away(_events):
         raise OperationalError("the server closed the connection")

@@ -32,12 +32,17 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="post all there is, then end")
+        parser.add_argument("--apart", action="store_true", help="try once more what was kept apart, then end")
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         poster = Poster(client(), f"{socket.gethostname()}-{os.getpid()}")
+        if options["apart"]:
+            posted, left = poster.again()
+            self.stdout.write(f"{posted} entries posted, {left} still kept apart")
+            return
         if options["once"]:
             self._once(poster)
         while not stop.is_set() and not options["once"]:
