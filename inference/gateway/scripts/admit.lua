@@ -75,6 +75,8 @@ for i = 1, count do
     dn = dn + tokens
   end
   if whole >= 0 then
+    -- Principals of the month before are good for a minute after its end: they count in the month that has begun.
+    if #p == 7 and #period == 7 and period < p then period = p end
     if p ~= period then p, pn = period, 0 end
     room = math.min(room, whole - pn)
     if tokens > 0 and pn + tokens > whole then refuse(i, 'period', 4503599627370496) end

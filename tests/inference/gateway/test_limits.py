@@ -255,6 +255,37 @@ def test_a_quota_is_exact_and_refunded(bench: Bench, kind: str) -> None:
     assert isinstance(bench.admit(right, 1), Refused)
 
 
+def in_periods(bench: Bench, *names: str) -> list[Right]:
+    """One project's right with 100 tokens, as principals of these periods have it."""
+    one = bench.right()
+    limits = [Limits(tokens_per_period=100, period=name) for name in names]
+    principals = [replace(one.identity.principal, project_limits=each) for each in limits]
+    rights = [right_for(Identity("d" * 64, each), one.route, largest=LARGEST) for each in principals]
+    return [right for right in rights if right]
+
+
+def test_a_principal_of_last_month_counts_in_the_month_that_has_begun(bench: Bench) -> None:
+    old, new = in_periods(bench, "2026-11", "2026-12")
+    project = new.identity.principal.project_id
+    bench.admit(old, 90, "november")
+    bench.admit(new, 60, "december")
+    assert isinstance(bench.admit(old, 30, "late"), Admitted)
+    assert isinstance(bench.admit(new, 11), Refused), "what was used in this month is known, whoever asks"
+    bench.settle("late", 20)
+    bench.settle("november", 1)
+    counter = bench.store.counter("project", project)
+    assert (counter.period, counter.tokens_in_period) == ("2026-12", 80)
+
+
+def test_an_allowance_that_begins_or_ends_within_a_month_is_a_count_of_its_own(bench: Bench) -> None:
+    names = ("2026-11", "2026-11-14T00:00:00.000+00:00")
+    month, own = in_periods(bench, *names)
+    project = own.identity.principal.project_id
+    for right, name in ((month, names[0]), (own, names[1]), (month, names[0])):
+        assert isinstance(bench.admit(right, 100), Admitted)
+        assert bench.store.counter("project", project).period == name
+
+
 def test_a_new_day_is_a_new_quota_and_a_late_settlement_stays_in_the_old_one(bench: Bench) -> None:
     right = bench.right(project=Limits(tokens_per_day=100))
     bench.admit(right, 100, "old")
