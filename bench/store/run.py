@@ -4,8 +4,9 @@ Two portals over one database, one with the local store and one with a real S3 s
 Reading: curl to nowhere, from `resolve` by its redirect, beside nginx (sendfile) and beside a presigned link. Writing:
 `hf upload` of a file that the portal has never seen, beside boto3's own multipart upload to the same S3 server; the
 client takes the file's SHA-256 first, the portal reads back what came and takes it again, boto3 does neither. All of
-it is on this machine, so every server, client and hash shares its processors. BENCH_STORE names the tables
-(`local,s3,write`).
+it is on this machine, so every server, client and hash shares its processors. Reading back: the portal's own reading of
+an object, and one request for all of it, straight to the S3 server and over lines that give each connection as much
+as S3's do. BENCH_STORE names the tables (`local,s3,write,back`).
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ from typing import Any
 
 from bench.access.stand import stand
 from bench.store import places, writing
+from bench.store.line import line
 from bench.store.places import Place
 from bench.store.writing import MODEL, NAME, large_file, publish
 
-TABLES = tuple(os.environ.get("BENCH_STORE", "local,s3,write").split(","))
+TABLES = tuple(os.environ.get("BENCH_STORE", "local,s3,write,back").split(","))
 STREAMS = (1, 4)
+LINE = 85_000_000
+"""Bytes a second of one connection: docs.aws.amazon.com, "Performance guidelines for Amazon S3"."""
 Measure = Callable[[], tuple[float, float]]
 """Seconds on the wall, and of the servers' processors."""
 
@@ -53,7 +57,7 @@ def main(*, rounds: int, gib: float) -> None:
             sha256 = publish(file)
             print(f"\nReading {gib:g} GiB from the local store.\n")
             table(list(local(home, running, sha256, size)), rounds, size)
-        if "s3" in TABLES or "write" in TABLES:
+        if {"s3", "write", "back"} & set(TABLES):
             server = running.enter_context(import_module("tests.releases.swift").running())
             bucket = writing.Bucket(server)
             if "s3" in TABLES:
@@ -64,6 +68,10 @@ def main(*, rounds: int, gib: float) -> None:
             if "write" in TABLES:
                 print(f"\nWriting {gib:g} GiB.\n")
                 table(list(into(home, running, bucket, file)), rounds, size)
+            if "back" in TABLES:
+                bucket.put(file)
+                print(f"\nReading {gib:g} GiB back, with its SHA-256.\n")
+                table(list(back(running, bucket)), rounds, size)
 
 
 def local(home: Path, running: ExitStack, sha256: str, size: int) -> Iterator[Case]:
@@ -103,6 +111,15 @@ def into(home: Path, running: ExitStack, bucket: writing.Bucket, file: Path) -> 
                written(over_folder, lambda: sender.hub(over_folder.url, sender.forget)), beside)  # fmt: skip
     yield Case(beside, written(bucket.place, lambda: sender.direct(bucket)))
     yield Case("of that, the client’s SHA-256 of the file", written(Place("", ()), sender.hashed), "")
+
+
+def back(running: ExitStack, bucket: writing.Bucket) -> Iterator[Case]:
+    """What the portal does with each object that it checks, beside one request for the whole."""
+    for name, rate in (("no limit", 0), (f"{LINE // 10**6} MB/s a connection", LINE)):
+        far = bucket.at(running.enter_context(line(bucket.place.url, rate))) if rate else bucket
+        beside = f"one request, {name}"
+        yield Case(f"the portal, {name}", written(bucket.place, far.read_ahead), beside)
+        yield Case(beside, written(bucket.place, far.read_whole))
 
 
 def resolve(portal: Place) -> Callable[[], str]:

@@ -9,6 +9,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable
+from copy import copy
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -72,8 +73,12 @@ class Bucket:
     """A bucket of the S3 server, by the portal's own store."""
 
     def __init__(self, server: Any) -> None:
-        keys = {"endpoint": server.endpoint, "access_key": server.access_key, "secret_key": server.secret_key}
-        self.store = import_module("releases.storage.s3").S3Store(bucket="weighbridge", region="us-east-1", **keys)
+        self._keys = keys = {
+            "endpoint": server.endpoint,
+            "access_key": server.access_key,
+            "secret_key": server.secret_key,
+        }
+        self.store = _store(keys)
         self.place = Place(server.endpoint, server.processes)
         self.client = self.store._client
         self.client.create_bucket(Bucket="weighbridge")
@@ -86,6 +91,32 @@ class Bucket:
         with file.open("rb") as source:
             self._sha256, _size = self.store.put(source)
 
+    def at(self, endpoint: str) -> Bucket:
+        """The same bucket by another way."""
+        other = copy(self)
+        other.store = _store(self._keys | {"endpoint": endpoint})
+        return other
+
+    def read_ahead(self) -> float:
+        """Take the SHA-256 of what was put, as the portal does; seconds."""
+        begun = time.perf_counter()
+        with self.store.open(self._sha256) as source:
+            self._check(hashlib.file_digest(source, "sha256").hexdigest())
+        return time.perf_counter() - begun
+
+    def read_whole(self) -> float:
+        """Take it of one answer; seconds."""
+        begun, digest = time.perf_counter(), hashlib.sha256()
+        answer = self.store._client.get_object(Bucket="weighbridge", Key=f"blobs/{self._sha256}")
+        for piece in answer["Body"].iter_chunks(1 << 20):
+            digest.update(piece)
+        self._check(digest.hexdigest())
+        return time.perf_counter() - begun
+
+    def _check(self, digest: str) -> None:
+        if digest != self._sha256:
+            raise RuntimeError("What was read is not what was put.")
+
     def link(self) -> str:
         """A presigned GET, as the portal makes it."""
         return str(self.store.link(self._sha256, name=NAME, content_type="application/octet-stream"))
@@ -93,6 +124,10 @@ class Bucket:
     def forget(self, sha256: str) -> None:
         """Make room."""
         self.store.delete(sha256)
+
+
+def _store(keys: dict[str, str]) -> Any:
+    return import_module("releases.storage.s3").S3Store(bucket="weighbridge", region="us-east-1", **keys)
 
 
 class Sender:

@@ -8,14 +8,11 @@ An advisory lock of the worker's own connection keeps two from one batch, and go
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
 from inference import principals
@@ -25,6 +22,7 @@ from inference.batches import actions, results, rows, standing
 from inference.batches.courier import Courier
 from inference.batches.rows import Problem, Survey
 from inference.introspection import refusal
+from portal.postgres import locks
 from releases.storage.drawer import drawer
 
 logger = logging.getLogger(__name__)
@@ -42,7 +40,7 @@ _ENDINGS: Final = {
 
 def run(pk: UUID) -> None:
     """Bring a batch as far as this turn allows. Does nothing while another worker has it, or when it is over."""
-    with _alone(pk) as alone:
+    with locks.alone(f"batch {pk}") as alone:
         batch = Batch.objects.select_related("token__user", "token__project", "project").filter(pk=pk).first()
         if not alone or batch is None:
             return
@@ -138,18 +136,3 @@ def _others_wait(batch: Batch) -> bool:
     """Whether a live batch has no worker: those that have one tell of it twice a second."""
     silent = Batch.objects.silent(timezone.now() - 20 * timedelta(seconds=BEAT_S))
     return silent.exclude(pk=batch.pk).exists()
-
-
-@contextmanager
-def _alone(pk: UUID) -> Iterator[bool]:
-    """Whether this connection alone has the batch, for as long as it is open or until the end of the block."""
-    key = [f"batch {pk}"]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", key)
-        alone = bool(cursor.fetchone()[0])
-    try:
-        yield alone
-    finally:
-        if alone:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", key)

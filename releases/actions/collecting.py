@@ -43,6 +43,8 @@ def collect_garbage(*, by: User | None = None, grace: timedelta = GRACE, dry_run
     committing.py) has it first, and it stays, or comes after, and is told to store the file again.
     """
     before = timezone.now() - max(grace, LEAST_GRACE)
+    if not dry_run:
+        _forget_deleted(before)
     sizes = [size for page in _strays(before) for size in _adopt(page, dry_run=dry_run)]
     sizes += [size for sha256, size in _unneeded(before) if dry_run or _remove(sha256, before)]
     if not dry_run:
@@ -56,6 +58,17 @@ def collect_garbage(*, by: User | None = None, grace: timedelta = GRACE, dry_run
             staged=found.staged, staged_bytes=found.staged_bytes,
         )  # fmt: skip
     return found
+
+
+def _deleted(before: datetime) -> QuerySet[File]:
+    """Files of models that were never published and that their labs deleted before then."""
+    return File.objects.filter(revision__model__opened_at=None, revision__model__withdrawn_at__lt=before)
+
+
+def _forget_deleted(before: datetime) -> None:
+    """Name their objects no more; the revisions stay, as the history of a name that stays taken."""
+    while page := list(_deleted(before).values_list("pk", flat=True)[:10_000]):
+        File.objects.filter(pk__in=page).delete()
 
 
 def _strays(before: datetime) -> Iterator[list[Blob]]:
@@ -78,7 +91,7 @@ def _adopt(strays: list[Blob], *, dry_run: bool) -> list[int]:
 
 
 def _garbage(before: datetime) -> QuerySet[Blob]:
-    named = File.objects.filter(blob=OuterRef("pk"))
+    named = File.objects.filter(blob=OuterRef("pk")).exclude(pk__in=_deleted(before))
     announced = Upload.objects.filter(sha256=OuterRef("pk"), ends_at__gt=timezone.now())
     return Blob.objects.filter(~Exists(named), ~Exists(announced), arrived_at__lt=before)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -14,17 +15,21 @@ from django.utils import timezone
 
 from portal.errors import Conflict, Invalid, NotAllowed, Unavailable
 from portal.people.models import Lab, User
+from portal.postgres import locks
+from portal.sweeps import sweep
 from releases import formats, git
 from releases.actions.committing import NewFile
 from releases.actions.rights import require_open, require_staff
 from releases.models import Blob, BlobState, Model, Upload
-from releases.storage import Mismatch, store
+from releases.storage import Away, Mismatch, store
 
 PART_BYTES: Final = 64 << 20
 """A part of a file; 50 GB make 746 of them, where S3 takes 10,000."""
 EMPTY: Final = hashlib.sha256().hexdigest()
 LIFE: Final = timedelta(hours=24)
 """Clients ask for every link of a session before the first byte moves."""
+PATIENCE_S: Final = 45
+"""How long a call waits for another that reads the same file back: less than the minute after which proxies give up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,8 @@ def begin_upload(*, model: Model, sha256: str, size: int, by: User, parted: bool
     """Links for a file that the lab's publisher is to send, one if not `parted`; None when the lab has it already.
 
     Only what the lab itself holds counts: knowing a digest, which is public, gives nobody another lab's file. Raises
-    Invalid for an impossible digest or size.
+    Invalid for an impossible digest or size, Unavailable while an earlier upload of it is being read back, or the store
+    is away.
     """
     require_open()
     require_staff(by, model.lab)
@@ -49,10 +55,13 @@ def begin_upload(*, model: Model, sha256: str, size: int, by: User, parted: bool
         raise Invalid("An oid is a SHA-256 in 64 lower-case hex digits.")
     if not 0 < size <= formats.FILE_MAX:
         raise Invalid(f"A file has between 1 and {formats.FILE_MAX:,} bytes. Split larger ones into shards.")
+    if Upload.objects.filter(model__lab=model.lab, sha256=sha256, blob=None).exists():
+        with _reading(model.lab, sha256):  # a client whose connection was cut in that time begins anew
+            pass
     held = Blob.objects.of_lab(model.lab).filter(pk=sha256).first()
-    if held is not None:
-        if held.size != size:
-            raise Invalid(f"The object {sha256[:12]} has {held.size:,} bytes, not {size:,}.")
+    if held is not None and held.size != size:
+        raise Invalid(f"The object {sha256[:12]} has {held.size:,} bytes, not {size:,}.")
+    if held is not None and _still_wanted(held):
         return None
     upload = Upload(model=model, user=by, sha256=sha256, size=size, ends_at=timezone.now() + LIFE)
     part_bytes = PART_BYTES if parted else size
@@ -66,7 +75,8 @@ def finish_upload(*, upload: Upload, etags: Sequence[str]) -> Blob:
     """Read back what came, and keep it if it is what was announced; may be repeated.
 
     Not one transaction: reading 50 GB takes its time. Raises Invalid when it is something else, Conflict when a part
-    is missing, NotAllowed when the upload has ended or its publisher is one no longer, Unavailable while the store is away.
+    is missing, NotAllowed when the upload has ended or its publisher is one no longer, Unavailable while the store is away
+    or another call reads it.
     """
     require_open()
     if upload.blob:
@@ -76,24 +86,17 @@ def finish_upload(*, upload: Upload, etags: Sequence[str]) -> Blob:
     if upload.user is None or not upload.user.is_active:
         raise NotAllowed("The account that began this upload is closed.", code="not_staff")
     require_staff(upload.user, upload.model.lab)
-    try:
-        store().finish(upload.key, upload.reference, etags, sha256=upload.sha256, size=upload.size)
-    except FileNotFoundError as fault:
-        upload.refresh_from_db(fields=["blob"])
-        if upload.blob:  # a call beside this one was sooner
-            return upload.blob
-        raise Conflict("Not every part of this file has arrived. Upload it again.") from fault
-    except OSError as fault:
-        raise Unavailable(
-            "The store did not answer. Try again in a minute: what has arrived is kept.",
-            retry_after_s=60,
-            code="store_away",
-        ) from fault
-    except Mismatch as fault:
-        raise Invalid(f"What arrived is not the file that was announced: {fault}. Upload it again.") from fault
-    blob = _arrived(upload)
+    with _reading(upload.model.lab, upload.sha256):
+        kept = Upload.objects.select_related("blob").filter(pk=upload.pk).first()
+        if kept is None:
+            raise NotAllowed("This upload has ended. Upload the file again.", code="upload_ended")
+        if kept.blob:  # by the call that this one has waited for
+            return kept.blob
+        _read_back(upload, etags)
+        blob = _arrived(upload)
     # Only now: killed before, the same call goes on from what came.
-    store().abandon(upload.key, upload.reference)
+    with suppress(Away):  # what is left in staging is swept
+        store().abandon(upload.key, upload.reference)
     return blob
 
 
@@ -114,6 +117,39 @@ def held_file(*, lab: Lab, path: str, sha256: str) -> NewFile:
         return NewFile(path, blob.size, sha256, git.blob_id(source.read()), lfs=False)
 
 
+@contextmanager
+def _reading(lab: Lab, sha256: str) -> Iterator[None]:
+    """Alone with this file of the lab. Raises Unavailable when somebody else is that for longer than one can wait."""
+    with locks.alone(_name(lab, sha256), within_s=PATIENCE_S) as alone:
+        if not alone:
+            raise Unavailable(
+                "What has arrived of this file is being read back. Try again in a minute; nothing needs to be sent anew.",
+                retry_after_s=60,
+                code="being_read",
+            )
+        yield
+
+
+def _read_back(upload: Upload, etags: Sequence[str]) -> None:
+    try:
+        store().finish(upload.key, upload.reference, etags, sha256=upload.sha256, size=upload.size)
+    except FileNotFoundError as fault:
+        raise Conflict("Not every part of this file has arrived. Upload it again.") from fault
+    except OSError as fault:
+        raise Unavailable(
+            "The store did not answer. Try again in a minute: what has arrived is kept.",
+            retry_after_s=60,
+            code="store_away",
+        ) from fault
+    except Mismatch as fault:
+        raise Invalid(f"What arrived is not the file that was announced: {fault}. Upload it again.") from fault
+
+
+def _still_wanted(held: Blob) -> bool:
+    """Keep it for as long as if it had just come: the commit that names it is on its way. False: it went this moment."""
+    return bool(Blob.objects.filter(pk=held.pk).update(arrived_at=timezone.now()))
+
+
 @transaction.atomic
 def _arrived(upload: Upload) -> Blob:
     blob, _new = Blob.objects.get_or_create(
@@ -126,9 +162,18 @@ def _arrived(upload: Upload) -> Blob:
 
 def purge_uploads() -> int:
     """Drop uploads whose time is over before they became whole; how many there were."""
-    now = timezone.now()
-    ended = list(Upload.objects.filter(blob=None, ends_at__lt=now)[:1000])
-    for upload in ended:
+    ended = Upload.objects.filter(blob=None, ends_at__lt=timezone.now()).select_related("model__lab")
+    return sweep(list(ended[:1000]), _purge)
+
+
+def _purge(upload: Upload) -> int:
+    """One of them, unless its last call came in time and is still being carried out."""
+    with locks.alone(_name(upload.model.lab, upload.sha256)) as alone:
+        if not alone:
+            return 0
         store().abandon(upload.key, upload.reference)
-    Upload.objects.filter(pk__in=[upload.pk for upload in ended]).delete()
-    return len(ended)
+        return Upload.objects.filter(pk=upload.pk, blob=None).delete()[0]
+
+
+def _name(lab: Lab, sha256: str) -> str:
+    return f"upload {lab.pk} {sha256}"

@@ -17,13 +17,13 @@ from django.conf import settings
 from releases.permits import MAX_TTL_S
 from releases.storage.local import LocalStore
 from releases.storage.s3 import S3Store
-from releases.storage.staging import Mismatch, Slots
+from releases.storage.staging import Away, Mismatch, Slots
 
-__all__ = ["MAX_TTL_S", "BlobStore", "Mismatch", "Slots", "store"]
+__all__ = ["MAX_TTL_S", "Away", "BlobStore", "Mismatch", "Slots", "store"]
 
 
 class BlobStore(Protocol):
-    """A place for immutable objects named by their SHA-256. Reading raises OSError where the place itself is away."""
+    """A place for immutable objects named by their SHA-256. Everything raises Away where the place itself is away or full."""
 
     def put(self, source: BinaryIO, *, moved: Callable[[int], None] | None = None) -> tuple[str, int]:
         """Take all of a seekable source; (sha256, bytes). Safe to repeat; nothing is visible until it is whole.

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from django.conf import settings
 
-from releases.storage import s3
+from releases.storage import service
 
 DOCUMENTS: Final = settings.ROOT / "infra" / "s3"
 
@@ -66,7 +66,7 @@ def prepare(client: Any, bucket: str, told: list[Step]) -> Iterator[tuple[str, s
     for step in told:
         try:
             getattr(client, step.operation)(Bucket=bucket, **{step.argument: step.sent()})
-        except s3.FAULTS as fault:
+        except service.FAULTS as fault:
             yield step.name, str(fault)
         else:
             yield step.name, ""

@@ -16,14 +16,15 @@ from typing import Any, BinaryIO, Final, Protocol, cast
 
 from django.conf import settings
 
-from releases.storage import s3
+from releases.storage.service import asked, connect
+from releases.storage.staging import room
 
 _NAME: Final = re.compile(r"[0-9a-f]{32}")
 _PIECE: Final = 1 << 20
 
 
 class Drawer(Protocol):
-    """Private files, each under 32 hexadecimal digits."""
+    """Private files, each under 32 hexadecimal digits. Everything raises Away where their place is away or full."""
 
     def put(self, name: str, source: BinaryIO) -> int:
         """Take all of a seekable source; its bytes. Replaces what lay there; nothing is visible until it is whole."""
@@ -41,6 +42,7 @@ class LocalDrawer:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    @room()
     def put(self, name: str, source: BinaryIO) -> int:
         """Copy beside it, fsync, rename."""
         target = self._place(name)
@@ -80,32 +82,33 @@ class S3Drawer:
         source.seek(0, os.SEEK_END)
         size = source.tell()
         source.seek(0)
-        self._client.upload_fileobj(source, self._bucket, _key(name))
+        with asked(name):
+            self._client.upload_fileobj(source, self._bucket, _key(name))
         return size
 
     def open(self, name: str) -> AbstractContextManager[BinaryIO]:
         """A copy of the object, that goes when it is closed."""
         copy = tempfile.TemporaryFile()  # noqa: SIM115 the caller closes it
         try:
-            self._client.download_fileobj(self._bucket, _key(name), copy)
-        except s3.FAULTS as fault:
+            with asked(name):
+                self._client.download_fileobj(self._bucket, _key(name), copy)
+        except OSError:
             copy.close()
-            if s3.is_missing(fault):
-                raise FileNotFoundError(name) from fault
             raise
         copy.seek(0)
         return cast("AbstractContextManager[BinaryIO]", copy)
 
     def delete(self, name: str) -> None:
         """Remove the object."""
-        self._client.delete_object(Bucket=self._bucket, Key=_key(name))
+        with asked(name):
+            self._client.delete_object(Bucket=self._bucket, Key=_key(name))
 
 
 @cache
 def drawer() -> Drawer:
     """The drawer of the store that the settings name."""
     if settings.STORE == "s3":
-        client = s3.connect(
+        client = connect(
             settings.S3_ACCESS_KEY, settings.S3_SECRET_KEY, endpoint=settings.S3_ENDPOINT, region=settings.S3_REGION,
             addressing=settings.S3_ADDRESSING_STYLE,
         )  # fmt: skip

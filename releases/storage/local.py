@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, Final
 
 from releases.permits import MAX_TTL_S, PartPermit, Permit, place, staged
-from releases.storage.staging import Mismatch, Slots, spans
+from releases.storage.staging import Mismatch, Slots, room, spans
 
 _PIECE: Final = 1 << 20
 
@@ -27,6 +27,7 @@ class LocalStore:
         self._root = root
         self._key = key
 
+    @room()
     def put(self, source: BinaryIO, *, moved: Callable[[int], None] | None = None) -> tuple[str, int]:
         """Copy and hash in one pass, fsync, then rename to the name: a killed copy leaves only a file in `staging/`."""
         staging = self._root / "staging"
@@ -61,6 +62,7 @@ class LocalStore:
         """Remove the object's file."""
         place(self._root, sha256).unlink(missing_ok=True)
 
+    @room()
     def begin(self, key: str, size: int, *, part_bytes: int, ttl_s: int) -> Slots:
         """An empty file of the full length, without blocks, and a signed PUT for each part of it."""
         target = staged(self._root, key)

@@ -8,7 +8,7 @@ from typing import BinaryIO, cast
 
 from django.conf import settings
 
-from releases.storage import s3
+from releases.storage import service
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Prefix:
 
     def __init__(self, bucket: str, prefix: str) -> None:
         self._bucket, self._prefix = bucket, prefix
-        self._client = s3.connect(
+        self._client = service.connect(
             settings.INGEST_S3_ACCESS_KEY, settings.INGEST_S3_SECRET_KEY, endpoint=settings.INGEST_S3_ENDPOINT,
             region=settings.INGEST_S3_REGION, addressing=settings.INGEST_S3_ADDRESSING_STYLE,
         )  # fmt: skip
@@ -38,7 +38,7 @@ class Prefix:
             ):
                 for entry in page.get("Contents", ()):
                     yield Object(entry["Key"], entry["Size"], entry["ETag"])
-        except s3.FAULTS as fault:
+        except service.FAULTS as fault:
             raise OSError(f"The bucket {self._bucket!r} cannot be listed: {fault}") from fault
 
     def open(self, held: Object, offset: int) -> BinaryIO:
@@ -46,5 +46,5 @@ class Prefix:
         what = {"Bucket": self._bucket, "Key": held.key, "IfMatch": held.etag}
         try:
             return cast("BinaryIO", self._client.get_object(**what, Range=f"bytes={offset}-")["Body"])
-        except s3.FAULTS as fault:
+        except service.FAULTS as fault:
             raise OSError(f"{held.key} cannot be read: {fault}") from fault

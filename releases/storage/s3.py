@@ -1,34 +1,24 @@
-"""Objects in a bucket, through any S3 API: `blobs/<sha256>`, links presigned with SigV4.
-
-Checksums of the API's own are sent only where a server demands them ("when_required"): servers other than AWS's
-refuse or ignore the newer ones. The SHA-256 is ours, computed over what we sent.
-"""
+"""Objects in a bucket, through any S3 API: `blobs/<sha256>`, links presigned with SigV4."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from typing import Any, BinaryIO, Final, cast
 
-import boto3
 from boto3.s3.transfer import TransferConfig
-from botocore.client import BaseClient
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from releases.permits import MAX_TTL_S, disposition
-from releases.storage.staging import Mismatch, Slots, spans
+from releases.storage.ranged import Ranged
+from releases.storage.service import FAULTS, MISSING, asked, code_of, connect
+from releases.storage.staging import Away, Mismatch, Slots, spans
 
 _PIECE: Final = 1 << 20
 _PART: Final = 64 << 20
-FAULTS: Final = (BotoCoreError, ClientError)
-"""What the client raises when the service refuses, or is not there."""
-_MISSING: Final = frozenset({"404", "NoSuchKey", "NotFound"})
-_CHANGED: Final = frozenset({"412", "PreconditionFailed"})
-_ANEW: Final = "it was sent anew while it was read"
+_INCOMPLETE: Final = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall"})
 
 
 class S3Store:
@@ -67,7 +57,8 @@ class S3Store:
             return sha256, size
         sent = _Witness(source, moved)
         transfer = TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART, use_threads=False)
-        self._client.upload_fileobj(sent, self._bucket, _key(sha256), Config=transfer)
+        with asked(sha256):
+            self._client.upload_fileobj(sent, self._bucket, _key(sha256), Config=transfer)
         if sent.digest.hexdigest() != sha256:
             self.delete(sha256)
             raise OSError("The file changed while it was being stored. Publish it again when it rests.")
@@ -83,7 +74,7 @@ class S3Store:
         size = self.size(sha256)
         if size is None:
             raise FileNotFoundError(sha256)
-        reader = io.BufferedReader(_Ranged(self._client, self._bucket, _key(sha256), size), buffer_size=_PIECE)
+        reader = io.BufferedReader(Ranged(self._client, self._bucket, _key(sha256), size), buffer_size=_PIECE)
         return cast("AbstractContextManager[BinaryIO]", reader)
 
     def link(self, sha256: str, *, name: str, content_type: str, ttl_s: int = MAX_TTL_S, span: str = "") -> str:
@@ -102,7 +93,8 @@ class S3Store:
 
     def delete(self, sha256: str) -> None:
         """Remove the object; S3 does not mind when there is none."""
-        self._client.delete_object(Bucket=self._bucket, Key=_key(sha256))
+        with asked(sha256):
+            self._client.delete_object(Bucket=self._bucket, Key=_key(sha256))
 
     def begin(self, key: str, size: int, *, part_bytes: int, ttl_s: int) -> Slots:
         """Presigned PUTs into `staging/`: one for a small object, a multipart upload's parts for any other."""
@@ -110,7 +102,8 @@ class S3Store:
         parts = len(spans(size, part_bytes))
         if parts == 1:
             return Slots([self._signed("put_object", target, ttl_s)])
-        reference = str(self._client.create_multipart_upload(**target)["UploadId"])
+        with asked(key):
+            reference = str(self._client.create_multipart_upload(**target)["UploadId"])
         each = ({**target, "UploadId": reference, "PartNumber": n} for n in range(1, parts + 1))
         return Slots([self._signed("upload_part", one, ttl_s) for one in each], reference)
 
@@ -128,186 +121,65 @@ class S3Store:
             raise FileNotFoundError(key)
         # The link of a single PUT still lives: what is read, and what is copied, must be the same writing of it.
         etag, held = str(head["ETag"]), int(head["ContentLength"])
-        staged = _Ranged(self._client, self._bucket, _staged(key), held, etag=etag)
-        try:
-            with io.BufferedReader(staged, buffer_size=_PIECE) as source:
-                digest = hashlib.file_digest(source, "sha256").hexdigest()
-            if digest != sha256 or held != size:
-                raise Mismatch(f"its SHA-256 is {digest[:12]}…, not {sha256[:12]}…")
-            transfer = TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART)
-            pinned = {"CopySourceIfMatch": etag}
-            self._client.copy(target, self._bucket, _key(sha256), ExtraArgs=pinned, Config=transfer)
-        except FAULTS as fault:
-            if is_missing(fault):  # a call beside this one has finished it
-                raise FileNotFoundError(key) from fault
-            if _is_changed(fault):
-                raise Mismatch(_ANEW) from fault
-            raise _away(fault) from fault
+        staged = Ranged(self._client, self._bucket, _staged(key), held, etag=etag)
+        with io.BufferedReader(staged, buffer_size=_PIECE) as source:
+            digest = hashlib.file_digest(source, "sha256").hexdigest()
+        if digest != sha256 or held != size:
+            raise Mismatch(f"its SHA-256 is {digest[:12]}…, not {sha256[:12]}…")
+        transfer = TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART)
+        with asked(key):  # missing, where a call beside this one has finished it
+            self._client.copy(
+                target, self._bucket, _key(sha256), ExtraArgs={"CopySourceIfMatch": etag}, Config=transfer
+            )
 
     def abandon(self, key: str, reference: str) -> None:
         """Abort the multipart upload, delete what came."""
         target = {"Bucket": self._bucket, "Key": _staged(key)}
         if reference:
-            try:
+            with suppress(FileNotFoundError), asked(key):
                 self._client.abort_multipart_upload(**target, UploadId=reference)
-            except ClientError as error:
-                if error.response["Error"]["Code"] not in _MISSING | {"NoSuchUpload"}:
-                    raise
-        self._client.delete_object(**target)
+        with asked(key):
+            self._client.delete_object(**target)
 
     def held(self) -> Iterator[tuple[str, int, datetime]]:
         """Every object under `blobs/`."""
-        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=_key("")):
-            for found in page.get("Contents", ()):
-                yield found["Key"].removeprefix(_key("")), int(found["Size"]), found["LastModified"]
+        with asked(_key("")):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=_key("")):
+                for found in page.get("Contents", ()):
+                    yield found["Key"].removeprefix(_key("")), int(found["Size"]), found["LastModified"]
 
     def sweep(self, before: datetime, *, dry_run: bool) -> tuple[int, int]:
         """Objects and unfinished multipart uploads; the bytes of the latter's parts are not known."""
         staging = {"Bucket": self._bucket, "Prefix": _staged("")}
-        listed = self._client.get_paginator("list_objects_v2").paginate(**staging)
-        old = [o for page in listed for o in page.get("Contents", ()) if o["LastModified"] < before]
-        begun = self._client.get_paginator("list_multipart_uploads").paginate(**staging)
-        open_since = [u for page in begun for u in page.get("Uploads", ()) if u["Initiated"] < before]
+        with asked(_staged("")):
+            listed = self._client.get_paginator("list_objects_v2").paginate(**staging)
+            old = [o for page in listed for o in page.get("Contents", ()) if o["LastModified"] < before]
+            begun = self._client.get_paginator("list_multipart_uploads").paginate(**staging)
+            open_since = [u for page in begun for u in page.get("Uploads", ()) if u["Initiated"] < before]
         if not dry_run:
             for upload in open_since:
                 self.abandon(upload["Key"].removeprefix(_staged("")), upload["UploadId"])
             for each in old:
-                self._client.delete_object(Bucket=self._bucket, Key=each["Key"])
+                self.abandon(each["Key"].removeprefix(_staged("")), "")
         return len(old) + len(open_since), sum(int(each["Size"]) for each in old)
 
     def _complete(self, target: dict[str, str], reference: str, parts: list[dict[str, Any]]) -> None:
         try:
             self._client.complete_multipart_upload(**target, UploadId=reference, MultipartUpload={"Parts": parts})
         except FAULTS as fault:
-            code = fault.response["Error"]["Code"] if isinstance(fault, ClientError) else ""
-            if code in {"InvalidPart", "InvalidPartOrder", "EntityTooSmall"}:
-                raise FileNotFoundError(code) from fault
-            if code not in _MISSING | {"NoSuchUpload"}:  # it was completed before
-                raise _away(fault) from fault
+            if code_of(fault) in _INCOMPLETE:
+                raise FileNotFoundError(target["Key"]) from fault
+            if code_of(fault) not in MISSING:  # it was completed before
+                raise Away(fault) from fault
 
     def _signed(self, method: str, what: dict[str, Any], ttl_s: int) -> str:
         return str(self._writer.generate_presigned_url(method, Params=what, ExpiresIn=ttl_s))
 
     def _head(self, key: str) -> dict[str, Any] | None:
-        try:
-            head: dict[str, Any] = self._client.head_object(Bucket=self._bucket, Key=key)
-        except FAULTS as fault:
-            if is_missing(fault):
-                return None
-            raise _away(fault) from fault
+        head: dict[str, Any] | None = None
+        with suppress(FileNotFoundError), asked(key):
+            head = self._client.head_object(Bucket=self._bucket, Key=key)
         return head
-
-
-def is_missing(fault: Exception) -> bool:
-    """Whether the service says that there is no such object."""
-    return isinstance(fault, ClientError) and fault.response["Error"]["Code"] in _MISSING
-
-
-def _is_changed(fault: Exception) -> bool:
-    """Whether the service says that the object is not the one any more whose tag was named."""
-    return isinstance(fault, ClientError) and fault.response["Error"]["Code"] in _CHANGED
-
-
-def _away(fault: Exception) -> OSError:
-    """What the readers of a store understand, of a service that refuses or does not answer."""
-    return OSError(f"The store did not answer as it should: {fault}")
-
-
-def connect(access_key: str, secret_key: str, *, endpoint: str, region: str, addressing: str) -> Any:  # noqa: ANN401 boto3 makes its clients at run time
-    """A client of any S3 API, for one identity."""
-    return boto3.client(
-        "s3",
-        endpoint_url=endpoint or None,
-        region_name=region,
-        aws_access_key_id=access_key,
-        aws_secret_access_key=secret_key,
-        config=Config(
-            signature_version="s3v4",
-            s3={"addressing_style": addressing},
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            retries={"max_attempts": 4, "mode": "standard"},
-            connect_timeout=5,
-            read_timeout=60,
-        ),
-    )
-
-
-class _Ranged(io.RawIOBase):
-    """An object read where it is needed: a header of a few kilobytes by one range, all of it by one stream.
-
-    A second read that begins where the first one ended opens the stream.
-    """
-
-    def __init__(self, client: BaseClient, bucket: str, key: str, size: int, *, etag: str = "") -> None:
-        self._client, self._size, self._at = client, size, 0
-        self._what = {"Bucket": bucket, "Key": key, **({"IfMatch": etag} if etag else {})}
-        self._read_to = -1
-        self._stream: Any = None
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence] + offset
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 any writable buffer
-        wanted = min(len(buffer), self._size - self._at)
-        if wanted <= 0:
-            return 0
-        if self._at == self._read_to:
-            piece = self._next(wanted)
-        else:
-            self._drop()
-            piece = self._whole(wanted)
-        buffer[: len(piece)] = piece
-        self._at += len(piece)
-        self._read_to = self._at
-        return len(piece)
-
-    def close(self) -> None:
-        self._drop()
-        super().close()
-
-    def _next(self, wanted: int) -> bytes:
-        """From the stream; where it breaks off, by a request of its own, which may be repeated."""
-        self._stream = self._stream or self._get(f"{self._at}-")
-        try:
-            piece = bytes(self._stream.read(wanted))
-        except BotoCoreError:
-            piece = b""
-        if piece:
-            return piece
-        self._drop()
-        return self._whole(wanted)
-
-    def _whole(self, wanted: int) -> bytes:
-        try:
-            return bytes(self._get(f"{self._at}-{self._at + wanted - 1}").read())
-        except BotoCoreError as fault:
-            raise _away(fault) from fault
-
-    def _get(self, span: str) -> Any:  # noqa: ANN401 botocore's own stream
-        try:
-            return self._client.get_object(**self._what, Range=f"bytes={span}")["Body"]
-        except FAULTS as fault:
-            if is_missing(fault):
-                raise FileNotFoundError(self._what["Key"]) from fault
-            if _is_changed(fault):
-                raise Mismatch(_ANEW) from fault
-            raise _away(fault) from fault
-
-    def _drop(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
 
 
 class _Witness:

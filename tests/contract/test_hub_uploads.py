@@ -6,6 +6,7 @@ import base64
 import hashlib
 import http.client
 import json
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -22,6 +23,7 @@ from releases import actions
 from releases.actions import uploading
 from releases.models import Blob, Model, RefKind, Upload
 from releases.permits import PartPermit
+from releases.storage import store
 from tests.contract.hub import Hub
 from tests.contract.test_hub_wire import ask, bearer
 from tests.portal import world
@@ -111,6 +113,28 @@ def test_a_file_in_parts_arrives_once_and_counts_from_then_on(hub: Hub, publishe
     assert status == 200
     file = Model.objects.get(name="open").tip.files.get(path="big.safetensors")
     assert (file.sha256, file.size, file.lfs, told["commitOid"]) == (OID, len(CONTENT), True, file.revision.commit)
+
+
+def test_a_completion_that_is_asked_twice_reads_once_and_answers_both(
+    hub: Hub, publisher: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy gives up after its minute, and the client asks again while the first call still reads."""
+    upload = batch(hub, publisher)["actions"]["upload"]
+    whole, finish, read = {"oid": OID, "parts": put_all(upload)}, store().finish, threading.Event()
+    readings = []
+
+    def slowly(*args: Any, **kwargs: Any) -> None:
+        readings.append(read.set())
+        time.sleep(2)
+        finish(*args, **kwargs)
+
+    monkeypatch.setattr(store(), "finish", slowly)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(send, hub, local(upload["href"]), whole)
+        assert read.wait(30)
+        second, begun = pool.submit(send, hub, local(upload["href"]), whole), pool.submit(batch, hub, publisher)
+        assert [first.result()[0], second.result()[0], len(readings)] == [200, 200, 1]
+        assert "actions" not in begun.result(), "nor is it sent again by a run that begins meanwhile"
 
 
 def test_a_digest_is_no_right_to_another_labs_file(hub: Hub) -> None:

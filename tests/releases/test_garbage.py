@@ -202,3 +202,38 @@ def test_a_row_that_is_named_meanwhile_is_looked_at_again(lyceum: world.World, p
     commit(model, lyceum.manager, body)
     assert collecting._remove(sha256, timezone.now()) is False
     assert held(sha256) == (True, True)
+
+
+@pytest.mark.django_db
+def test_the_files_of_a_model_that_its_lab_deleted_go_after_the_grace(lyceum: world.World, publish: Publish) -> None:
+    """Never published, so nobody can name them any more; its revisions stay, as the history of a name that is taken."""
+    kept, body = publish(lyceum, "kept"), b"weights that nobody will see"
+    gone = actions.open_model(lab=lyceum.lab, name="gone", by=lyceum.manager)
+    draft = actions.begin(model=gone, by=lyceum.manager)
+    sha256 = orphan(body)
+    actions.commit(model=gone, files=[file_of(body)], by=lyceum.manager, message="weights")
+    actions.delete_model(model=gone, by=lyceum.manager)
+    assert actions.collect_garbage().objects == 0, "a week in which the operator can bring it back"
+    Model.objects.filter(pk=gone.pk).update(withdrawn_at=timezone.now() - OLD)
+    assert actions.collect_garbage(dry_run=True).objects == 1
+    assert held(sha256) == (True, True), "counted, not done"
+    assert actions.collect_garbage().objects == 1
+    assert held(sha256) == (False, False)
+    assert gone.revisions.count() == 2
+    assert draft
+    assert kept.revisions.filter(files__isnull=False).exists()
+
+
+@pytest.mark.django_db
+def test_what_a_lab_is_told_it_has_stays_until_it_has_committed_it(lyceum: world.World, publish: Publish) -> None:
+    """Uploaded long ago and never named: between the answer "you have it" and the commit, the collector must not come."""
+    model, body = publish(lyceum, "one"), b"uploaded long ago"
+    sha256 = orphan(body)
+    long_ago = timezone.now() - OLD
+    Upload.objects.create(
+        model=model, user=lyceum.manager, sha256=sha256, size=len(body), blob_id=sha256, ends_at=long_ago
+    )
+    assert actions.collect_garbage(dry_run=True).objects == 1
+    assert actions.begin_upload(model=model, sha256=sha256, size=len(body), by=lyceum.manager) is None
+    assert actions.collect_garbage().objects == 0
+    assert held(sha256) == (True, True)

@@ -7,7 +7,7 @@ import http.client
 import io
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,11 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from portal.errors import Unavailable
 from releases.blobs import Blobs
 from releases.permits import MAX_TTL_S, Permit
 from releases.storage import BlobStore, Mismatch
+from releases.storage.drawer import S3Drawer
 from releases.storage.local import LocalStore
 from releases.storage.s3 import S3Store
 from tests.contract.hub import serving
@@ -321,6 +323,35 @@ def test_a_service_that_refuses_or_is_not_there_is_told_from_an_object_that_is_m
             with pytest.raises(OSError, match="store") as told:
                 held.read()
             assert not isinstance(told.value, FileNotFoundError)
+
+
+def test_whatever_is_asked_of_a_service_that_is_not_there_a_client_is_told_to_come_again(
+    s3_server: swift.Swift, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of these stands behind a page or a door of the portal, which says 503 of an Unavailable and 500 of the rest."""
+    good = bucket_of(s3_server)
+    bad = S3Store(
+        bucket=good._bucket, endpoint="http://127.0.0.1:9", region="us-east-1", access_key="a", secret_key="b"
+    )
+    monkeypatch.setattr(bad._client._endpoint, "_needs_retry", lambda *_args, **_kwargs: False)  # else half a minute
+    mine = S3Drawer(bad._client, good._bucket)
+    asked: list[Callable[[], Any]] = [
+        lambda: bad.begin("9" * 32, 3 * PART, part_bytes=PART, ttl_s=60),
+        lambda: bad.put(io.BytesIO(BODY)),
+        lambda: bad.delete(DIGEST),
+        lambda: bad.abandon("9" * 32, "reference"),
+        lambda: bad.abandon("9" * 32, ""),
+        lambda: list(bad.held()),
+        lambda: bad.sweep(datetime.now(UTC), dry_run=False),
+        lambda: mine.put("0" * 32, io.BytesIO(BODY)),
+        lambda: mine.open("0" * 32),
+        lambda: mine.delete("0" * 32),
+    ]
+    for ask in asked:
+        with pytest.raises(Unavailable, match="Try again in a minute"):
+            ask()
+    with pytest.raises(FileNotFoundError):
+        S3Drawer(good._client, good._bucket).open("0" * 32)
 
 
 @pytest.mark.parametrize("identities", [bucket_of, tiers_of])

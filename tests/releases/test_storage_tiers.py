@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 
 from releases.actions.collecting import GRACE
 from releases.actions.uploading import LIFE
-from releases.storage import bucket, s3
+from releases.storage import bucket, s3, service
 from releases.storage.s3 import S3Store
 from tests.releases import rgw, swift
 from tests.releases.test_storage import BODY, WHOLE, fetch, put_part, refused, signer
@@ -84,7 +84,7 @@ def test_the_command_shows_what_it_would_set_and_wants_all_three_names_or_none(c
 def test_the_command_says_what_a_service_does_not_take(s3_server: swift.Swift, settings: Any, capsys: Any) -> None:
     """Swift knows none of the four; the portal works without them."""
     use(settings, s3_server.endpoint, s3_server.access_key, s3_server.secret_key)
-    s3.connect(
+    service.connect(
         s3_server.access_key, s3_server.secret_key, endpoint=s3_server.endpoint, region="us-east-1", addressing="path"
     ).create_bucket(Bucket="told")
     with pytest.raises(CommandError, match=r"public-access-block, lifecycle, cors, policy\. docs/running\.md"):
@@ -105,7 +105,7 @@ def gateway() -> Iterator[rgw.Rgw]:
 
 
 def client_of(server: rgw.Rgw, user: str) -> Any:
-    return s3.connect(user, server.secrets[user], endpoint=server.endpoint, region="us-east-1", addressing="path")
+    return service.connect(user, server.secrets[user], endpoint=server.endpoint, region="us-east-1", addressing="path")
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ document.addEventListener("DOMContentLoaded", () => {
       body: JSON.stringify(body),
     });
     if (answer.redirected) throw new Error(answer.statusText);
-    const told = await answer.json();
-    if (!answer.ok) throw new Error(told.title || told.error || answer.statusText);
+    const told = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw Object.assign(new Error(told.title || told.error || answer.statusText), { status: answer.status });
     return told;
   };
 
@@ -119,9 +119,14 @@ document.addEventListener("DOMContentLoaded", () => {
       keep(key, note);
     }
     say(entry, words.checking);
-    localStorage.removeItem(key); // whatever the answer: what does not match is sent anew
     const parts = note.etags.map((etag, n) => ({ partNumber: n + 1, etag }));
-    await ask(note.complete, { oid: entry.sha256, parts });
+    try {
+      await ask(note.complete, { oid: entry.sha256, parts });
+    } catch (error) {
+      if (error.status < 500) localStorage.removeItem(key); // what does not match is sent anew
+      throw error;
+    }
+    localStorage.removeItem(key);
     return words.done;
   };
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from releases.storage import bucket, s3
+from releases.storage import bucket, service
 
 
 class Command(BaseCommand):
@@ -45,7 +45,7 @@ class Command(BaseCommand):
     def _tell(self, steps: list[bucket.Step]) -> None:
         if settings.STORE != "s3":
             raise CommandError("This portal has no bucket: STORE is not s3.")
-        owner = s3.connect(
+        owner = service.connect(
             settings.S3_OWNER_ACCESS_KEY or settings.S3_ACCESS_KEY, settings.S3_OWNER_SECRET_KEY or settings.S3_SECRET_KEY,
             endpoint=settings.S3_ENDPOINT, region=settings.S3_REGION, addressing=settings.S3_ADDRESSING_STYLE,
         )  # fmt: skip
