@@ -107,6 +107,35 @@ def test_a_folder_is_sent_stopped_resumed_and_becomes_a_draft(
     assert draft.message == "First files"
 
 
+@pytest.mark.parametrize(("status", "sent_anew"), [(503, False), (409, True)])
+def test_an_end_that_is_not_told_is_asked_for_again_and_one_that_was_refused_begins_anew(
+    portal: str, lab: world.World, folder: Path, page: Page, status: int, *, sent_anew: bool
+) -> None:
+    """A proxy that gives up with its own HTML is no word of the portal that anything was wrong with what was sent."""
+    signed_in(page, portal, lab.manager)
+    put: list[str] = []
+    page.on("request", lambda request: put.append(request.url) if request.method == "PUT" else None)
+    given = {"left": 1}
+
+    def gives_up(route: Any) -> None:
+        if given["left"]:
+            given["left"] -= 1
+            route.fulfill(status=status, content_type="text/html", body="<h1>Gateway</h1>")
+        else:
+            route.continue_()
+
+    page.route("**/api/uploads/*/complete", gives_up)
+    choose(page, portal, folder)
+    page.get_by_role("button", name="Send").click()
+    page.get_by_text("Sending stopped").wait_for()
+    put.clear()
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_url("**/revisions/*", timeout=30_000)
+    begun = {link.split("?")[0].rpartition("/")[0] for link in put}
+    large = actions.files_of(actions.head_of(Model.objects.get(name="mine"), "main"))
+    assert (len(begun) == len(large)) == sent_anew
+
+
 def test_a_browser_that_can_note_nothing_more_sends_all_the_same_and_forgets_what_is_over(
     portal: str, lab: world.World, folder: Path, page: Page
 ) -> None:
