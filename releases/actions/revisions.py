@@ -43,15 +43,10 @@ def publish(*, revision: Revision, by: User | None) -> Revision:
         raise Conflict("The opening of this revision is planned. Cancel the plan first, or let it open by itself.")
     now = timezone.now()
     Revision.objects.filter(pk=locked.pk).update(state=State.PUBLISHED.value, published_at=now)
-    Model.objects.filter(pk=locked.model_id).update(
-        main=locked.pk,
-        parameters=locked.facts.get("parameters", 0),
-        licence=cards.licence(locked),
-        opened_at=Coalesce("opened_at", now),
-    )
+    Model.objects.filter(pk=locked.model_id).update(opened_at=Coalesce("opened_at", now))
+    _name(locked, locked.model)
     proving.prove(revision=Revision.objects.select_related("model__lab", "model__gate__lab").get(pk=locked.pk))
     Family.objects.filter(models=locked.model_id).update(changed_at=now)
-    _tell_family(locked.model)
     freeze_with(locked.model)
     index_model(locked.model)
     trail.record(
@@ -88,9 +83,7 @@ def withdraw(*, revision: Revision, by: User | None, reason: str, instead: str =
         withdrawn_instead=replacement(instead, gone=locked),
     )  # fmt: skip
     last = Revision.objects.published().filter(model=locked.model_id).order_by("-published_at").first()
-    Model.objects.filter(pk=locked.model_id).update(
-        main=last, parameters=last.facts.get("parameters", 0) if last else 0
-    )
+    _name(last, locked.model)
     Model.objects.filter(pk=locked.model_id, tip=locked.pk).update(tip=last)
     index_model(locked.model)
     trail.record(
@@ -117,7 +110,13 @@ def step(revision: Revision, verb: Verb, by: User | None) -> Revision:
     return locked
 
 
-def _tell_family(model: Model) -> None:
+def _name(main: Revision | None, model: Model) -> None:
+    """What `main` names from now on, and what the model and its family are said to be by it."""
+    Model.objects.filter(pk=model.pk).update(
+        main=main,
+        parameters=main.facts.get("parameters", 0) if main else 0,
+        licence=cards.licence(main) if main else "",
+    )
     if model.family_id:
         largest = (
             Model.objects.filter(family=model.family_id).order_by("-parameters").values_list("parameters", flat=True)[0]

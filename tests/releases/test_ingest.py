@@ -23,6 +23,7 @@ from portal.switches.models import Switch, flip
 from releases import actions
 from releases.ingest import ingest
 from releases.models import Blob, File, Model, Revision
+from releases.search_models import Findable
 from releases.storage import store
 from tests.portal.world import World
 from tests.releases.folders import model_folder, weights
@@ -147,6 +148,26 @@ def test_withdrawing_falls_back_to_the_one_before(lyceum: World, tmp_path: Path)
     actions.withdraw(revision=first, by=lyceum.manager, reason="All wrong.")
     model.refresh_from_db()
     assert model.main_id is None
+
+
+def test_a_withdrawal_takes_back_what_the_model_and_its_family_were_said_to_be_by_it(
+    lyceum: World, tmp_path: Path
+) -> None:
+    """The licence is shown, searched and filtered by; a family is as large as its largest member."""
+    family = actions.open_family(lab=lyceum.lab, slug="pico", title="Pico", summary="Small ones.", by=lyceum.manager)
+    model = actions.open_model(lab=lyceum.lab, name="pico", by=lyceum.manager, family=family)
+    for n, (licence, elements) in enumerate([("mit", 20), ("openrail", 500)]):
+        folder = model_folder(tmp_path / str(n), seed=n, elements=elements)
+        (folder / "README.md").write_text(f"---\nlicense: {licence}\n---\n# A model\n")
+        last = ingest(folder, model=model, by=lyceum.manager, publish=True)
+    model.refresh_from_db()
+    family.refresh_from_db()
+    assert (model.licence, family.largest) == ("openrail", model.parameters)
+    actions.withdraw(revision=last, by=lyceum.manager, reason="Wrong licence.")
+    model.refresh_from_db()
+    family.refresh_from_db()
+    assert (model.licence, family.largest) == ("mit", model.parameters)
+    assert "openrail" not in Findable.objects.get(model=model).names
 
 
 @pytest.mark.parametrize(
