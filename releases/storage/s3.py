@@ -18,6 +18,8 @@ from releases.storage.staging import Away, Mismatch, Slots, spans
 
 _PIECE: Final = 1 << 20
 _PART: Final = 64 << 20
+PREFIXES: Final = ("blobs/", "staging/", "private/")
+"""Where the portal's objects lie: released, on their way, and the drawer's."""
 _INCOMPLETE: Final = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall"})
 
 
@@ -134,12 +136,10 @@ class S3Store:
 
     def abandon(self, key: str, reference: str) -> None:
         """Abort the multipart upload, delete what came."""
-        target = {"Bucket": self._bucket, "Key": _staged(key)}
         if reference:
-            with suppress(FileNotFoundError), asked(key):
-                self._client.abort_multipart_upload(**target, UploadId=reference)
+            self._abort(_staged(key), reference)
         with asked(key):
-            self._client.delete_object(**target)
+            self._client.delete_object(Bucket=self._bucket, Key=_staged(key))
 
     def held(self) -> Iterator[tuple[str, int, datetime]]:
         """Every object under `blobs/`."""
@@ -149,19 +149,28 @@ class S3Store:
                     yield found["Key"].removeprefix(_key("")), int(found["Size"]), found["LastModified"]
 
     def sweep(self, before: datetime, *, dry_run: bool) -> tuple[int, int]:
-        """Objects and unfinished multipart uploads; the bytes of the latter's parts are not known."""
-        staging = {"Bucket": self._bucket, "Prefix": _staged("")}
+        """Objects in staging, and multipart uploads to anywhere that were not ended; the bytes of their parts are not known.
+
+        A copy or a sending of ours that was killed leaves parts that no listing of objects shows, and that cost as any.
+        """
         with asked(_staged("")):
-            listed = self._client.get_paginator("list_objects_v2").paginate(**staging)
+            listed = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=_staged(""))
             old = [o for page in listed for o in page.get("Contents", ()) if o["LastModified"] < before]
-            begun = self._client.get_paginator("list_multipart_uploads").paginate(**staging)
-            open_since = [u for page in begun for u in page.get("Uploads", ()) if u["Initiated"] < before]
+            open_since = [u for prefix in PREFIXES for u in self._begun(prefix) if u["Initiated"] < before]
         if not dry_run:
             for upload in open_since:
-                self.abandon(upload["Key"].removeprefix(_staged("")), upload["UploadId"])
+                self._abort(upload["Key"], upload["UploadId"])
             for each in old:
                 self.abandon(each["Key"].removeprefix(_staged("")), "")
         return len(old) + len(open_since), sum(int(each["Size"]) for each in old)
+
+    def _begun(self, prefix: str) -> Iterator[dict[str, Any]]:
+        for page in self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=prefix):
+            yield from page.get("Uploads", ())
+
+    def _abort(self, key: str, reference: str) -> None:
+        with suppress(FileNotFoundError), asked(key):
+            self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=reference)
 
     def _complete(self, target: dict[str, str], reference: str, parts: list[dict[str, Any]]) -> None:
         try:

@@ -24,7 +24,7 @@ from releases.permits import MAX_TTL_S, Permit
 from releases.storage import BlobStore, Mismatch
 from releases.storage.drawer import S3Drawer
 from releases.storage.local import LocalStore
-from releases.storage.s3 import S3Store
+from releases.storage.s3 import PREFIXES, S3Store
 from tests.contract.hub import serving
 from tests.releases import swift
 
@@ -405,6 +405,22 @@ def test_what_was_left_in_staging_is_swept(store: BlobStore, origin: str) -> Non
     assert store.sweep(later, dry_run=False)[0] == 2
     assert store.sweep(later, dry_run=True) == (0, 0)
     assert put_part(origin, slots.links[1], WHOLE[PART : 2 * PART])[0] >= 400, "what was swept takes nothing more"
+
+
+def test_parts_that_a_killed_copy_left_are_swept_and_those_under_way_are_not(s3_server: swift.Swift) -> None:
+    """No listing of objects shows them, and they are paid for."""
+    store, elsewhere = bucket_of(s3_server), "another's/x"
+    keys = [f"{prefix}{'a' * 32}" for prefix in PREFIXES] + [elsewhere]
+    begun = {key: store._client.create_multipart_upload(Bucket=store._bucket, Key=key)["UploadId"] for key in keys}
+    for key, reference in begun.items():
+        part = {"Bucket": store._bucket, "Key": key, "UploadId": reference, "PartNumber": 1}
+        store._client.upload_part(**part, Body=b"1" * PART)
+    now = datetime.now(UTC)
+    assert store.sweep(now - timedelta(minutes=1), dry_run=False) == (0, 0)
+    assert store.sweep(now + timedelta(minutes=1), dry_run=True)[0] == 3
+    assert store.sweep(now + timedelta(minutes=1), dry_run=False)[0] == 3
+    left = store._client.list_multipart_uploads(Bucket=store._bucket).get("Uploads", [])
+    assert [upload["Key"] for upload in left] == [elsewhere], "what is not ours stays"
 
 
 def test_what_is_copied_is_what_was_read(s3_server: swift.Swift, monkeypatch: pytest.MonkeyPatch) -> None:

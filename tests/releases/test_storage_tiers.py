@@ -51,10 +51,13 @@ def test_the_policy_gives_each_identity_what_the_code_does_with_it_and_no_more()
 
 
 def test_the_bucket_forgets_staging_alone_and_never_before_the_portal_would() -> None:
-    (rule,) = documents()["lifecycle"]["Rules"]
-    assert (rule["Filter"], rule["Status"]) == ({"Prefix": s3._staged("")}, "Enabled")
-    for days in (rule["Expiration"]["Days"], rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]):
-        assert timedelta(days=days) > max(GRACE, LIFE)
+    rules = {rule["Filter"]["Prefix"]: rule for rule in documents()["lifecycle"]["Rules"]}
+    assert set(rules) == set(s3.PREFIXES)
+    assert {rule["Status"] for rule in rules.values()} == {"Enabled"}
+    assert [prefix for prefix, rule in rules.items() if "Expiration" in rule] == [s3._staged("")]
+    days = [rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] for rule in rules.values()]
+    for each in (*days, rules[s3._staged("")]["Expiration"]["Days"]):
+        assert timedelta(days=each) > max(GRACE, LIFE)
 
 
 def test_only_the_portals_pages_may_send_and_they_may_read_the_etag() -> None:
@@ -128,7 +131,7 @@ def prepared(gateway: rgw.Rgw, settings: Any) -> S3Store:
 def test_three_identities_under_a_bucket_policy(gateway: rgw.Rgw, prepared: S3Store) -> None:
     store, owner = prepared, client_of(gateway, "owner")
     rules = owner.get_bucket_lifecycle_configuration(Bucket="told")["Rules"]
-    assert [rule["Filter"]["Prefix"] for rule in rules] == ["staging/"]
+    assert {rule["Filter"]["Prefix"] for rule in rules} == set(s3.PREFIXES)
     assert owner.get_bucket_cors(Bucket="told")["CORSRules"][0]["AllowedOrigins"] == [ORIGIN]
     assert (
         json.loads(owner.get_bucket_policy(Bucket="told")["Policy"])
