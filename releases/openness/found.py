@@ -131,7 +131,7 @@ def _declared(revision: Revision) -> dict[str, Any]:
     try:
         with store().open(digest) as source:
             told = texts.read_yaml(source.read(DECLARED_MAX).decode("utf-8", "replace"), _NODES_MAX)
-    except (OSError, yaml.YAMLError, RecursionError, ValueError):
+    except (FileNotFoundError, yaml.YAMLError, RecursionError, ValueError):
         return {}
     return told if isinstance(told, dict) else {}
 

@@ -114,7 +114,7 @@ def _licence(named: str) -> dict[str, str]:
 
 
 def config_of(revision: Revision) -> dict[str, Any]:
-    """`config.json` as a table; empty where there is none that can be read."""
+    """`config.json` as a table; empty where there is none that can be read. Raises Away: what is told is told for good."""
     files = revision.files.filter(path=CONFIG, size__lte=CONFIG_MAX).exclude(blob__state=BlobState.QUARANTINED)
     digest = files.values_list("blob_id", flat=True).first()
     if digest is None:
@@ -122,7 +122,7 @@ def config_of(revision: Revision) -> dict[str, Any]:
     try:
         with store().open(digest) as source:
             told = all_mended(json.loads(source.read(CONFIG_MAX)))
-    except (OSError, ValueError, RecursionError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}
 

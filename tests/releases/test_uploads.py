@@ -22,8 +22,10 @@ from portal.errors import Conflict, NotAllowed, Unavailable
 from portal.people.models import User
 from releases import actions
 from releases.actions import uploading
+from releases.lifecycle import State
 from releases.models import Model, Upload
 from releases.permits import staged
+from releases.proofs import bom
 from releases.storage import Away, store
 from releases.storage.drawer import drawer
 from tests.portal import world
@@ -200,3 +202,28 @@ def test_a_fault_of_another_kind_is_not_taken_for_a_full_disk(upload: Upload, mo
     with pytest.raises(OSError, match="Too many") as told:
         store().put(io.BytesIO(b"a small file of a commit"))
     assert not isinstance(told.value, Unavailable)
+
+
+def test_nothing_is_published_with_a_config_that_the_store_did_not_give(
+    lyceum: world.World, publish: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a revision's documents say is fixed and signed when it is published: an empty architecture would be for good."""
+    model: Model = publish(lyceum, "mine", publish=False)
+    revision = model.tip
+    assert revision
+    config, opened = revision.files.get(path="config.json").sha256, store().open
+
+    def fails(digest: str) -> Any:
+        if digest == config:
+            raise Away(ValueError("not there"))
+        return opened(digest)
+
+    actions.check(revision=revision, by=lyceum.manager)
+    with monkeypatch.context() as patch:
+        patch.setattr(store(), "open", fails)
+        with pytest.raises(Unavailable):
+            actions.publish(revision=revision, by=lyceum.manager)
+    revision.refresh_from_db()
+    assert revision.state == State.CHECKED
+    told = actions.publish(revision=revision, by=lyceum.manager).publication.described
+    assert told == bom.described(revision)
