@@ -306,6 +306,10 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_ROUTES = {
+    # They read the store, for hours: an opening at a date must not wait for them.
+    "releases.tasks.check_revision": {"queue": "checks"},
+    "releases.tasks.scrub": {"queue": "checks"},
+    "releases.tasks.collect_garbage": {"queue": "checks"},
     "releases.tasks.convert": {"queue": "conversion"},  # long, and for the converter alone
     "inference.tasks.run_batch": {"queue": "batches"},  # long too, and never in the way of what people wait for
 }

@@ -26,7 +26,7 @@ def open_due() -> int:
     return actions.open_due()
 
 
-@shared_task
+@shared_task(acks_late=False)  # may outlast the hour after which the broker gives a task to the next worker
 def scrub() -> tuple[int, int]:
     """Nightly: read what was unread longest, up to the bytes of a night; (objects read, objects found bad)."""
     return actions.scrub(blobs=actions.to_scrub(), most_bytes=settings.SCRUB_BYTES)
@@ -51,7 +51,7 @@ def tell_surges() -> int:
     return actions.tell_surges(datetime.now(UTC).date() - timedelta(days=1))
 
 
-@shared_task
+@shared_task(acks_late=False)
 def collect_garbage() -> int:
     """Weekly: objects that nothing needs; how many went."""
     return actions.collect_garbage().objects

@@ -122,10 +122,23 @@ def loops(home: Home, env: Mapping[str, str]) -> list[Spec]:
         _manage("relay", ["relay"], env),
         _manage("post_usage", ["post_usage"], env),
         Spec(name="worker", argv=[sys.executable, *worker], environment=env, tier=1, needed=False),
+        _checker(env, quiet),
         _batches(env, quiet),
     ]
     python = env.get("CONVERTER_PYTHON", str(CONVERTER_PYTHON) if CONVERTER_PYTHON.exists() else "")
     return [*found, _converter(env, quiet)] if python else found
+
+
+def _checker(env: Mapping[str, str], quiet: list[str]) -> Spec:
+    """The worker that reads the store, apart from the other jobs: a large release takes hours, an opening has a date."""
+    worker = ["-m", "celery", "-A", "portal", "worker", "--queues", "checks", "--hostname", "checker@%h"]
+    return Spec(
+        name="checker",
+        argv=[sys.executable, *worker, "--pool", "threads", "--concurrency", "2", *quiet],
+        environment=env,
+        tier=1,
+        needed=False,
+    )
 
 
 def _batches(env: Mapping[str, str], quiet: list[str]) -> Spec:

@@ -15,6 +15,7 @@ from portal.audit.events import Event
 from portal.errors import Invalid
 from portal.outbox import delivery
 from portal.people.models import User
+from portal.postgres import locks
 from releases import formats, gathering, lifecycle
 from releases.actions.revisions import step
 from releases.actions.rights import require_staff
@@ -81,15 +82,21 @@ def request_check(*, revision: Revision, by: User) -> Revision:
 
 
 def carry_out_check(*, pk: int, by: str) -> None:
-    """What request_check() asked for, by a worker. However it ends, nothing waits for it any more: one may ask again."""
-    revision = Revision.objects.select_related("model__lab").get(pk=pk)
-    try:
-        check(revision=revision, by=User.objects.get(pk=by))
-    except Exception:
-        waiting = Revision.objects.filter(pk=pk).exclude(check_wanted_at=None)
-        waiting.filter(state=State.DRAFT).update(findings=[BROKEN_OFF], notices=[], refused=[], checked_at=None)
-        waiting.update(check_wanted_at=None)
-        raise
+    """What request_check() asked for, by a worker. However it ends, nothing waits for it any more: one may ask again.
+
+    Does nothing where nobody waits for it, or another worker is at it: the broker sends a task again after an hour.
+    """
+    with locks.alone(f"check {pk}") as alone:
+        revision = Revision.objects.select_related("model__lab").get(pk=pk)
+        if not alone or revision.check_wanted_at is None:
+            return
+        try:
+            check(revision=revision, by=User.objects.get(pk=by))
+        except Exception:
+            waiting = Revision.objects.filter(pk=pk).exclude(check_wanted_at=None)
+            waiting.filter(state=State.DRAFT).update(findings=[BROKEN_OFF], notices=[], refused=[], checked_at=None)
+            waiting.update(check_wanted_at=None)
+            raise
 
 
 def check(*, revision: Revision, by: User | None) -> Revision:

@@ -16,8 +16,9 @@ from django.core.management import get_commands
 
 from inference.gateway.config import Settings
 from inference.gateway.errors import Refusal, body_too_large, unavailable
-from infra.embedded.home import SECRETS
-from portal import asgi
+from infra.embedded.home import SECRETS, Home
+from infra.embedded.stack import loops
+from portal import asgi, celery
 from portal.access.attachment_models import LARGEST
 from portal.access.form_spec import INPUT_LIMIT
 from portal.api.operations import BODY_LIMIT
@@ -31,12 +32,29 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+PODS: list[dict[str, Any]] = [
+    container
+    for manifest in yaml.safe_load_all((ROOT / "infra" / "kubernetes" / "portal.yaml").read_text())
+    if manifest["kind"] == "Deployment"
+    for container in manifest["spec"]["template"]["spec"]["containers"]
+]
 NGINX = (ROOT / "infra" / "nginx" / "nginx.conf").read_text()
 DOCKERFILE = (ROOT / "infra" / "docker" / "Dockerfile").read_text()
 
 
 def test_every_process_of_the_embedded_stack_has_a_service() -> None:
-    assert {"web", "internal", "relay", "post_usage", "worker", "converter", "batches", "beat", "gateway"} <= set(OURS)
+    assert {
+        "web",
+        "internal",
+        "relay",
+        "post_usage",
+        "worker",
+        "converter",
+        "batches",
+        "checker",
+        "beat",
+        "gateway",
+    } <= set(OURS)
     assert {"postgres", "limits", "broker", "objects", "nginx"} <= set(SERVICES) - set(OURS)
 
 
@@ -233,9 +251,31 @@ def test_the_converter_alone_takes_conversions_and_needs_no_privilege() -> None:
     assert f"mkdir {path} " in DOCKERFILE
 
 
-def test_batches_have_a_worker_of_their_own() -> None:
-    command = [str(word) for word in OURS["batches"]["command"]]
-    assert command[command.index("--queues") + 1] == settings.CELERY_TASK_ROUTES["inference.tasks.run_batch"]["queue"]
+def queue_of(command: list[Any]) -> str | None:
+    """Which queue a worker takes from; "" for the default one, None for what is no worker."""
+    words = [str(word) for word in command]
+    if not {"celery", "worker"} <= set(words):
+        return None
+    return words[words.index("--queues") + 1] if "--queues" in words else ""
+
+
+@pytest.mark.parametrize("size", ["compose", "kubernetes", "embedded"])
+def test_every_queue_has_one_worker_that_takes_from_no_other(size: str, tmp_path: Path) -> None:
+    """What is long has a queue of its own: an opening at a date must not wait behind the check of a large release."""
+    commands: dict[str, list[list[Any]]] = {
+        "compose": [service["command"] for service in OURS.values() if "command" in service],
+        "kubernetes": [container["command"] for container in PODS if "command" in container],
+        "embedded": [spec.argv for spec in loops(Home(tmp_path), {"CONVERTER_PYTHON": "python"})],
+    }
+    found = [queue for command in commands[size] if (queue := queue_of(command)) is not None]
+    assert sorted(found) == sorted({"", *(route["queue"] for route in settings.CELERY_TASK_ROUTES.values())})
+
+
+def test_every_route_names_a_task_and_what_reads_the_store_is_among_them() -> None:
+    celery.app.loader.import_default_modules()
+    assert set(settings.CELERY_TASK_ROUTES) <= set(celery.app.tasks)
+    reading = {"check_revision", "scrub", "collect_garbage"}
+    assert {settings.CELERY_TASK_ROUTES[f"releases.tasks.{name}"]["queue"] for name in reading} == {"checks"}
 
 
 def test_the_converters_packages_are_in_the_engines_lock() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import Any
 
+import psycopg2
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -143,6 +145,26 @@ def test_a_check_that_the_broker_forgot_can_be_asked_for_again_after_a_while(
     tasks.check_revision(draft.pk, str(lyceum.manager.pk))
     draft.refresh_from_db()
     assert (draft.state, draft.check_wanted_at) == (State.CHECKED, None)
+
+
+def test_a_check_that_the_broker_sends_again_is_not_carried_out_again(
+    lyceum: world.World, draft: Revision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does so with every task that takes more than an hour: while it runs, and, in the queue, after it has ended."""
+    read = []
+    monkeypatch.setattr(checking, "check", lambda **_of: read.append(1))
+    actions.request_check(revision=draft, by=lyceum.manager)
+    kept = connection.settings_dict
+    other = psycopg2.connect(dbname=kept["NAME"], user=kept["USER"], host=kept["HOST"], port=kept["PORT"] or None)
+    with closing(other), other.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"check {draft.pk}"])
+        tasks.check_revision(draft.pk, str(lyceum.manager.pk))
+        assert not read, "another worker is at it"
+    tasks.check_revision(draft.pk, str(lyceum.manager.pk))
+    assert read == [1]
+    Revision.objects.filter(pk=draft.pk).update(check_wanted_at=None)
+    tasks.check_revision(draft.pk, str(lyceum.manager.pk))
+    assert read == [1], "nobody waits for it any more"
 
 
 def test_a_check_that_reads_on_is_not_silent(lyceum: world.World, draft: Revision) -> None:
