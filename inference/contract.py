@@ -24,7 +24,7 @@ TOMBSTONE_TTL_MS: Final = 3_600_000
 USAGE_STREAM: Final = "wb:usage"
 USAGE_GROUP: Final = "ledger"
 ROUTES: Final = "wb:routes"
-"""Hash: public model name → Route JSON. The control plane owns it; the gateway only reads."""
+"""Hash: public model name, or one that the model once had → Route JSON. The control plane owns it; the gateway only reads."""
 LEASES: Final = "wb:leases"
 """Sorted set: request id → lease end. A member past its end belongs to a dead gateway and is settled by the sweeper."""
 

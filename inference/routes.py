@@ -11,7 +11,7 @@ from inference import contract
 from inference.models import Backend, Pool
 from portal.counters import reachable
 from portal.switches.models import Switch, is_on
-from releases.models import Model, Revision
+from releases.models import FormerName, Model, Revision
 
 
 def current() -> dict[str, contract.Route]:
@@ -41,9 +41,21 @@ def met_by(project_id: str) -> list[Pool]:
     return list(pools.values())
 
 
+def renamed() -> dict[str, str]:
+    """Every name that a served model once had → the one that it has."""
+    served = Pool.objects.serving().values("model")
+    former = FormerName.objects.filter(model__in=served).select_related("lab", "model__lab")
+    return {f"{one.lab.slug}/{one.name}": one.model.full_name for one in former}
+
+
 def push() -> int:
-    """Make the gateway's routes equal to current(), in one step; returns how many there are. Raises Unavailable."""
-    routes: dict[Any, Any] = {name: route.to_json() for name, route in current().items()}
+    """Make the gateway's routes equal to current(), in one step; returns how many there are. Raises Unavailable.
+
+    A model is found under its former names too, as it is for downloads: scripts and the rows of batches hold the old one.
+    """
+    now = current()
+    every = {old: now[name] for old, name in renamed().items() if name in now} | now
+    routes: dict[Any, Any] = {name: route.to_json() for name, route in every.items()}
     with reachable() as store, store.pipeline(transaction=True) as pipe:
         pipe.delete(contract.ROUTES)
         if routes:

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from inference import principals
+from inference import principals, routes
 from inference.batch_lifecycle import State, Verb
 from inference.batch_models import Batch
 from inference.batches import actions, results, rows, standing
@@ -94,6 +94,7 @@ def _refused(batch: Batch, model: str) -> Problem | None:
         return Problem("token_not_valid", why.message)
     principal = principals.build(batch.token, now=now)
     name = model.partition("@")[0]  # which revision it may be is the gateway's to say, of each row
+    name = routes.renamed().get(name, name)
     if name in principal.models:
         return None
     reason = principal.refused.get(name)

@@ -44,7 +44,7 @@ class Admission:
         route = route.seen_by(identity.principal.project_id)
         right = right_for(identity, route, largest=self._settings.largest_request)
         if right is None:
-            raise errors.not_granted(model, route.apply_url, identity.principal.refused.get(model))
+            raise errors.not_granted(model, route.apply_url, identity.principal.refused.get(route.model))
         addressing.require(right, revision)
         return right
 

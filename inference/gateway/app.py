@@ -128,7 +128,8 @@ async def _query(plane: Plane, call: Call, endpoint: str) -> None:
         return
     data = request.decode(raw)
     model = request.model_of(data)
-    call.principal, call.asked = identity.principal, model if model in plane.pool.routes else ""
+    asked = plane.pool.routes.get(model)
+    call.principal, call.asked = identity.principal, asked.model if asked else ""
     right = await plane.admission.presumed(identity, model)
     call.route = right.route
     call.headers += right.headers

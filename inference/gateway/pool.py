@@ -36,6 +36,7 @@ class Pool:
         self.health: dict[str, Health] = {}
         """By URL."""
         self.routes: dict[str, Route] = {}
+        """By every name that a request may give."""
         self._turn = 0
 
     async def refresh(self) -> None:
@@ -51,7 +52,8 @@ class Pool:
             route = known if same else Route.from_json(text)
             if route is not None:
                 routes[name.decode()] = route
-        self._raw, self.routes = raw, routes
+        # A former name leads to the very route of the present one: what is prepared for one serves both.
+        self._raw, self.routes = raw, {name: routes.get(route.model, route) for name, route in routes.items()}
 
     def choose(self, route: Route, tried: set[str], affinity: bytes = b"") -> Backend | None:
         """The untried server that fits best; an ejected one only where no other is left, so the last is never ejected.

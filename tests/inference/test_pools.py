@@ -22,6 +22,7 @@ from portal.outbox.delivery import deliver_due
 from portal.people.actions import create_lab
 from portal.projects.actions import personal
 from portal.switches.models import Switch, flip
+from releases import actions as release_actions
 from tests.inference.bench import GATED, OPEN, publish, serve
 
 
@@ -110,6 +111,21 @@ def test_a_push_removes_what_is_no_longer_there(bench, store):
     store.hset(contract.ROUTES, "ghost/model", "{}")
     assert routes.push() == 2
     assert set(store.hkeys(contract.ROUTES)) == {OPEN, GATED}
+
+
+def test_a_renamed_model_is_routed_under_both_names_as_long_as_it_is_served(bench, store):
+    """Scripts, notebooks and the rows of batches hold the old name, which is never given to another model."""
+    renamed = release_actions.rename_model(
+        model=bench.open_model, lab=bench.world.lab, name="renamed", by=bench.world.manager
+    )
+    routes.push()
+    told = pushed(store)
+    assert (told[OPEN], told[OPEN].model) == (told[renamed.full_name], renamed.full_name)
+    assert routes.renamed() == {OPEN: renamed.full_name}
+    assert set(routes.current()) == {renamed.full_name, GATED}, "it is one model"
+    Pool.objects.filter(model=bench.open_model).delete()
+    routes.push()
+    assert set(pushed(store)) == {GATED}
 
 
 def test_every_change_of_a_pool_is_in_the_trail(bench):

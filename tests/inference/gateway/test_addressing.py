@@ -7,12 +7,14 @@ import json
 import openai
 import pytest
 
+from inference import contract
 from inference.contract import Limits
 from tests.inference.gateway import rig
 from tests.inference.gateway.rig import MODEL
 from tests.inference.gateway.test_hostile import exchange, post
 from tests.inference.gateway.test_refusals import ask, client_for
 
+FORMER = "bench/former"
 SERVED = "c0ffee" + "0" * 34
 HEADERS = {"weighbridge-model-revision": SERVED, "weighbridge-engine": "vllm 0.32.0"}
 FINGERPRINT = {"weighbridge-fingerprint": "vllm-0.32.0-fake0001"}
@@ -30,6 +32,22 @@ def test_the_revision_that_is_served_may_be_named(
     assert (card.id, card.revision) == (MODEL, SERVED)
     count = client.post("/tokenize", body={"model": f"{MODEL}@{pinned}", "prompt": "a"}, cast_to=object)
     assert count["count"] == 2
+
+
+def test_a_former_name_leads_to_the_model_and_is_billed_under_the_present_one(
+    gateway: rig.Gateway, client: openai.OpenAI, store: rig.Store, engine: rig.Engine
+) -> None:
+    store.redis.hset(contract.ROUTES, FORMER, store.redis.hget(contract.ROUTES, MODEL))
+    rig.settle_routes()
+    assert ask(client, model=FORMER).choices
+    assert ask(client, model=f"{FORMER}@{SERVED[:7]}").choices
+    assert {event.model for event in store.ledger()} == {MODEL}
+    assert client.models.retrieve(FORMER).id == MODEL
+    assert [model.id for model in client.models.list()] == [MODEL]
+    why = contract.Reason("grant", "Apply first.")
+    stranger = client_for(gateway, store.grant(rig.principal(models={}, refused={MODEL: why})))
+    with pytest.raises(openai.PermissionDeniedError, match="Apply first"):
+        ask(stranger, model=FORMER)
 
 
 def test_another_revision_is_404_and_the_one_that_is_served_is_named(
