@@ -134,6 +134,10 @@ class GrantQuerySet(models.QuerySet["Grant"]):
         """Neither revoked nor past: those that a manager can still act on."""
         return self.filter(revoked_at=None, ends_at__gt=timezone.now())
 
+    def after(self, grant: Grant) -> GrantQuerySet:
+        """What its holder was given at the same gate once it had ended, whatever became of that."""
+        return self.filter(user=grant.user_id, gate=grant.gate_id, starts_at__gte=grant.ends_at)
+
     def may_hold_copies(self) -> GrantQuerySet:
         """Those whose holders may still have what they downloaded: neither revoked nor attested to be deleted.
 

@@ -416,6 +416,22 @@ def test_the_lead_renews_for_all_and_a_member_cannot(lyceum, mara, ana, team):
         assert active(ana)
 
 
+def test_a_late_renewal_extends_the_team_but_not_whoever_had_a_grant_of_their_own_since(lyceum, mara, ana, team):
+    lead, theirs = team
+    joan = verified(world.person("Joan Roe"))
+    member = actions.invite(by=mara, application=lead.application, name=joan.name, email=joan.email)
+    accepted(lyceum, member, joan)
+    with time_machine.travel(lead.ends_at - timedelta(days=20)):
+        actions.renew(by=mara, grant=lead, report={"changes": "None to speak of."})
+    with time_machine.travel(lead.ends_at + timedelta(days=1)):
+        alone = lyceum.granted(ana)
+    with time_machine.travel(lead.ends_at + timedelta(days=3)):
+        day = timezone.now().date()
+        actions.close_out(by=ana, grant=alone, typed_name=ana.name, deleted_on=day, statement="All deleted.")
+        actions.approve_renewal(by=lyceum.reviewers[0], grant=lead)
+        assert (active(mara), active(joan), active(ana)) == (True, True, False)
+
+
 def test_a_member_is_told_of_the_end_alone_and_of_no_week_in_which_to_renew(lyceum, mara, ana, team):
     lead, theirs = team
     Message.objects.all().delete()
