@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -200,8 +201,13 @@ def _check(
 
 
 def same_name(typed: str, known: str) -> bool:
-    """Whether a typed name is the account's, whatever its case and spaces."""
-    return bool(known.strip()) and typed.casefold().split() == known.casefold().split()
+    """Whether a typed name is the account's, whatever its case and spaces, and however its accents are encoded."""
+    return bool(known.strip()) and _folded(typed) == _folded(known)
+
+
+def _folded(name: str) -> list[str]:
+    """The words of a name in the form in which Unicode compares them: one keyboard's “é” is another's “e” and accent."""
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold()).split()
 
 
 @transaction.atomic
