@@ -169,9 +169,9 @@ def withdraw(*, by: User, application: Application, expected: int | None = None)
 
 
 @transaction.atomic
-def lapse(*, application: Application) -> Application:
-    """Close what nobody has touched; the schedule calls it."""
-    locked = moves.lock(application)
+def lapse(*, application: Application, expected: int | None = None) -> Application:
+    """Close what nobody has touched; the schedule calls it. Raises Conflict where somebody has since it was read."""
+    locked = moves.lock(application, expected=expected)
     moves.advance(locked, Verb.LAPSE, None)
     moves.write(locked.applicant, "application_lapsed", locked, locked.get_absolute_url())
     return locked
