@@ -160,6 +160,10 @@ class GrantQuerySet(models.QuerySet["Grant"]):
             found = found.exclude(conditions[earlier])
         return found
 
+    def of_present_people(self) -> GrantQuerySet:
+        """Those whose holder can be told something: whoever was erased cannot."""
+        return self.exclude(user__erasure_requests__done=True)
+
     def deletion_overdue(self, now: datetime | None = None) -> GrantQuerySet:
         """Those whose holder should have attested deletion by now and has not."""
         return self.filter(closed_out_at=None, deletion_due_at__lte=now or timezone.now())

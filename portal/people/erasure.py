@@ -22,6 +22,7 @@ from portal.people import privacy
 from portal.people.actions import bump_user
 from portal.people.erasure_models import ErasureRequest
 from portal.people.models import Membership, User
+from portal.people.signals import leaving
 
 DELAY: Final = timedelta(days=14)
 """Time for a change of mind, and for noticing that it was somebody else."""
@@ -86,11 +87,13 @@ def cancel_erasure(*, by: User) -> ErasureRequest:
 def erase(*, request: ErasureRequest, now: datetime) -> bool:
     """Remove a person's data as the holdings say, once the time has come; False when it was cancelled or done.
 
+    What they had open is closed before (`leaving`), so that nobody waits for a pseudonym.
     What stays (signatures, decisions, dates, ledgers) names a pseudonym, and the audit trail still verifies.
     """
     asked = ErasureRequest.objects.select_for_update().filter(pk=request.pk, ended_at=None, due_at__lte=now).first()
     if asked is None:
         return False
+    leaving.send(sender=User, user=User.objects.get(pk=asked.user_id))  # before the lock: others lock a person last
     user = User.objects.select_for_update().get(pk=asked.user_id)
     asked.ended_at, asked.done = now, True
     asked.save(update_fields=["ended_at", "done"])
