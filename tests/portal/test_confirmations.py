@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from allauth.account.models import EmailAddress
 from django.core import mail
 from django.db import IntegrityError, transaction
 from django.test import Client
@@ -310,6 +311,20 @@ def test_a_reviewer_who_refers_does_not_decide_and_another_does(guarded, mara):
     assert refused.value.reasons[0].code == "referee"
     assert "asked to confirm it" in browser(reviewer).get(f"/review/{referee.application_id}/").content.decode()
     assert actions.cast_vote(by=other, application=referee.application, vote=Vote.APPROVE).status == "approved"
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_reviewer_who_refers_by_another_address_of_theirs_does_not_decide_either(guarded, mara, shown):
+    reviewer = guarded.reviewers[0]
+    EmailAddress.objects.create(user=reviewer, email="home@reviewer.example", verified=shown)
+    referee = asked(guarded, mara, "home+papers@reviewer.example")
+    answered(referee)
+    if not shown:
+        assert approve(guarded, referee.application).status == "approved", "anybody could claim the address"
+        return
+    with pytest.raises(NotAllowed) as refused:
+        approve(guarded, referee.application)
+    assert refused.value.reasons[0].code == "referee"
 
 
 def test_reviewers_see_what_the_address_says(guarded, mara):

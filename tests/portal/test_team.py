@@ -344,6 +344,16 @@ def test_a_reviewer_who_is_named_may_not_judge(lyceum, mara):
     assert actions.cast_vote(by=other, application=member.application, vote=Vote.APPROVE)
 
 
+def test_a_reviewer_who_is_named_by_another_address_of_theirs_may_not_judge_either(lyceum, mara):
+    reviewer = lyceum.reviewers[0]
+    EmailAddress.objects.create(user=reviewer, email="home@reviewer.example", verified=True)
+    application = lyceum.applied(mara)
+    actions.invite(by=mara, application=application, name="R. One", email="home@reviewer.example")
+    with pytest.raises(NotAllowed) as refused:
+        actions.cast_vote(by=reviewer, application=application, vote=Vote.APPROVE)
+    assert refused.value.reasons[0].code == "on_team"
+
+
 # --- What rests on the lead's grant ---------------------------------------------------------------------------
 
 
