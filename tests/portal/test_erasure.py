@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 import zipfile
 from datetime import timedelta
 
@@ -19,7 +20,7 @@ from portal.access.application_models import Application, Decline, Submission
 from portal.access.desk_models import Note
 from portal.access.institutional import Line
 from portal.access.lifetime import RenewalStatus
-from portal.access.lifetime_models import Renewal
+from portal.access.lifetime_models import GrantStep, Renewal
 from portal.access.member_models import Member
 from portal.access.members import MemberStatus
 from portal.access.models import Grant
@@ -94,7 +95,7 @@ def test_the_copy_holds_every_table_and_the_receipts_and_no_secret(holder, stran
     tokens.issue(by=stranger, kind=Kind.DOWNLOAD, label="somebody else's")
     answer = signed_in(holder).post(reverse("people:export_data"))
     assert answer["Content-Disposition"] == 'attachment; filename="my-data.zip"'
-    pack = zipfile.ZipFile(io.BytesIO(answer.content))
+    pack = zipfile.ZipFile(io.BytesIO(b"".join(answer)))
     names = set(pack.namelist())
     assert {
         "people.User.json",
@@ -109,6 +110,20 @@ def test_the_copy_holds_every_table_and_the_receipts_and_no_secret(holder, stran
     for hidden in (secret, holder.password, "Mara is well known to us", "somebody else", stranger.email):
         assert hidden not in text
     assert Entry.objects.filter(event="user.exported", actor_id=str(holder.pk)).count() == 1
+
+
+def test_a_copy_of_many_rows_is_whole_and_never_whole_in_memory(holder):
+    grant, now, words = holder.grants.get(), timezone.now(), "A message to the holder. " * 40
+    GrantStep.objects.bulk_create(
+        (GrantStep(grant=grant, verb="suspend", by=None, at=now, message=words) for _ in range(10_000)), batch_size=1_000
+    )
+    tracemalloc.start()
+    with erasure.export(by=holder) as copy:
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        rows = json.loads(zipfile.ZipFile(copy).read("access.GrantStep.json"))
+    assert most < 10_000_000, "the rows alone are as many bytes"
+    assert (len(rows), {row["message"] for row in rows}) == (10_000, {words})
 
 
 def test_copy_and_erasing_ask_for_the_password_again(holder):
