@@ -14,7 +14,6 @@ from releases.conversion import actions as conversions
 from releases.conversion import jobs
 from releases.search import indexing
 
-
 NIGHTS: Final = 7
 """How far back a day that stood out is news, where the nights since were missed."""
 

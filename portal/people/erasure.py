@@ -55,7 +55,7 @@ def export(*, by: User) -> IO[bytes]:
 def _write(table: IO[bytes], rows: Iterable[dict[str, Any]]) -> int:
     """A list in JSON, row by row; how many there were."""
     count = 0
-    for count, row in enumerate(rows, 1):  # noqa: B007 the last is the number
+    for count, row in enumerate(rows, 1):
         written = json.dumps(row, indent=2, ensure_ascii=False, default=str)
         table.write(f"{'[' if count == 1 else ','}\n{written}".encode())
     table.write(b"\n]\n" if count else b"[]\n")

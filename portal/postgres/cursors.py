@@ -17,4 +17,5 @@ def by_cursor(rows: QuerySet[Any, Any], *, size: int) -> Iterator[Any]:
     """The rows of a query, `size` of them in memory at a time. Raises RuntimeError outside of a transaction."""
     if not connection.in_atomic_block:
         raise RuntimeError("A cursor lives within a transaction.")
-    yield from rows._iterable_class(rows, chunked_fetch=True, chunk_size=size)
+    read: Any = rows._iterable_class(rows, chunked_fetch=True, chunk_size=size)
+    yield from read

@@ -427,7 +427,7 @@ def test_the_lead_renews_for_all_and_a_member_cannot(lyceum, mara, ana, team):
 
 
 def test_a_late_renewal_extends_the_team_but_not_whoever_had_a_grant_of_their_own_since(lyceum, mara, ana, team):
-    lead, theirs = team
+    lead, _theirs = team
     joan = verified(world.person("Joan Roe"))
     member = actions.invite(by=mara, application=lead.application, name=joan.name, email=joan.email)
     accepted(lyceum, member, joan)

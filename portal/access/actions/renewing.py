@@ -182,7 +182,9 @@ def _require_room(grant: Grant) -> None:
         text = _("The holder was given a newer grant here since. Decline this renewal; they may apply again.")
         raise Conflict(text, code="already_granted")
     if new_end(grant) <= timezone.now():
-        text = _("One more period from the old end would be over by now. Decline this renewal; the holder may apply again.")
+        text = _(
+            "One more period from the old end would be over by now. Decline this renewal; the holder may apply again."
+        )
         raise Conflict(text, code="too_late")
 
 
