@@ -210,6 +210,11 @@ def _folded(name: str) -> list[str]:
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold()).split()
 
 
+def hold(agreement: int) -> Agreement:
+    """The agreement of this id, locked: who signs its text waits here for one another, and holds all else before."""
+    return Agreement.objects.select_for_update(of=("self",)).select_related("lab").get(pk=agreement)
+
+
 @transaction.atomic
 def sign(
     *,
@@ -226,7 +231,7 @@ def sign(
     Raises Conflict when another text is current by now, Invalid when the name is not the account's or the capacity
     is missing.
     """
-    agreement = Agreement.objects.select_for_update(of=("self",)).select_related("lab").get(pk=version.agreement_id)
+    agreement = hold(version.agreement_id)
     current = agreement.current()
     if current is None or current.pk != version.pk or text_sha256 != current.sha256:
         raise Conflict(_("The agreement has a newer text. Read it, then sign."), code="text_changed")

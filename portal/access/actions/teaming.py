@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal.access import form_spec, mailed_links
-from portal.access.actions import admitting, moves
+from portal.access.actions import admitting, grant_moves, moves
 from portal.access.application_models import Application
 from portal.access.lifetime import State
 from portal.access.member_models import Member
@@ -197,6 +197,9 @@ def accept_invitation(*, by: User, secret: str, typed_name: str, capacity: str, 
     version = application.gate.agreement.current()
     if version is None or by.pk == application.applicant_id:
         raise Conflict(_("There is nothing for you to sign here."), code="nothing_to_sign")
+    if application.status == Status.GRANTED:
+        grant_moves.lock(application.grant)
+        grant_moves.hold_for_new(by, application.gate)
     particulars = {
         "gate": application.gate.title, "application": application.reference, "lead": _lead(member),
     }  # fmt: skip
