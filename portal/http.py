@@ -108,7 +108,7 @@ class Errors:
         if isinstance(exception, UnreadablePostError):
             exception = errors.Invalid(_("The request broke off before its end. Send it again."), code="broken_off")
         elif isinstance(exception, ValueError | DataError) and _brings_nul(request):
-            logger.info("%s %s brought a NUL: %s", request.method, request.path, exception)
+            logger.info("a request brought a NUL: %s", exception)  # its address may be somebody's link
             exception = errors.Invalid(_("A text has a NUL in it, or half of a character. Send whole characters."))
         if not isinstance(exception, errors.WeighbridgeError):
             return None
