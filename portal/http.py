@@ -13,6 +13,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.core.files.uploadedfile import InMemoryUploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, UnreadablePostError
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -106,9 +107,18 @@ class Errors:
         """Translate a domain error; anything else goes on to Django."""
         if isinstance(exception, UnreadablePostError):
             exception = errors.Invalid(_("The request broke off before its end. Send it again."), code="broken_off")
+        elif isinstance(exception, ValueError | DataError) and _brings_nul(request):
+            logger.info("a request brought a NUL: %s", exception)  # its address may be somebody's link
+            exception = errors.Invalid(_("A text has a NUL in it, or half of a character. Send whole characters."))
         if not isinstance(exception, errors.WeighbridgeError):
             return None
         return problem_response(exception) if wants_json(request) else page(request, exception)
+
+
+def _brings_nul(request: HttpRequest) -> bool:
+    """Whether the address or the form has what the database refuses to hear of, as no browser sends it."""
+    texts = (text for sent in (request.GET, request.POST) for _name, said in sent.lists() for text in said)
+    return "\0" in request.path or any("\0" in text for text in texts)
 
 
 def _request_id(request: HttpRequest) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from celery import shared_task
@@ -12,6 +13,9 @@ from releases import actions, tally
 from releases.conversion import actions as conversions
 from releases.conversion import jobs
 from releases.search import indexing
+
+NIGHTS: Final = 7
+"""How far back a day that stood out is news, where the nights since were missed."""
 
 
 @shared_task
@@ -46,9 +50,10 @@ def draw_daily_sums() -> int:
 
 @shared_task
 def tell_surges() -> int:
-    """Daily, once yesterday's sums are whole: days of holders that stand out."""
+    """Daily, once yesterday's sums are whole: days of holders that stand out, those of nights that were missed too."""
     tally.draw()
-    return actions.tell_surges(datetime.now(UTC).date() - timedelta(days=1))
+    today = datetime.now(UTC).date()
+    return sum(actions.tell_surges(today - timedelta(days=n)) for n in range(NIGHTS, 0, -1))
 
 
 @shared_task(acks_late=False)

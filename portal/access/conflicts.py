@@ -5,13 +5,14 @@ from __future__ import annotations
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
+from portal.access import roster
 from portal.access.application_models import Application
 from portal.access.member_models import Member
 from portal.access.members import ON_TEAM
 from portal.access.referee_models import Referee
 from portal.access.referees import RefereeStatus
 from portal.errors import Reason
-from portal.people.domains import FREE_MAIL, mailbox_of
+from portal.people.domains import FREE_MAIL
 from portal.people.models import Affiliation, User
 
 
@@ -33,18 +34,20 @@ def between(reviewer: User, applicant: User) -> tuple[Reason, ...]:
     return tuple(found)
 
 
-def _refers(reviewer: User, application: Application) -> bool:
+def _refers(theirs: set[str], application: Application) -> bool:
     asked = Referee.objects.filter(application=application).exclude(status=RefereeStatus.REPLACED)
-    return application.confirmations > 0 and asked.filter(mailbox=mailbox_of(reviewer.email)).exists()
+    return application.confirmations > 0 and asked.filter(mailbox__in=theirs).exists()
 
 
 def known(reviewer: User, application: Application) -> tuple[Reason, ...]:
-    """Why this reviewer may not judge this application: the conflicts with who applied, and being named in it oneself."""
+    """Why this reviewer may not judge this application: the conflicts with who applied, and being named in it oneself,
+    by whichever address they have shown to be theirs."""
+    theirs = roster.mailboxes(reviewer)
     named = Member.objects.filter(application=application, status__in=ON_TEAM)
-    if named.filter(Q(user=reviewer) | Q(mailbox=mailbox_of(reviewer.email))).exists():
+    if named.filter(Q(user=reviewer) | Q(mailbox__in=theirs)).exists():
         own = Reason("on_team", _("You are named as a member of its team."))
         return (own, *between(reviewer, application.applicant))
-    if _refers(reviewer, application):
+    if _refers(theirs, application):
         own = Reason("referee", _("You are asked to confirm it. Who confirms does not decide."))
         return (own, *between(reviewer, application.applicant))
     return between(reviewer, application.applicant)

@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 FILTER_LIMIT: Final = 20
 """Saved filters of one person: more than this is not a list that one can read."""
+QUERY_LIMIT: Final = 4_000
+"""Characters of the address that one of them keeps."""
 
 
 class SavedFilter(models.Model):
@@ -19,7 +21,7 @@ class SavedFilter(models.Model):
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     name = models.CharField(_("name"), max_length=60)
-    query = models.CharField(max_length=4_000, blank=True)
+    query = models.CharField(max_length=QUERY_LIMIT, blank=True)
     """The query string of the queue's address, without page."""
 
     class Meta:

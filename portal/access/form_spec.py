@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
+from portal.storable import storable
+
 Spec = list[dict[str, Any]]
 
 TYPES: Final = frozenset(
@@ -161,7 +163,7 @@ def _section_faults(part: dict[str, Any]) -> list[Fault]:
 
 
 def _is_text(value: object, most: int) -> bool:
-    return isinstance(value, str) and len(value) <= most and "\x00" not in value
+    return isinstance(value, str) and len(value) <= most and storable(value)
 
 
 def _field_faults(entry: dict[str, Any]) -> list[Fault]:
@@ -183,7 +185,7 @@ def _field_faults(entry: dict[str, Any]) -> list[Fault]:
         found.append(Fault(_("The question for capabilities is called capabilities."), key="name"))
     if not isinstance(entry.get("required", False), bool):
         found.append(Fault(_("required is true or false."), key="required"))
-    if entry.get("prefill", "name") not in PREFILLS:
+    if str(entry.get("prefill", "name")) not in PREFILLS:
         found.append(
             Fault(
                 _("The field %(name)s cannot be prefilled from %(source)s.")

@@ -111,6 +111,7 @@ GRANT_TITLES: Final = {
     "extend_with_lead": gettext_lazy("The lead renewed; the end moved"),
     "seat_removed": gettext_lazy("Taken off the institution’s roster"),
     "institution_ended": gettext_lazy("The institution’s agreement ended"),
+    "holder_left": gettext_lazy("Ended with its holder’s account"),
 }
 
 

@@ -8,7 +8,6 @@ from django.db.models import Case, Q, QuerySet, Value, When
 from django.utils.translation import gettext_lazy as _
 
 from portal.access import roster
-from portal.access.institutional_models import RosterLine
 from portal.access.member_models import Member
 from portal.access.referee_models import Referee
 from portal.people.domains import mailbox_of
@@ -29,10 +28,6 @@ def _places(user: User) -> QuerySet[Member]:
 def _asked(user: User) -> QuerySet[Referee]:
     """Confirmations that one asked for, or was asked for."""
     return Referee.objects.filter(Q(application__applicant=user) | Q(mailbox=mailbox_of(user.email)))
-
-
-def _lines(user: User) -> QuerySet[RosterLine]:
-    return RosterLine.objects.filter(Q(user=user) | Q(mailbox__in=roster.mailboxes(user)))
 
 
 hold(
@@ -119,7 +114,7 @@ hold(
         stays=("official", "office", "decided_by", "message"), plain=("status", "capabilities"),
     ),
     Holding(
-        "access.RosterLine", why=_("who is invited to a seat, or holds one"), of=_lines, secret=("digest",),
+        "access.RosterLine", why=_("who is invited to a seat, or holds one"), of=roster.lines_of, secret=("digest",),
         kept=_("a seat for good; the address as long as the account; an unanswered invitation for a year"),
         erased={"address": pseudonym, "mailbox": pseudonym}, stays=("user",), plain=("status",),
         purge="expires_at", age=timedelta(days=365),

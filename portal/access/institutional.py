@@ -55,6 +55,7 @@ class Party(StrEnum):
 OFFICIAL: Final = frozenset({Party.OFFICIAL})
 MANAGER: Final = frozenset({Party.MANAGER})
 PERSON: Final = frozenset({Party.PERSON})
+CLOCK: Final = frozenset({Party.CLOCK})
 
 TABLE: Final[dict[tuple[Status, Verb], tuple[Status, frozenset[Party]]]] = {
     (Status.ASKED, Verb.APPROVE): (Status.OFFERED, MANAGER),
@@ -116,7 +117,9 @@ LINES: Final[dict[tuple[Line, LineVerb], tuple[Line, frozenset[Party]]]] = {
     (Line.INVITED, LineVerb.DECLINE): (Line.DECLINED, PERSON),
     (Line.INVITED, LineVerb.REMOVE): (Line.REMOVED, OFFICIAL),
     (Line.SEATED, LineVerb.REMOVE): (Line.REMOVED, OFFICIAL),
-    (Line.SEATED, LineVerb.LEAVE): (Line.REMOVED, frozenset({Party.CLOCK})),
+    (Line.ASKED, LineVerb.LEAVE): (Line.REMOVED, CLOCK),
+    (Line.INVITED, LineVerb.LEAVE): (Line.REMOVED, CLOCK),
+    (Line.SEATED, LineVerb.LEAVE): (Line.REMOVED, CLOCK),
 }
 
 ON_ROSTER: Final = frozenset({Line.ASKED, Line.INVITED, Line.SEATED})

@@ -30,6 +30,8 @@ class MemberVerb(StrEnum):
     REMIND = "remind"
     REMOVE = "remove"
     LAPSE = "lapse"
+    LEAVE = "leave"
+    """What follows where their account is erased."""
 
 
 class Party(StrEnum):
@@ -53,6 +55,7 @@ TABLE: Final[dict[tuple[MemberStatus, MemberVerb], tuple[MemberStatus, frozenset
     (MemberStatus.LAPSED, MemberVerb.REMIND): (MemberStatus.INVITED, LEAD),
     (MemberStatus.LAPSED, MemberVerb.REMOVE): (MemberStatus.REMOVED, LEAD),
     (MemberStatus.ACCEPTED, MemberVerb.REMOVE): (MemberStatus.REMOVED, LEAD),
+    (MemberStatus.ACCEPTED, MemberVerb.LEAVE): (MemberStatus.REMOVED, CLOCK),
 }
 
 ON_TEAM: Final = frozenset({MemberStatus.INVITED, MemberStatus.ACCEPTED, MemberStatus.LAPSED})

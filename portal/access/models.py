@@ -134,6 +134,10 @@ class GrantQuerySet(models.QuerySet["Grant"]):
         """Neither revoked nor past: those that a manager can still act on."""
         return self.filter(revoked_at=None, ends_at__gt=timezone.now())
 
+    def after(self, grant: Grant) -> GrantQuerySet:
+        """What its holder was given at the same gate once it had ended, whatever became of that."""
+        return self.filter(user=grant.user_id, gate=grant.gate_id, starts_at__gte=grant.ends_at)
+
     def may_hold_copies(self) -> GrantQuerySet:
         """Those whose holders may still have what they downloaded: neither revoked nor attested to be deleted.
 
@@ -155,6 +159,10 @@ class GrantQuerySet(models.QuerySet["Grant"]):
         for earlier in list(conditions)[: list(conditions).index(state)]:
             found = found.exclude(conditions[earlier])
         return found
+
+    def of_present_people(self) -> GrantQuerySet:
+        """Those whose holder can be told something: whoever was erased cannot."""
+        return self.exclude(user__erasure_requests__done=True)
 
     def deletion_overdue(self, now: datetime | None = None) -> GrantQuerySet:
         """Those whose holder should have attested deletion by now and has not."""

@@ -8,9 +8,18 @@ from django.dispatch import receiver
 
 from portal.access.actions.covering import call_officials
 from portal.access.actions.gates import bump_gate
+from portal.access.actions.leaving import leave
 from portal.access.gate_models import Gate
 from portal.agreements.models import Version
 from portal.agreements.signals import version_published
+from portal.people.models import User
+from portal.people.signals import leaving
+
+
+@receiver(leaving)
+def close_what_is_open(user: User, **_rest: Any) -> None:
+    """Whoever is erased waits for nothing, holds nothing, and is waited for by nobody."""
+    leave(by=user)
 
 
 @receiver(version_published)

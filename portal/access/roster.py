@@ -92,6 +92,11 @@ def mailboxes(user: User) -> set[str]:
     return {mailbox_of(user.email), *(mailbox_of(each) for each in verified), *proved.values_list("mailbox", flat=True)}
 
 
+def lines_of(user: User) -> QuerySet[RosterLine]:
+    """Every line about a person: theirs, and those of their mailboxes."""
+    return RosterLine.objects.filter(Q(user=user) | Q(mailbox__in=mailboxes(user)))
+
+
 def colleague(user: User, agreement: InstitutionalAgreement) -> Affiliation | None:
     """The person's verified place at the institution of the agreement; None where they have shown none."""
     return Affiliation.objects.verified().filter(user=user, institution=agreement.institution_id).first()

@@ -37,7 +37,7 @@ def lapse_forgotten() -> int:
 
 def _lapse(application: Application) -> bool:
     try:
-        actions.lapse(application=application)
+        actions.lapse(application=application, expected=application.version)
     except Conflict:  # the applicant acted first
         return False
     return True

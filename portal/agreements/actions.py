@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -200,8 +201,18 @@ def _check(
 
 
 def same_name(typed: str, known: str) -> bool:
-    """Whether a typed name is the account's, whatever its case and spaces."""
-    return bool(known.strip()) and typed.casefold().split() == known.casefold().split()
+    """Whether a typed name is the account's, whatever its case and spaces, and however its accents are encoded."""
+    return bool(known.strip()) and _folded(typed) == _folded(known)
+
+
+def _folded(name: str) -> list[str]:
+    """The words of a name in the form in which Unicode compares them: one keyboard's “é” is another's “e” and accent."""
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold()).split()
+
+
+def hold(agreement: int) -> Agreement:
+    """The agreement of this id, locked: who signs its text waits here for one another, and holds all else before."""
+    return Agreement.objects.select_for_update(of=("self",)).select_related("lab").get(pk=agreement)
 
 
 @transaction.atomic
@@ -220,7 +231,7 @@ def sign(
     Raises Conflict when another text is current by now, Invalid when the name is not the account's or the capacity
     is missing.
     """
-    agreement = Agreement.objects.select_for_update(of=("self",)).select_related("lab").get(pk=version.agreement_id)
+    agreement = hold(version.agreement_id)
     current = agreement.current()
     if current is None or current.pk != version.pk or text_sha256 != current.sha256:
         raise Conflict(_("The agreement has a newer text. Read it, then sign."), code="text_changed")

@@ -77,4 +77,9 @@ def _is_due(hour: DigestHour, now: datetime) -> bool:
 
 
 def _local(hour: DigestHour, now: datetime) -> datetime:
-    return now.astimezone(zoneinfo.ZoneInfo(hour.zone))
+    """The reader's time; UTC where their zone is none any more: systems drop old names of zones."""
+    try:
+        zone = zoneinfo.ZoneInfo(hour.zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        zone = zoneinfo.ZoneInfo("UTC")
+    return now.astimezone(zone)

@@ -27,6 +27,7 @@ from portal.outbox import delivery
 TOPIC: Final = "mail.send"
 PATIENCE: Final = timedelta(days=3)
 """How long a mail is tried while no server takes it; then it is given up, and the operator sees it."""
+NOBODY: Final = ".invalid"
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 PREHEADER: Final = 140
 """Characters that an inbox shows beside the subject."""
@@ -35,10 +36,13 @@ PREHEADER: Final = 140
 def send(*, to: str, template: str, context: dict[str, Any], key: str, language: str = "", trial: bool = False) -> None:
     """Enqueue one mail. `context` must be JSON; `key` names what the mail is about, for ordering and tests.
 
-    A `trial` comes at once, whatever pace the reader chose, and its subject says that it is one. Raises LookupError
-    where no letter of this name is declared.
+    A `trial` comes at once, whatever pace the reader chose, and its subject says that it is one. To nobody nothing is
+    sent: an address that was erased is empty, or a pseudonym in the domain that never exists (RFC 6761). Raises
+    LookupError where no letter of this name is declared.
     """
     registry.letter(template)
+    if not to or to.endswith(NOBODY):
+        return
     more = {"trial": True} if trial else {}
     delivery.enqueue(TOPIC, key=key, to=to, template=template, context=context, language=language, **more)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -34,11 +34,9 @@ def data(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 @confirmed
-def export(request: HttpRequest) -> HttpResponse:
+def export(request: HttpRequest) -> FileResponse:
     """The copy, as one file."""
-    response = HttpResponse(erasure.export(by=signed_in(request)), content_type="application/zip")
-    response["Content-Disposition"] = 'attachment; filename="my-data.zip"'
-    return response
+    return FileResponse(erasure.export(by=signed_in(request)), as_attachment=True, filename="my-data.zip")
 
 
 @login_required

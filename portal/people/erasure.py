@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, Final
 
 from django.conf import settings
 from django.db import transaction
@@ -22,26 +23,43 @@ from portal.people import privacy
 from portal.people.actions import bump_user
 from portal.people.erasure_models import ErasureRequest
 from portal.people.models import Membership, User
+from portal.people.signals import leaving
 
 DELAY: Final = timedelta(days=14)
 """Time for a change of mind, and for noticing that it was somebody else."""
+_IN_MEMORY: Final = 1 << 20
+"""Bytes of a copy that memory holds."""
 
 
 @transaction.atomic
-def export(*, by: User) -> bytes:
-    """Everything that is held about a person, as a ZIP: one JSON file per table, and their receipts."""
+def export(*, by: User) -> IO[bytes]:
+    """Everything that is held about a person, as a ZIP: one JSON file per table, and their receipts.
+
+    It is open at its beginning, and lies on the disk where it is large: a program's ledger has millions of rows.
+    """
     counts: dict[str, int] = {}
-    bag = io.BytesIO()
+    bag = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 the caller reads it
     with zipfile.ZipFile(bag, "w", zipfile.ZIP_DEFLATED) as pack:
         for model, rows in privacy.export_of(by):
-            counts[model] = len(rows)
-            pack.writestr(f"{model}.json", json.dumps(rows, indent=2, ensure_ascii=False, default=str))
+            with pack.open(f"{model}.json", "w", force_zip64=True) as table:
+                counts[model] = _write(table, rows)
         for path, content in privacy.files_of(by):
             pack.writestr(path, content)
         about = {"person": str(by.pk), "made_at": timezone.now(), "at": settings.BASE_URL, "rows": counts}
         pack.writestr("about.json", json.dumps(about, indent=2, default=str))
     trail.record(Event.USER_EXPORTED, by=by, target=by, rows=counts)
-    return bag.getvalue()
+    bag.seek(0)
+    return bag
+
+
+def _write(table: IO[bytes], rows: Iterable[dict[str, Any]]) -> int:
+    """A list in JSON, row by row; how many there were."""
+    count = 0
+    for count, row in enumerate(rows, 1):
+        written = json.dumps(row, indent=2, ensure_ascii=False, default=str)
+        table.write(f"{'[' if count == 1 else ','}\n{written}".encode())
+    table.write(b"\n]\n" if count else b"[]\n")
+    return count
 
 
 def waiting(user: User) -> ErasureRequest | None:
@@ -86,11 +104,13 @@ def cancel_erasure(*, by: User) -> ErasureRequest:
 def erase(*, request: ErasureRequest, now: datetime) -> bool:
     """Remove a person's data as the holdings say, once the time has come; False when it was cancelled or done.
 
+    What they had open is closed before (`leaving`), so that nobody waits for a pseudonym.
     What stays (signatures, decisions, dates, ledgers) names a pseudonym, and the audit trail still verifies.
     """
     asked = ErasureRequest.objects.select_for_update().filter(pk=request.pk, ended_at=None, due_at__lte=now).first()
     if asked is None:
         return False
+    leaving.send(sender=User, user=User.objects.get(pk=asked.user_id))  # before the lock: others lock a person last
     user = User.objects.select_for_update().get(pk=asked.user_id)
     asked.ended_at, asked.done = now, True
     asked.save(update_fields=["ended_at", "done"])

@@ -16,6 +16,10 @@ from django.db.models import Manager, Model, QuerySet
 from django.utils.functional import Promise
 
 from portal.people.models import User
+from portal.postgres.cursors import by_cursor
+
+CHUNK: Final = 1_000
+"""Rows of a table that are held at one time while they are copied."""
 
 Rows = Callable[[User], QuerySet[Any]]
 Files = Callable[[User], Iterable[tuple[str, bytes]]]
@@ -97,10 +101,17 @@ def files_of(user: User) -> Iterable[tuple[str, bytes]]:
         yield from files(user)
 
 
-def export_of(user: User) -> Iterable[tuple[str, list[dict[str, Any]]]]:
-    """(model, rows as plain values) of all that is held about a person, without secrets."""
+def export_of(user: User) -> Iterable[tuple[str, Iterable[dict[str, Any]]]]:
+    """(model, rows as plain values) of all that is held about a person, without secrets; the rows one by one.
+
+    Inside of the caller's transaction.
+    """
     for holding in holdings():
-        rows = holding.rows(user).values() if holding.exported else ()
-        kept = [{name: value for name, value in row.items() if name not in holding.secret} for row in rows]
-        if kept:
-            yield holding.model, kept
+        rows = holding.rows(user).values() if holding.exported else None
+        if rows is not None and rows.exists():
+            yield holding.model, _told(rows, holding.secret)
+
+
+def _told(rows: QuerySet[Any, dict[str, Any]], secret: tuple[str, ...]) -> Iterable[dict[str, Any]]:
+    for row in by_cursor(rows, size=CHUNK):
+        yield {name: value for name, value in row.items() if name not in secret}

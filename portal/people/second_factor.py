@@ -19,7 +19,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.dispatch import receiver
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -32,7 +32,7 @@ from portal.people.models import Membership, User
 
 OPEN: Final = ("/account/", "/help/", "/mail/", "/static/", "/me/language/")
 """What staff without a second factor still reach: the way to get one."""
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def confirmed(view: View) -> View:
@@ -56,7 +56,7 @@ def by_authenticator(view: View) -> View:
     """
 
     @wraps(view)
-    def asked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def asked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method != "POST" or is_confirmed(request, by_device=True):
             return view(request, *args, **kwargs)
         if not _devices(request.user.pk).exists():
@@ -75,7 +75,7 @@ def _devices(user: Any) -> QuerySet[Authenticator]:  # noqa: ANN401 Django's own
 
 def _asking(view: View, when: Callable[[HttpRequest], bool]) -> View:
     @wraps(view)
-    def asked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def asked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if when(request) and not is_confirmed(request):
             raise ReauthenticationRequired  # allauth's middleware keeps the request and leads to where one is asked
         return view(request, *args, **kwargs)

@@ -133,7 +133,8 @@ def poll(*, device_code: str, client_id: str) -> Polled:
 def _pending(login: DeviceLogin, now: datetime) -> Polled:
     early = login.polled_at is not None and now - login.polled_at < timedelta(seconds=login.interval_s)
     login.polled_at = now
-    login.interval_s += devices.INTERVAL_S if early else 0
+    slower = login.interval_s + devices.INTERVAL_S
+    login.interval_s = min(slower, devices.LONGEST_INTERVAL_S) if early else login.interval_s
     login.save(update_fields=["polled_at", "interval_s"])
     if early:
         return Polled(SLOW_DOWN, f"Wait {login.interval_s} seconds between two polls.")

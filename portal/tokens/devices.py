@@ -12,6 +12,8 @@ from typing import Final
 LIFE: Final = timedelta(minutes=10)
 INTERVAL_S: Final = 5
 """Seconds between two polls, and how many more after one that came too early (RFC 8628, section 3.5)."""
+LONGEST_INTERVAL_S: Final = int(LIFE.total_seconds())
+"""A program that never waits is not told to wait for longer than its code lives."""
 
 ALPHABET: Final = "BCDFGHJKLMNPQRSTVWXZ"
 """Twenty consonants: nothing to mistake for a digit, and no words (RFC 8628, section 6.1)."""

@@ -18,6 +18,7 @@ from portal.audit import trail
 from portal.audit.events import Event
 from portal.mail import sending
 from portal.people.models import MANAGERS, Lab, Membership
+from portal.sweeps import sweep
 from releases import tally
 from releases.download_models import DailyDownload, Surge
 
@@ -28,12 +29,13 @@ GB: Final = 1_000_000_000
 def tell_surges(day: date) -> int:
     """Tell each lab's managers of the people whose `day` stood out; how many people those were. Safe to repeat."""
     labs = {lab.slug: lab for lab in Lab.objects.all()}
-    told = 0
-    for (slug, user_id), given in _largest(day).items():
+
+    def tell(one: tuple[tuple[str, str], int]) -> bool:
+        (slug, user_id), given = one
         usual = _usual(slug, user_id, day)
-        if given > settings.SURGE_FACTOR * usual and slug in labs:
-            told += _tell(labs[slug], user_id, day, given, usual)
-    return told
+        return given > settings.SURGE_FACTOR * usual and slug in labs and _tell(labs[slug], user_id, day, given, usual)
+
+    return sweep(_largest(day).items(), tell)
 
 
 def _largest(day: date) -> dict[tuple[str, str], int]:

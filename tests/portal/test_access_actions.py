@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import timedelta
 
 import pytest
@@ -257,6 +258,17 @@ def test_a_signature_needs_the_accounts_name_and_a_capacity(lyceum, mara, typed,
             by=mara, application=application, typed_name=typed, capacity=capacity, text_sha256=lyceum.version.sha256
         )
     assert not Grant.objects.exists(), "nothing is left of a refused signature"
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_an_accent_is_the_same_letter_however_a_keyboard_encodes_it(lyceum, form):
+    andre = world.person(unicodedata.normalize(form, "André Ångström"))
+    application = lyceum.approved(andre)
+    typed = unicodedata.normalize("NFD" if form == "NFC" else "NFC", "andré ÅNGSTRÖM")
+    signing = {"by": andre, "application": application, "capacity": "myself", "text_sha256": lyceum.version.sha256}
+    with pytest.raises(Invalid):
+        actions.sign(typed_name="Andre Angstrom", **signing)
+    assert actions.sign(typed_name=typed, **signing).state() == "active"
 
 
 def test_one_signs_the_text_that_one_read(lyceum, mara):

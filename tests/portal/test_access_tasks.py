@@ -36,6 +36,25 @@ def test_a_draft_of_yesterday_stays(draft):
     assert tasks.lapse_forgotten() == 0
 
 
+def test_a_draft_that_is_taken_up_again_while_others_lapse_stays(draft, monkeypatch):
+    gate, ida = draft.gate, world.person("Ida Fremd")
+    older = actions.save_draft(gate=gate, by=draft.applicant, answers={"title": "How small models forget"})
+    taken_up = actions.save_draft(gate=gate, by=ida, answers={})
+    Application.objects.update(updated_at=timezone.now() - timedelta(days=31))
+    lapse, read = tasks.actions.lapse, []
+
+    def meanwhile(**said):
+        if not read:
+            read.append(actions.save_draft(gate=gate, by=ida, answers={"title": "Back at my desk"}))
+        return lapse(**said)
+
+    monkeypatch.setattr(tasks.actions, "lapse", meanwhile)
+    assert tasks.lapse_forgotten() == 1
+    taken_up.refresh_from_db()
+    older.refresh_from_db()
+    assert (taken_up.status, older.status) == (Status.DRAFT, Status.LAPSED)
+
+
 def test_everything_on_the_schedule_exists():
     for entry in app.conf.beat_schedule.values():
         assert callable(import_string(entry["task"])), entry["task"]

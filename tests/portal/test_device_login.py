@@ -137,6 +137,15 @@ def test_polls_that_come_too_early_are_slowed_down_and_later_ones_go_on():
         assert polled(told)[1]["error"] == "authorization_pending"
 
 
+def test_a_program_that_never_waits_is_slowed_down_to_its_codes_life_and_no_further():
+    told = begun()
+    DeviceLogin.objects.update(interval_s=devices.LONGEST_INTERVAL_S - 1, polled_at=timezone.now())
+    for _ in range(2):
+        status, answer = polled(told)
+        assert (status, answer["error"]) == (400, "slow_down")
+        assert "Wait 600 seconds" in answer["error_description"]
+
+
 def test_a_person_has_ten_tries_in_five_minutes_and_then_the_right_code_is_refused_too(mara):
     told, browser = begun(), signed_in(mara)
     for _ in range(10):

@@ -17,7 +17,7 @@ from portal.access.application_models import Decline
 from portal.audit.models import Entry
 from portal.errors import Invalid, NotFound
 from portal.mail import digest, pacing, registry, sending, tasks
-from portal.mail.models import Choice, Pace, Waiting
+from portal.mail.models import Choice, DigestHour, Pace, Waiting
 from portal.mail.registry import CHOOSABLE, Topic
 from portal.outbox import delivery
 from portal.outbox.models import Message
@@ -95,6 +95,18 @@ def test_the_hour_is_that_of_the_readers_own_zone_summer_and_winter(lyceum, mara
     deliver_all()
     assert digest.due(before) == []
     assert digest.due(after) == [lyceum.reviewers[0]]
+
+
+def test_a_reader_whose_zone_is_none_any_more_has_the_digest_by_utc_and_others_have_theirs(lyceum, mara):
+    gone, other = lyceum.reviewers[:2]
+    for reader in (gone, other):
+        choose(reader, hour=8, zone="Asia/Tokyo")
+    DigestHour.objects.filter(user=gone).update(zone="Atlantis/Poseidonis")
+    lyceum.applied(mara)
+    deliver_all()
+    assert digest.due(MORNING.replace(hour=0)) == [other], "nine in the morning in Tokyo"
+    assert set(digest.due(MORNING)) == {gone, other}
+    assert digest.send(user=gone, now=MORNING)
 
 
 def test_an_hour_that_was_missed_is_made_up_for_and_a_second_digest_waits_for_the_next_day(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 import zipfile
 from datetime import timedelta
 
@@ -14,8 +15,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.access import actions as access
+from portal.access import tasks
 from portal.access.application_models import Application, Decline, Submission
 from portal.access.desk_models import Note
+from portal.access.institutional import Line
+from portal.access.lifetime import RenewalStatus
+from portal.access.lifetime_models import GrantStep, Renewal
+from portal.access.member_models import Member
+from portal.access.members import MemberStatus
 from portal.access.models import Grant
 from portal.access.review_models import Review
 from portal.access.workflow import Status
@@ -28,10 +35,11 @@ from portal.people import erasure, privacy
 from portal.people.erasure_models import ErasureRequest
 from portal.people.models import User
 from portal.people.tasks import erase_due, purge
+from portal.projects.models import ProjectMember
 from portal.tokens import actions as tokens
 from portal.tokens.authentication import identify
 from portal.tokens.scopes import Kind
-from tests.portal import world
+from tests.portal import seats, world
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +70,21 @@ def erased(user):
     user.refresh_from_db()
 
 
+def join(w, application, lead, who):
+    """Name somebody, who accepts by the link that they were mailed."""
+    member = access.invite(by=lead, application=application, name=who.name, email=who.email)
+    who.emailaddress_set.get_or_create(email=who.email, defaults={"verified": True, "primary": True})
+    said = {"typed_name": who.name, "capacity": "for myself", "text_sha256": w.version.sha256}
+    return access.accept_invitation(by=who, secret=seats.secret("member_invited", member.email), **said)
+
+
+def team_of(w, lead, who):
+    """A lead's grant, and somebody whose grant rests on it."""
+    grant = w.granted(lead)
+    join(w, grant.application, lead, who)
+    return grant
+
+
 def everything():
     """Every value of every declared table, as text."""
     return {holding.model: str(list(holding.manager().values())) for holding in privacy.holdings()}
@@ -72,7 +95,7 @@ def test_the_copy_holds_every_table_and_the_receipts_and_no_secret(holder, stran
     tokens.issue(by=stranger, kind=Kind.DOWNLOAD, label="somebody else's")
     answer = signed_in(holder).post(reverse("people:export_data"))
     assert answer["Content-Disposition"] == 'attachment; filename="my-data.zip"'
-    pack = zipfile.ZipFile(io.BytesIO(answer.content))
+    pack = zipfile.ZipFile(io.BytesIO(b"".join(answer)))
     names = set(pack.namelist())
     assert {
         "people.User.json",
@@ -87,6 +110,21 @@ def test_the_copy_holds_every_table_and_the_receipts_and_no_secret(holder, stran
     for hidden in (secret, holder.password, "Mara is well known to us", "somebody else", stranger.email):
         assert hidden not in text
     assert Entry.objects.filter(event="user.exported", actor_id=str(holder.pk)).count() == 1
+
+
+def test_a_copy_of_many_rows_is_whole_and_never_whole_in_memory(holder):
+    grant, now, words = holder.grants.get(), timezone.now(), "A message to the holder. " * 40
+    GrantStep.objects.bulk_create(
+        (GrantStep(grant=grant, verb="suspend", by=None, at=now, message=words) for _ in range(10_000)),
+        batch_size=1_000,
+    )
+    tracemalloc.start()
+    with erasure.export(by=holder) as copy:
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        rows = json.loads(zipfile.ZipFile(copy).read("access.GrantStep.json"))
+    assert most < 10_000_000, "the rows alone are as many bytes"
+    assert (len(rows), {row["message"] for row in rows}) == (10_000, {words})
 
 
 def test_copy_and_erasing_ask_for_the_password_again(holder):
@@ -144,6 +182,106 @@ def test_decisions_dates_and_grants_stay_under_the_pseudonym(holder):
     assert Grant.objects.get(user=holder).application == application
     assert not Grant.objects.active().exists(), "and the grant opens nothing"
     assert User.objects.get(pk=holder.pk).email == f"erased-{holder.pk}@erased.invalid"
+
+
+def standing():
+    """Whose grants stand once the day of erasing is over."""
+    with time_machine.travel(timezone.now() + erasure.DELAY + timedelta(days=1)):
+        return set(Grant.objects.standing().values_list("user", flat=True))
+
+
+def state_of(application):
+    return Application.objects.get(pk=application.pk).status
+
+
+def test_nobody_reviews_for_an_erased_person_and_what_others_sent_still_waits(lyceum, harbour, mara, stranger):
+    sent, others = lyceum.applied(mara), lyceum.applied(stranger)
+    draft = access.save_draft(by=mara, gate=harbour.gate, answers={"title": "How small models forget"})
+    erased(mara)
+    assert (state_of(sent), state_of(draft)) == (Status.WITHDRAWN, Status.WITHDRAWN)
+    assert [row.pk for row in Application.objects.queued()] == [others.pk]
+
+
+def test_an_appeal_of_an_erased_person_is_left_to_its_reviewers(lyceum, mara):
+    sent = lyceum.applied(mara)
+    access.decline(by=lyceum.reviewers[0], application=sent, reason=Decline.DETAIL, message="Too thin.")
+    access.appeal(by=mara, application=sent, text="Read it again.")
+    erased(mara)
+    assert state_of(sent) == Status.APPEALED
+    access.uphold(by=lyceum.reviewers[1], application=sent, message="It stays.")
+    assert state_of(sent) == Status.DECLINED
+
+
+def test_the_team_of_an_erased_lead_ends_with_them_and_is_asked_for_its_copies(lyceum, mara, stranger):
+    lead = team_of(lyceum, mara, stranger)
+    Grant.objects.update(ends_at=timezone.now() + timedelta(days=50))
+    access.renew(by=mara, grant=lead, report={"changes": "None to speak of."})
+    erased(mara)
+    lead.refresh_from_db()
+    theirs = Grant.objects.get(user=stranger)
+    assert standing() == set()
+    assert (lead.deletion_due_at, theirs.deletion_due_at is None) == (None, False)
+    assert Message.objects.filter(payload__template="member_grant_ended", payload__to=stranger.email).count() == 1
+    assert Renewal.objects.get(grant=lead).status == RenewalStatus.LAPSED
+
+
+def test_an_erased_member_leaves_the_team_and_the_lead_goes_on(lyceum, mara, stranger):
+    lead = team_of(lyceum, mara, stranger)
+    erased(stranger)
+    assert standing() == {mara.pk}
+    assert Member.objects.get(user=stranger).status == MemberStatus.REMOVED
+    assert not ProjectMember.objects.filter(user=stranger, project=lead.project, left_at=None).exists()
+
+
+def test_who_was_erased_before_the_lead_signs_is_not_admitted(lyceum, mara, stranger):
+    approved = lyceum.approved(mara)
+    join(lyceum, approved, mara, stranger)
+    erased(stranger)
+    lyceum.signed(mara, approved)
+    assert not Grant.objects.filter(user=stranger).exists()
+
+
+def test_the_seat_of_an_erased_person_is_free_and_a_colleague_keeps_theirs(lyceum):
+    agreement = seats.in_force(lyceum)
+    jonas, ana = seats.member("Jonas Weber"), seats.member("Ana Duarte")
+    theirs, _others = seats.seated(agreement, jonas), seats.seated(agreement, ana)
+    erased(jonas)
+    agreement.refresh_from_db()
+    assert agreement.taken == 1
+    assert standing() == {ana.pk}
+    assert theirs.steps.get().verb == "holder_left"
+
+
+def test_who_asked_by_one_address_and_was_invited_by_another_can_be_erased(lyceum):
+    agreement = seats.in_force(lyceum)
+    ana = seats.at_home("Ana Duarte")
+    access.ask_to_join(by=ana, agreement=agreement)
+    User.objects.filter(pk=ana.pk).update(email="a.duarte@northfield.example")
+    ana.refresh_from_db()
+    seats.invited(agreement, ana)
+    erased(ana)
+    assert {line.status for line in agreement.roster.all()} == {Line.REMOVED}
+    assert all(line.address.endswith("@erased.invalid") for line in agreement.roster.all())
+
+
+def test_nobody_writes_to_a_pseudonym_and_others_hear_as_ever(lyceum, mara, stranger):
+    lyceum.gate = access.change_gate(by=lyceum.manager, gate=lyceum.gate, confirmations=1)
+    sent = lyceum.applied(stranger)
+    vera = world.person("Vera Olsen")
+    access.ask_referee(by=stranger, application=sent, name=vera.name, email=vera.email, relation="supervisor")
+    lyceum.gate = access.change_gate(by=lyceum.manager, gate=lyceum.gate, confirmations=0)
+    grant = lyceum.granted(mara)
+    for person in (mara, vera):
+        erased(person)
+    before = Message.objects.count()
+    with time_machine.travel(timezone.now() + timedelta(days=20)):
+        assert (tasks.announce_expiries(), tasks.remind_of_deletions()) == (0, 0)
+        tasks.remind_referees()
+    with time_machine.travel(timezone.now() + timedelta(days=22)):
+        assert tasks.expire_referees() == 1
+    left = {message.payload["to"] for message in Message.objects.order_by("pk")[before:]}
+    assert left == {stranger.email}, "whose referee is silent"
+    assert not grant.notices.exists()
 
 
 def test_the_chain_verifies_after_erasing_and_still_shows_an_edit(holder):

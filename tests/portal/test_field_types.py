@@ -113,6 +113,46 @@ def test_an_institution_is_the_registers_or_has_a_site(asking, mara):
     assert "institution" not in problems_of(asking, told)
 
 
+def asks_of_place(w, *, without=(), as_text=()):
+    """Let the gate ask less about one's place of work, or in words."""
+    spec = form_spec.research()
+    kept = [dict(entry) for entry in spec[0]["fields"] if entry["name"] not in without]
+    for entry in (entry for entry in kept if entry["name"] in as_text):
+        entry.pop("prefill", None)
+        entry.pop("choices", None)
+        entry["type"] = "text"
+    w.gate = actions.change_gate(by=w.manager, gate=w.gate, form_spec=[{**spec[0], "fields": kept}, *spec[1:]])
+
+
+@pytest.mark.parametrize(
+    ("asks", "said"),
+    [
+        ({"as_text": ["country"]}, {"country": "The Netherlands"}),
+        ({"as_text": ["affiliation_class"]}, {"affiliation_class": "A cooperative"}),
+        ({"without": ["country"]}, {}),
+        ({"without": ["affiliation_class"]}, {}),
+    ],
+)
+def test_a_form_that_asks_less_of_a_place_than_a_profile_can_be_sent(lyceum, mara, asks, said):
+    asks_of_place(lyceum, **asks)
+    sent = lyceum.applied(mara, **said)
+    assert sent.answers["institution"]["name"] == "University of Northfield"
+    assert not Affiliation.objects.filter(user=mara).exists(), "too little is known to make a profile of it"
+
+
+def test_what_a_form_asks_in_its_own_words_is_left_out_of_the_place_of_work(lyceum, mara):
+    asks_of_place(lyceum, as_text=["role"])
+    lyceum.applied(mara, role="Professor of linguistics")
+    place = Affiliation.objects.get(user=mara)
+    assert (place.organisation, place.country, place.position) == ("University of Northfield", "EE", "")
+
+
+def test_the_answered_institution_becomes_the_place_of_work(lyceum, mara):
+    lyceum.applied(mara)
+    place = Affiliation.objects.get(user=mara)
+    assert (place.organisation, place.country, place.position) == ("University of Northfield", "EE", "postdoc")
+
+
 @pytest.mark.parametrize("junk", [None, 7, [], [[]], {"name": 3, "ror": ["x"]}, {"id": "x"}, "\x00", "x" * 90_000])
 def test_no_answer_of_any_shape_breaks_a_draft(asking, mara, junk):
     draft = draft_of(asking, mara, institution=junk, team=junk, until=junk, cv=junk)

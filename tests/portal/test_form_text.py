@@ -66,6 +66,10 @@ def test_no_text_is_a_crash(text):
         (ONE + "      max: lots\n", 7, "max is a number"),
         (ONE + "      clause: 2(a)\n", 7, "no “clause”"),
         (ONE + "      prefill: shoe\n", 7, "cannot be prefilled from “shoe”"),
+        (ONE + "      prefill: [name]\n", 7, "cannot be prefilled from ['name']"),
+        (ONE + "      prefill: {}\n", 7, "cannot be prefilled from {}"),
+        (ONE.replace("label: Who?", 'label: "Who\\udc00?"'), 6, "The label is a text"),
+        (ONE.replace("title: You", 'title: "\\ud83d"'), 2, "The title is a text"),
         (ONE.replace("type: text", "type: choice"), 4, "needs choices"),
         (ONE.replace("type: text", "type: choice") + "      choices: [one, two]\n", 7, "Each choice is a code and a label"),
         (ONE.replace("type: text", "type: choice") + "      choices: [[a, A], [a, B]]\n", 7, "the same code"),
@@ -88,6 +92,11 @@ def test_a_fault_stands_beside_its_line(text, line, says):
     spec, wrong = form_text.read(text)
     assert spec == []
     assert any(each.line == line and says in each.text for each in wrong), wrong
+
+
+def test_a_character_that_yaml_spells_out_is_one():
+    spec, wrong = form_text.read(ONE.replace("title: You", 'title: "\\U0001F600"') + "      prefill: name\n")
+    assert (spec[0]["title"], spec[0]["fields"][0]["prefill"], wrong) == ("\U0001f600", "name", [])
 
 
 def test_every_fault_is_said_at_once():

@@ -194,6 +194,31 @@ def test_a_late_approval_extends_from_the_old_end(lyceum, mara, grant, near):
     assert Grant.objects.active().exists()
 
 
+@pytest.mark.parametrize("ended", ["closed out", "revoked", "standing"])
+def test_a_late_approval_reaches_over_no_grant_that_was_given_since(lyceum, mara, grant, near, ended):
+    actions.renew(by=mara, grant=grant)
+    near.move_to(grant.ends_at + DAY)
+    newer = lyceum.granted(mara)
+    near.move_to(grant.ends_at + 3 * DAY)
+    if ended == "closed out":
+        closed_out(mara, newer)
+    elif ended == "revoked":
+        actions.revoke_grant(by=lyceum.manager, grant=newer, reason="The weights were passed on.")
+    with pytest.raises(Conflict, match="newer grant"):
+        actions.approve_renewal(by=lyceum.reviewers[0], grant=grant)
+    assert actions.decline_renewal(by=lyceum.reviewers[0], grant=grant, message="Apply again.").status == "declined"
+
+
+def test_a_renewal_that_would_be_over_already_is_not_granted(lyceum, mara, grant, near):
+    actions.renew(by=mara, grant=grant)
+    lyceum.gate = actions.change_gate(by=lyceum.manager, gate=lyceum.gate, grant_days=30)
+    near.move_to(grant.ends_at + 30 * DAY)
+    with pytest.raises(Conflict, match="over by now"):
+        actions.approve_renewal(by=lyceum.reviewers[0], grant=grant)
+    near.move_to(grant.ends_at + 29 * DAY)
+    assert actions.approve_renewal(by=lyceum.reviewers[0], grant=grant).ends_to > timezone.now()
+
+
 def test_a_renewal_never_reaches_past_a_text_that_was_not_signed(lyceum, mara, grant, near):
     newer = agreements.publish_version(
         by=lyceum.manager, agreement=lyceum.agreement, text=world.TEXT + "3. More.\n", change_class=ChangeClass.NOTICE,

@@ -297,3 +297,33 @@ def test_your_access_shows_applications_grants_and_tokens(mara, lyceum):
 def test_who_holds_access_is_told_so_instead_of_a_form(lyceum, mara):
     lyceum.granted(mara)
     assert "You hold access here" in text(browser(mara).get(lyceum.gate.get_absolute_url()))
+
+
+@pytest.mark.parametrize("nul", ["", "\0"])
+def test_a_form_with_a_nul_is_refused_and_changes_nothing(lyceum, mara, stranger, nul):
+    application = lyceum.applied(mara)
+    reviewer = browser(lyceum.reviewers[0])
+    vote = {"verb": "approve", "note": f"Sound{nul} plan."}
+    answer = reviewer.post(reverse("access:review", args=[application.pk]), vote)
+    assert answer.status_code == (400 if nul else 302)
+    assert application.reviews.exists() == (not nul)
+    if nul:
+        assert "A text has a NUL in it" in answer.content.decode()
+    approved = lyceum.approved(stranger)
+    signed = {"typed_name": stranger.name, "capacity": f"for{nul} myself", "text_sha256": lyceum.version.sha256}
+    answer = browser(stranger).post(reverse("access:sign", args=[approved.pk]), signed)
+    assert answer.status_code == (400 if nul else 302)
+    assert stranger.grants.exists() == (not nul)
+
+
+@pytest.mark.parametrize("note", ["Sound plan.", "Sound\0 plan."])
+def test_a_fault_of_ours_is_no_fault_of_a_form(lyceum, mara, note, monkeypatch):
+    def odd(**_said):
+        raise LookupError("a vote like no other")
+
+    monkeypatch.setattr("portal.access.actions.cast_vote", odd)
+    application = lyceum.applied(mara)
+    reviewer = Client(raise_request_exception=False)
+    reviewer.force_login(lyceum.reviewers[0])
+    answer = reviewer.post(reverse("access:review", args=[application.pk]), {"verb": "approve", "note": note})
+    assert answer.status_code == 500

@@ -6,10 +6,12 @@ from typing import Any
 
 import psycopg2
 import pytest
-from django.db import connection
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection, transaction
 from django.db.backends.postgresql import base
 
 from portal.postgres.base import LATELY_S
+from portal.postgres.cursors import by_cursor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -61,3 +63,13 @@ def test_one_that_the_server_has_closed_is_replaced_before_anybody_notices(asked
         assert cursor.fetchone() == (1,)
     assert asked == [False]
     assert connection.connection.info.backend_pid != before
+
+
+def test_a_cursor_reads_every_row_within_a_transaction_and_none_outside_of_one() -> None:
+    rows = ContentType.objects.order_by("pk")
+    with transaction.atomic():
+        assert list(by_cursor(rows, size=2)) == list(rows)
+        assert list(by_cursor(rows.values("pk"), size=1_000)) == list(rows.values("pk"))
+        assert list(by_cursor(rows.none(), size=2)) == []
+    with pytest.raises(RuntimeError, match="within a transaction"):
+        list(by_cursor(rows, size=2))

@@ -101,6 +101,17 @@ def test_saved_filters_are_ones_own_few_and_named(lyceum, stranger):
     assert browser(stranger).post(reverse("access:save_filter"), {"name": "x"}).status_code == 404
 
 
+def test_filters_longer_than_can_be_kept_are_told_so_and_long_words_are_kept(lyceum):
+    client, words = browser(lyceum.reviewers[0]), "北" * 120
+    honest = client.post(f"{reverse('access:save_filter')}?q={words}&institution={words}", {"name": "Northern"})
+    assert honest.status_code == 302
+    assert SavedFilter.objects.get().query.count("%E5%8C%97") == 240
+    endless = "&".join(f"{name}={words}" for name in ("q", "institution", "lane", "gate", "assignee", "late"))
+    refused = client.post(f"{reverse('access:save_filter')}?{endless}", {"name": "Everything"})
+    assert refused.status_code == 422
+    assert "too long to be kept" in refused.content.decode()
+
+
 # --- Who holds what
 
 

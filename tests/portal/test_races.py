@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.db import connection
 from django.utils import timezone
 
@@ -23,6 +24,7 @@ from portal.agreements import actions as agreements
 from portal.agreements.models import Agreement, Signature
 from portal.errors import WeighbridgeError
 from portal.outbox.models import Message
+from portal.people.models import User
 from tests.portal import seats, world
 
 
@@ -264,3 +266,65 @@ def test_removing_a_member_while_the_lab_revokes_the_grant_waits_for_nobody_in_a
         assert sum(isinstance(each, WeighbridgeError) for each in results) == 1
         assert cover.taken == 0
         assert not Grant.objects.active().filter(institutional=cover).exists()
+
+
+def invited(w: world.World, lead: User, who: User) -> tuple[Application, str]:
+    """A place on the lead's team for somebody, and the secret of the link."""
+    EmailAddress.objects.get_or_create(user=who, email=who.email, defaults={"verified": True, "primary": True})
+    application = lead.applications.latest("created_at")
+    actions.invite(by=lead, application=application, name=who.name, email=who.email)
+    return application, seats.secret("member_invited", who.email)
+
+
+def joins(w: world.World, who: User, secret: str) -> Any:
+    text = w.agreement.current()
+    assert text is not None
+    return actions.accept_invitation(
+        by=who, secret=secret, typed_name=who.name, capacity="for myself", text_sha256=text.sha256
+    )
+
+
+def test_a_member_joins_while_the_lead_signs_a_new_text_and_neither_waits_for_ever(rounds):
+    w = world.build(quorum=1)
+    for n in range(rounds):
+        lead, member = world.person(f"Lead {n}"), world.person(f"Member {n}")
+        grant = w.granted(lead)
+        _application, secret = invited(w, lead, member)
+        text = agreements.publish_version(by=w.manager, agreement=w.agreement, text=f"{world.TEXT}3. Year {n}.\n")
+        race(
+            lambda g=grant, p=lead, t=text: actions.sign_again(
+                by=p, grant=g, typed_name=p.name, capacity="x", text_sha256=t.sha256
+            ),
+            lambda p=member, s=secret: joins(w, p, s),
+        )
+        assert Grant.objects.active().filter(user__in=[lead, member]).count() == 2
+
+
+def test_joining_a_team_while_signing_for_oneself_gives_one_grant(rounds):
+    w = world.build(quorum=1)
+    for n in range(rounds):
+        lead, person = world.person(f"Lead {n}"), world.person(f"Person {n}")
+        w.granted(lead)
+        own = w.approved(person)
+        _application, secret = invited(w, lead, person)
+        race(lambda p=person, a=own: w.signed(p, a), lambda p=person, s=secret: joins(w, p, s))
+        assert Grant.objects.standing().filter(user=person).count() == 1
+
+
+def test_a_late_renewal_and_a_new_grant_at_once_have_one_outcome(rounds):
+    w = world.build(quorum=1)
+    for n in range(rounds):
+        person = world.person(f"Person {n}")
+        grant = w.granted(person)
+        ended = timezone.now() - timedelta(minutes=1)
+        Grant.objects.filter(pk=grant.pk).update(starts_at=ended - timedelta(days=30), ends_at=ended)
+        Renewal.objects.create(grant=grant, ends_from=ended, sent_at=ended - timedelta(days=1))
+        again = w.approved(person)
+        results = race(
+            lambda g=grant: actions.approve_renewal(by=w.reviewers[0], grant=g),
+            lambda p=person, a=again: w.signed(p, a),
+        )
+        assert [getattr(each, "code", "") for each in results if isinstance(each, WeighbridgeError)] == [
+            "already_granted"
+        ]
+        assert Grant.objects.standing().filter(user=person).count() == 1

@@ -57,10 +57,10 @@ def test_an_application_that_cannot_lapse_keeps_no_other_from_it(
     Application.objects.update(updated_at=timezone.now() - LONG_AGO)
     lapse = tasks.actions.lapse
 
-    def odd(*, application: Application) -> Any:
+    def odd(*, application: Application, expected: int) -> Any:
         if application.pk == first.pk:
             raise ValueError("an application like no other")
-        return lapse(application=application)
+        return lapse(application=application, expected=expected)
 
     monkeypatch.setattr(tasks.actions, "lapse", odd)
     assert tasks.lapse_forgotten() == 1

@@ -344,6 +344,16 @@ def test_a_reviewer_who_is_named_may_not_judge(lyceum, mara):
     assert actions.cast_vote(by=other, application=member.application, vote=Vote.APPROVE)
 
 
+def test_a_reviewer_who_is_named_by_another_address_of_theirs_may_not_judge_either(lyceum, mara):
+    reviewer = lyceum.reviewers[0]
+    EmailAddress.objects.create(user=reviewer, email="home@reviewer.example", verified=True)
+    application = lyceum.applied(mara)
+    actions.invite(by=mara, application=application, name="R. One", email="home@reviewer.example")
+    with pytest.raises(NotAllowed) as refused:
+        actions.cast_vote(by=reviewer, application=application, vote=Vote.APPROVE)
+    assert refused.value.reasons[0].code == "on_team"
+
+
 # --- What rests on the lead's grant ---------------------------------------------------------------------------
 
 
@@ -416,6 +426,22 @@ def test_the_lead_renews_for_all_and_a_member_cannot(lyceum, mara, ana, team):
         assert active(ana)
 
 
+def test_a_late_renewal_extends_the_team_but_not_whoever_had_a_grant_of_their_own_since(lyceum, mara, ana, team):
+    lead, _theirs = team
+    joan = verified(world.person("Joan Roe"))
+    member = actions.invite(by=mara, application=lead.application, name=joan.name, email=joan.email)
+    accepted(lyceum, member, joan)
+    with time_machine.travel(lead.ends_at - timedelta(days=20)):
+        actions.renew(by=mara, grant=lead, report={"changes": "None to speak of."})
+    with time_machine.travel(lead.ends_at + timedelta(days=1)):
+        alone = lyceum.granted(ana)
+    with time_machine.travel(lead.ends_at + timedelta(days=3)):
+        day = timezone.now().date()
+        actions.close_out(by=ana, grant=alone, typed_name=ana.name, deleted_on=day, statement="All deleted.")
+        actions.approve_renewal(by=lyceum.reviewers[0], grant=lead)
+        assert (active(mara), active(joan), active(ana)) == (True, True, False)
+
+
 def test_a_member_is_told_of_the_end_alone_and_of_no_week_in_which_to_renew(lyceum, mara, ana, team):
     lead, theirs = team
     Message.objects.all().delete()
@@ -470,7 +496,7 @@ def test_erasing_either_takes_name_and_address_and_kills_the_link(lyceum, mara, 
     erasure.erase(request=request, now=later)
     member.refresh_from_db()
     assert (member.name, member.email, member.mailbox) == ("", "", "")
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotFound if who == "lead" else NotAllowed):
         teaming.require_addressee(ana, teaming.of_secret(secret))
 
 

@@ -17,7 +17,7 @@ from portal.outbox.models import Message
 from portal.people.models import User
 from portal.tokens import actions as tokens
 from portal.tokens.scopes import Kind, Scope
-from releases import actions, tally
+from releases import actions, tally, tasks
 from releases.download_models import DailyCap, Surge
 from releases.models import Model
 from tests.portal import world
@@ -196,6 +196,36 @@ def test_a_day_that_stands_out_is_told_once_to_the_labs_managers(
     assert "1 day of downloads stood out" in seen(lyceum.manager, "/review/")
     assert "stood out" not in seen(lyceum.reviewers[0], "/review/")
     assert "Mara Lindqvist" not in seen(harbour.manager, "/downloads/")
+
+
+def test_a_night_that_was_missed_is_made_up_for_within_a_week_and_nothing_is_told_twice(
+    lyceum: world.World, model: Model
+) -> None:
+    now = timezone.now()
+    for days in (8, 7, 2, 1):
+        person = world.person(f"Somebody {days} days ago")
+        give(model, user_id=str(person.pk), at=now - timedelta(days=days), size=150 * GB)
+    assert tasks.tell_surges() == 3
+    told = set(Surge.objects.values_list("day", flat=True))
+    assert told == {(now - timedelta(days=days)).date() for days in (7, 2, 1)}, "what is older is no news"
+    assert tasks.tell_surges() == 0
+
+
+def test_a_person_who_cannot_be_told_of_keeps_no_other_from_it(
+    lyceum: world.World, mara: User, stranger: User, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for person in (mara, stranger):
+        give(model, user_id=str(person.pk), at=timezone.now() - timedelta(days=1), size=150 * GB)
+    named = tally.names_of
+
+    def odd(user_ids: list[str]) -> dict[str, str]:
+        if user_ids == [str(mara.pk)]:
+            raise ValueError("a person like no other")
+        return named(user_ids)
+
+    monkeypatch.setattr(tally, "names_of", odd)
+    assert tasks.tell_surges() == 1
+    assert Surge.objects.get().user_id == str(stranger.pk), "and the other is tried again the next night"
 
 
 def test_an_ordinary_large_day_is_nobodys_business(lyceum: world.World, mara: User, model: Model) -> None:

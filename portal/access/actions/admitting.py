@@ -83,7 +83,7 @@ def extend_team(lead: Grant, old_end: datetime) -> None:
     """Move the ends of a team's grants with the lead's; one that ended earlier by itself stays ended."""
     for grant in _team(lead).filter(ends_at=old_end, membership__status=MemberStatus.ACCEPTED):
         locked = grant_moves.lock(grant)
-        if Grant.objects.standing().filter(user=locked.user_id, gate=locked.gate_id).exclude(pk=locked.pk).exists():
+        if Grant.objects.after(locked).exists():
             continue
         locked.ends_at, locked.deletion_due_at = lead.ends_at, None
         locked.save(update_fields=["ends_at", "deletion_due_at"])

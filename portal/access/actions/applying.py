@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from contextlib import suppress
 from typing import Any
 
 from django.db import transaction
@@ -23,7 +24,8 @@ from portal.audit import trail
 from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotAllowed, Unavailable
 from portal.people.affiliation_actions import Place, affiliate
-from portal.people.models import Affiliation, User
+from portal.people.countries import COUNTRIES
+from portal.people.models import Affiliation, AffiliationClass, Position, User
 from portal.switches.models import Switch, is_on
 
 
@@ -128,26 +130,29 @@ def submit(*, by: User, application: Application, expected: int | None = None) -
 
 
 def _affiliate(by: User, spec: form_spec.Spec, answers: dict[str, Any], application: Application) -> None:
-    """The first answered institution becomes the applicant's place of work; a known place is never changed from here."""
-    name = form_spec.institution_field(spec)
-    said = answers.get(name)
+    """The first answered institution becomes the applicant's place of work; a known place is never changed from here.
+
+    A lab's own form may ask less of it than a profile needs, or in words of its own: then it stays an answer alone.
+    """
+    said = answers.get(form_spec.institution_field(spec))
     if not said or Affiliation.objects.filter(user=by, ends_at=None).exists():
         return
     place = Place(
         said["name"],
         ror=said["ror"],
         site=said["site"],
-        country=answers.get("country", ""),
-        position=answers.get("role", ""),
-        klass=answers.get("affiliation_class", ""),
+        country=_of(dict(COUNTRIES), answers.get("country")),
+        position=_of(Position.values, answers.get("role")),
+        klass=_of(AffiliationClass.values, answers.get("affiliation_class")),
         contested=f"As answered in {application.reference}.",
     )
-    try:
+    with suppress(Invalid):
         affiliate(by=by, place=place)
-    except Invalid as error:
-        raise Invalid(
-            error.message, fields={name: [text for texts in error.fields.values() for text in texts]}
-        ) from error
+
+
+def _of(codes: Container[str], said: object) -> str:
+    """The answer, where it is one of our own codes."""
+    return said if isinstance(said, str) and said in codes else ""
 
 
 def _announce(application: Application, *, again: bool) -> None:
@@ -169,9 +174,9 @@ def withdraw(*, by: User, application: Application, expected: int | None = None)
 
 
 @transaction.atomic
-def lapse(*, application: Application) -> Application:
-    """Close what nobody has touched; the schedule calls it."""
-    locked = moves.lock(application)
+def lapse(*, application: Application, expected: int | None = None) -> Application:
+    """Close what nobody has touched; the schedule calls it. Raises Conflict where somebody has since it was read."""
+    locked = moves.lock(application, expected=expected)
     moves.advance(locked, Verb.LAPSE, None)
     moves.write(locked.applicant, "application_lapsed", locked, locked.get_absolute_url())
     return locked

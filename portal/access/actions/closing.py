@@ -116,7 +116,7 @@ def remind_of_deletion(*, grant: Grant) -> bool:
 def expiries_to_announce(now: datetime) -> list[Grant]:
     """Grants whose holders have a notice of their end to come. One query, whose rows fall as notices are sent."""
     days = lifetime.EXPIRY_DAYS
-    near = Grant.objects.filter(revoked_at=None, closed_out_at=None, ends_at__gt=now - STALE)
+    near = Grant.objects.of_present_people().filter(revoked_at=None, closed_out_at=None, ends_at__gt=now - STALE)
     near = near.filter(Q(lead=None) | Q(ends_at__lte=now))  # a member, who cannot renew, is told of the end alone
     rows = _untold(near, Notice.Kind.EXPIRY, "ends_at", days, now).select_related("gate")
     return [grant for grant in rows if expiry_due(grant, now) is not None]
@@ -125,7 +125,7 @@ def expiries_to_announce(now: datetime) -> list[Grant]:
 def deletions_to_remind_of(now: datetime) -> list[Grant]:
     """Grants whose holders have a reminder of a deletion to come."""
     days = lifetime.DELETION_DAYS
-    near = Grant.objects.filter(closed_out_at=None, deletion_due_at__gt=now - STALE)
+    near = Grant.objects.of_present_people().filter(closed_out_at=None, deletion_due_at__gt=now - STALE)
     rows = _untold(near, Notice.Kind.DELETION, "deletion_due_at", days, now).select_related("gate")
     return [grant for grant in rows if deletion_due(grant, now) is not None]
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from portal.access import queue, substitutes
 from portal.access.actions import judging, moves, reviewing
 from portal.access.application_models import Application, ApplicationQuerySet, Change
-from portal.access.desk_models import FILTER_LIMIT, Note, SavedFilter
+from portal.access.desk_models import FILTER_LIMIT, QUERY_LIMIT, Note, SavedFilter
 from portal.access.models import GrantQuerySet
 from portal.access.workflow import Verb
 from portal.audit import trail
@@ -102,6 +102,9 @@ def save_filter(*, by: User, name: str, query: queue.Chosen) -> SavedFilter:
     name = " ".join(name.replace("\x00", "").split())
     if not 0 < len(name) <= 60:
         wrong = _("Give it a name of up to 60 characters.")
+        raise Invalid(wrong, fields={"name": [wrong]})
+    if len(query.query()) > QUERY_LIMIT:
+        wrong = _("These filters are too long to be kept. Look for less.")
         raise Invalid(wrong, fields={"name": [wrong]})
     found = SavedFilter.objects.filter(user=by, name__iexact=name).first()
     if found is None and SavedFilter.objects.filter(user=by).count() >= FILTER_LIMIT:

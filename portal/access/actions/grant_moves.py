@@ -12,10 +12,12 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from portal.access.gate_models import Gate
 from portal.access.institutional_models import InstitutionalAgreement
 from portal.access.lifetime import GRANTS, GrantVerb, Party, RenewalStatus, State, next_state
 from portal.access.lifetime_models import GrantStep, Renewal
 from portal.access.models import Grant
+from portal.agreements import actions as agreements
 from portal.audit import trail
 from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -46,6 +48,15 @@ def lock(grant: Grant) -> Grant:
     if locked is None:
         raise NotFound(_("There is no such grant."))
     return locked
+
+
+def hold_for_new(user: User, gate: Gate) -> None:
+    """What every way to a new grant waits for: the person's grants at this gate first, then the text that they sign.
+
+    A renewal holds a grant, and who signs again holds a grant and then the text: in this order nobody waits in a ring.
+    """
+    list(Grant.objects.select_for_update().filter(user=user, gate=gate).order_by("pk").values_list("pk"))
+    agreements.hold(gate.agreement_id)
 
 
 def parties(grant: Grant, by: User | None) -> frozenset[Party]:

@@ -40,6 +40,7 @@ def sign(
     """
     locked = moves.lock(application, expected=expected)
     moves.check(locked, Verb.SIGN, by)
+    grant_moves.hold_for_new(by, locked.gate)
     version = _current(locked)
     if Grant.objects.standing().filter(user=by, gate=locked.gate).exists():
         raise Conflict(_("You hold access here already."), code="already_granted")

@@ -164,8 +164,7 @@ def _decidable(grant: Grant, by: User, verb: RenewalVerb) -> tuple[Grant, Renewa
 def _grant(grant: Grant, renewal: Renewal, verb: RenewalVerb, by: User | None) -> Renewal:
     grant_moves.check(grant, GrantVerb.EXTEND, by)
     _require_signature(grant)
-    if Grant.objects.standing().filter(user=grant.user_id, gate=grant.gate_id).exclude(pk=grant.pk).exists():
-        raise Conflict(_("The holder has a new grant here by now. Decline this renewal."), code="already_granted")
+    _require_room(grant)
     grant.ends_at = renewal.ends_to = new_end(grant)
     grant.save(update_fields=["ends_at"])
     admitting.extend_team(grant, renewal.ends_from)
@@ -175,6 +174,18 @@ def _grant(grant: Grant, renewal: Renewal, verb: RenewalVerb, by: User | None) -
     bump_user(grant.user)
     grant_moves.tell(grant, "renewal_granted", grant.get_absolute_url(), until=grant.ends_at.date().isoformat())
     return renewal
+
+
+def _require_room(grant: Grant) -> None:
+    """The period after the old end is still the holder's to be given: it is not over, and no newer grant lies in it."""
+    if Grant.objects.after(grant).exists():
+        text = _("The holder was given a newer grant here since. Decline this renewal; they may apply again.")
+        raise Conflict(text, code="already_granted")
+    if new_end(grant) <= timezone.now():
+        text = _(
+            "One more period from the old end would be over by now. Decline this renewal; the holder may apply again."
+        )
+        raise Conflict(text, code="too_late")
 
 
 def _close(renewal: Renewal, status: RenewalStatus) -> None:

@@ -182,6 +182,7 @@ def accept_seat(*, by: User, secret: str, typed_name: str, text_sha256: str) -> 
     locked, found = institutional_moves.lock_line(line)
     if found.digest != line.digest:  # somebody was faster: used, taken back or sent again
         raise NotFound(_("This invitation was used or taken back. Ask your institution’s official for a new one."))
+    grant_moves.hold_for_new(by, locked.gate)
     grant = _opened(locked, by, until=_require_seat(locked, by))
     signature = agreements.sign(
         by=by,

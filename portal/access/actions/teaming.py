@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal.access import form_spec, mailed_links
-from portal.access.actions import admitting, moves
+from portal.access.actions import admitting, grant_moves, moves
 from portal.access.application_models import Application
 from portal.access.lifetime import State
 from portal.access.member_models import Member
@@ -132,16 +132,27 @@ def remind_member(*, by: User, member: Member) -> Member:
 def remove_member(*, by: User, member: Member) -> Member:
     """Take somebody off the team: the link stops working, and access ends with the next request."""
     _led(member.application, by)
-    locked = _locked(member, MemberVerb.REMOVE, Party.LEAD)
-    had = locked.status
-    locked.status, locked.digest, locked.ended_at = MemberStatus.REMOVED, "", timezone.now()
-    locked.save(update_fields=["status", "digest", "ended_at"])
-    _record(Event.MEMBER_REMOVED, locked, by, had=str(had))
+    locked = _off(_locked(member, MemberVerb.REMOVE, Party.LEAD), by)
     if locked.grant is not None:
         admitting.end(locked.grant, by, "leave_team")
     elif locked.user is not None:
         moves.write(locked.user, "member_removed", locked.application, "/me/", lead=_lead(locked))
     return locked
+
+
+@transaction.atomic
+def leave_team(*, by: User, member: Member) -> Member:
+    """Take somebody off the team whose account is erased; their grant is not this function's to end."""
+    moves.lock(member.application)
+    return _off(_locked(member, MemberVerb.LEAVE, Party.CLOCK), by)
+
+
+def _off(member: Member, by: User) -> Member:
+    had = member.status
+    member.status, member.digest, member.ended_at = MemberStatus.REMOVED, "", timezone.now()
+    member.save(update_fields=["status", "digest", "ended_at"])
+    _record(Event.MEMBER_REMOVED, member, by, had=str(had))
+    return member
 
 
 def of_secret(secret: str) -> Member:
@@ -186,6 +197,9 @@ def accept_invitation(*, by: User, secret: str, typed_name: str, capacity: str, 
     version = application.gate.agreement.current()
     if version is None or by.pk == application.applicant_id:
         raise Conflict(_("There is nothing for you to sign here."), code="nothing_to_sign")
+    if application.status == Status.GRANTED:
+        grant_moves.lock(application.grant)
+        grant_moves.hold_for_new(by, application.gate)
     particulars = {
         "gate": application.gate.title, "application": application.reference, "lead": _lead(member),
     }  # fmt: skip
