@@ -209,10 +209,10 @@ def _after(answer: urllib3.BaseHTTPResponse) -> float:
     """Seconds that the answer asks to wait: Retry-After, or the RateLimit header's t where nothing is left."""
     told = answer.headers.get("Retry-After", "")
     if told.isdecimal():
-        return min(float(told), 300.0)
+        return float(told)
     limit = answer.headers.get("RateLimit", "")
     fields = dict(part.strip().split("=", 1) for part in limit.split(";") if "=" in part)
-    return min(float(fields["t"]) + 1, 300.0) if fields.get("r") == "0" and fields.get("t", "").isdecimal() else 0.0
+    return float(fields["t"]) + 1 if fields.get("r") == "0" and fields.get("t", "").isdecimal() else 0.0
 
 
 def _told(fault: BaseException) -> str:
