@@ -72,6 +72,16 @@ def test_a_retired_pool_is_not_served_and_its_place_is_free(bench, store):
     assert OPEN not in pushed(store)
     with pytest.raises(Conflict):
         actions.retire(by=bench.world.manager, pool=Pool.objects.get(model=bench.open_model))
+    serve(bench.open_model)
+    deliver_due()
+    assert pushed(store)[OPEN].pool == "lyceum/pico-opt-1m-2"
+    assert Pool.objects.get(name="pico-opt-1m").retired_at is not None
+
+
+def test_two_models_whose_names_become_one_word_are_both_served(bench, store):
+    serve(publish(bench.world.lab, "pico_opt-1m"), 8109)
+    assert routes.current()["lyceum/pico_opt-1m"].pool == "lyceum/pico-opt-1m-2"
+    assert routes.current()[OPEN].pool == "lyceum/pico-opt-1m"
 
 
 def test_the_places_of_a_new_pool_are_its_servers_own_and_then_the_operators(bench):
@@ -159,9 +169,20 @@ def test_a_malformed_event_is_refused_with_a_sentence(bench, monkeypatch, text):
 def test_drain_by_name(bench):
     pool("drain", "lyceum/pico-opt-1m/pico-opt-1m")
     assert Backend.objects.get(pool__model=bench.open_model).draining
-    for wrong in ("lyceum/pico-opt-1m/other", "nonsense"):
-        with pytest.raises(CommandError):
+    for wrong in ("lyceum/pico-opt-1m/other", "nonsense", "a/b/c/d"):
+        with pytest.raises(CommandError, match=f"There is no server {wrong}"):
             pool("drain", wrong)
+
+
+def test_the_operator_retires_a_pool_by_name_once(bench):
+    pool("retire", "lyceum/pico-opt-1m")
+    assert OPEN not in routes.current()
+    assert not Backend.objects.filter(pool__model=bench.open_model).exists()
+    assert GATED in routes.current(), "the other pool"
+    with pytest.raises(CommandError, match="retired already"):
+        pool("retire", "lyceum/pico-opt-1m")
+    with pytest.raises(CommandError, match="There is no pool nonsense"):
+        pool("retire", "nonsense")
 
 
 # --- Allowances ---------------------------------------------------------------------------------------------------
