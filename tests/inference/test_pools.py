@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from inference import actions, contract, routes
+from inference import actions, contract, routes, usage
 from inference.allowances import SITE_DEFAULT, Budget, widest
 from inference.contract import Limits, Route
 from inference.introspection import introspect
@@ -247,6 +247,21 @@ def test_with_two_labs_a_personal_project_keeps_each_labs_default(bench):
     assert principal.project_limits.tokens_per_day == 500
     assert principal.models[OPEN].limits.tokens_per_day == 500
     assert principal.models["harbour/tide"].limits.tokens_per_day == 50
+
+
+def test_a_person_is_shown_the_limits_that_hold_for_them_and_not_those_of_a_lab_whose_models_they_may_not_query(bench):
+    harbour = create_lab(slug="harbour", name="Harbour", by=None)
+    tide = publish(harbour, "tide", gate=bench.world.gate)
+    serve(tide, 8103)
+    actions.set_allowance(by=None, lab=bench.world.lab, limits=SMALL, top_class="normal")
+    actions.set_allowance(by=None, lab=harbour, limits=Limits(tokens_per_day=10**6), top_class="interactive")
+    token = bench.new_token(bench.researcher)
+    for gate, most, top in ((bench.world.gate, 900, "normal"), (None, None, "interactive")):
+        tide.gate = gate
+        tide.save()
+        held, shown = limits_of(bench, token), usage.burn_of(token.project, timezone.now())
+        assert shown.limits == held.project_limits
+        assert (shown.limits.tokens_per_period, shown.top_class, held.top_class) == (most, top, top)
 
 
 def test_widest_takes_no_limit_for_the_widest():
