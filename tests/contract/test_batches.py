@@ -22,7 +22,7 @@ from inference import actions, contract
 from inference.actions import Serving
 from inference.batch_models import Batch, BatchFile, StandIn
 from inference.batches import actions as batches
-from inference.batches import courier, running, standing
+from inference.batches import running, standing, tries
 from inference.contract import Limits
 from inference.gateway.counters import counter_of
 from portal.access import actions as access
@@ -34,7 +34,7 @@ from portal.tokens import actions as tokens
 from portal.tokens.scopes import Kind
 from releases.storage.drawer import drawer
 from tests.contract.batching import ledger, meanwhile, worker
-from tests.inference.bench import GATED, OPEN, Bench
+from tests.inference.bench import GATED, OPEN, Bench, serve
 from tests.inference.gateway import rig
 from tests.portal import world
 
@@ -196,7 +196,7 @@ def test_a_row_that_the_gateway_refuses_is_in_the_file_of_errors_and_costs_nothi
 
 
 def test_what_an_engine_breaks_is_tried_again_and_then_told(bench, client, store, monkeypatch):
-    monkeypatch.setattr(courier, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(tries, "PATIENCE_S", 0.5)
     batch = turn(make(client, jsonl(line(1), line(2, prompt="#status=500 x"))))
     assert (batch.completed, batch.failed) == (1, 1)
     assert results(client, batch, "error_file_id")[0]["response"]["status_code"] >= 500
@@ -239,6 +239,24 @@ def test_rows_that_wait_for_an_engine_make_room_for_another_batch_and_are_sent_a
     assert turn(other).state == "completed"
     makes_vectors(bench, engine.url)
     assert (turn(batch).state, batch.completed) == ("completed", 4)
+
+
+def test_a_row_that_no_engine_answers_is_given_up_though_other_batches_wait(bench, client, store, monkeypatch):
+    """Each turn ended before its patience did, and the next began with a fresh one: it ran into the end of the batch."""
+    monkeypatch.setattr(running, "TURN", timedelta(seconds=1))
+    monkeypatch.setattr(tries, "PATIENCE_S", 2.0)
+    batch, other = make(client, jsonl(line(1))), make(client, jsonl(line(1, model=OPEN)))
+    serve(bench.gated_model, 9)
+    rig.settle_routes()
+    for _ in range(6):
+        Batch.objects.filter(pk=other.pk).update(heard_at=timezone.now() - timedelta(minutes=1))
+        if turn(batch).state != "in_progress":
+            break
+        assert batch.met
+    assert (batch.state, batch.failed, batch.met) == ("completed", 1, {})
+    (told,) = results(client, batch, "error_file_id")
+    assert told["response"]["body"]["error"]["code"] == "unavailable"
+    assert ledger(store) == []
 
 
 SLOW = "#ttft=400 x"
