@@ -38,7 +38,7 @@ from releases.evaluation_models import Score
 from releases.evaluations import actions as scores
 from releases.models import Revision
 from releases.storage.drawer import drawer
-from tests.contract.batching import ledger, meanwhile, worker
+from tests.contract.batches.batching import ledger, meanwhile, worker
 from tests.fakes.engine import chance_of, tokens_of
 from tests.inference.bench import Bench
 from tests.inference.gateway import rig
