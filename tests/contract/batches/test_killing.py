@@ -9,6 +9,7 @@ import subprocess
 
 import openai
 import pytest
+from django.utils import timezone
 
 from inference import contract
 from inference.batch_models import Batch
@@ -85,6 +86,23 @@ def test_what_was_billed_while_no_worker_lived_is_given_to_the_next_one_without_
     answers = results(client, batch)
     assert answers[0]["response"]["body"]["id"] == json.loads(said.text)["id"]
     assert len(ledger(store)) == 2
+
+
+@pytest.mark.parametrize("word", ["cancelled", "expired"])
+def test_a_batch_ends_whose_last_rows_were_all_answered_while_no_worker_lived(
+    bench, client, store, gateway, stand_in, word
+):
+    batch, secret = stand_in
+    asked = openai.OpenAI(base_url=f"{gateway.base}/v1", api_key=secret, max_retries=0)
+    for row in ("1", "2"):
+        asked.completions.create(model=GATED, prompt="def f(", max_tokens=3, extra_headers={"weighbridge-line": row})
+    if word == "cancelled":
+        client.batches.cancel(batch.wire_id)
+    else:
+        Batch.objects.filter(pk=batch.pk).update(expires_at=timezone.now())
+    assert (turn(batch).state, batch.completed, batch.failed) == (word, 2, 0)
+    assert len(results(client, batch)) == len(ledger(store)) == 2
+    assert results(client, batch, "error_file_id") == []
 
 
 def test_an_answer_is_kept_only_where_it_is_billed(bench, client, store, engine, gateway, stand_in):
