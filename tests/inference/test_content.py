@@ -30,8 +30,10 @@ from portal.audit.models import Entry
 from portal.checks.deployment import production
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound, Unavailable
 from portal.outbox.models import Message
+from portal.people import erasure
 from portal.people import tasks as people
 from portal.people.actions import give_role
+from portal.people.erasure_models import ErasureRequest
 from portal.people.models import Role, User
 from tests.inference.bench import GATED, OPEN, Bench, event
 from tests.inference.content import KEY, PRIVATE_KEY, confirmed, sign_with_logging, with_device
@@ -239,6 +241,24 @@ def test_it_is_there_the_day_before(bench, kept):
     with time_machine.travel(timezone.now() + timedelta(days=29)):
         people.purge()
     assert KeptContent.objects.exists()
+
+
+def test_what_comes_after_its_person_was_erased_is_not_kept(bench, kept):
+    """A query was under way, or its gateway could not reach the control plane for a while."""
+    now = timezone.now()
+    asked = ErasureRequest.objects.create(user=bench.researcher, requested_at=now, due_at=now)
+    assert kept("req-before")
+    assert erasure.erase(request=asked, now=timezone.now())
+    assert not kept("req-after")
+    assert not KeptContent.objects.exists()
+
+
+def test_content_of_who_is_suspended_or_thought_better_of_it_is_kept(bench, kept):
+    ErasureRequest.objects.create(
+        user=bench.researcher, requested_at=timezone.now(), due_at=timezone.now(), ended_at=timezone.now()
+    )
+    User.objects.filter(pk=bench.researcher.pk).update(is_active=False)
+    assert kept()
 
 
 def test_a_command_makes_a_pair_that_fits(capsys):
