@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
@@ -22,6 +23,7 @@ from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotAllowed, Unavailable
 from portal.mail import sending
 from portal.people.models import Lab, Membership, User
+from portal.sweeps import sweep
 
 logger = logging.getLogger(__name__)
 
@@ -34,21 +36,29 @@ def raise_for(day: date) -> int:
     """Ask every rule about a day that is over; returns how many signals are new. Twice on one day raises nothing twice."""
     labs = {lab.slug: lab for lab in Lab.objects.all()}
     new: Counter[Lab] = Counter()
-    for name in RULES:
-        for found in _asked(day, name):
-            lab = labs.get(found.model.partition("/")[0])
-            if lab is None:
-                continue
-            signal, made = Signal.objects.get_or_create(
-                rule=name, project_id=found.project_id, model=found.model, day=day,
-                defaults={"lab": lab, "figures": found.figures},
-            )  # fmt: skip
-            if made:
-                new[lab] += 1
-                trail.record(Event.SIGNAL_RAISED, by=None, target=signal, lab=lab, rule=name, day=day)
+    sweep(RULES, lambda name: _raise(name, day, labs, new))
     for lab, n in new.items():
         _tell(lab, day, n)
     return new.total()
+
+
+@transaction.atomic
+def _raise(name: str, day: date, labs: Mapping[str, Lab], new: Counter[Lab]) -> int:
+    """Keep what one rule finds, and add to `new` how many that were of each lab, all of it or nothing."""
+    made: Counter[Lab] = Counter()
+    for found in _asked(day, name):
+        lab = labs.get(found.model.partition("/")[0])
+        if lab is None:
+            continue
+        signal, is_new = Signal.objects.get_or_create(
+            rule=name, project_id=found.project_id, model=found.model, day=day,
+            defaults={"lab": lab, "figures": found.figures},
+        )  # fmt: skip
+        if is_new:
+            made[lab] += 1
+            trail.record(Event.SIGNAL_RAISED, by=None, target=signal, lab=lab, rule=name, day=day)
+    new.update(made)
+    return made.total()
 
 
 def _asked(day: date, rule: str) -> list[Found]:

@@ -400,6 +400,23 @@ def test_members_are_told_after_the_operators_delay_and_see_nothing_before(logge
     assert mails("content_opened") == [logged.researcher.email]
 
 
+def test_a_project_that_cannot_be_told_keeps_no_other_from_it(bench, noor, ines, kept, settings, monkeypatch):
+    settings.CONTENT_TELL_HOURS = 1
+    first, second = (ask(noor, bench, kept(name)) for name in ("req-1", "req-2"))
+    for each in (first, second):
+        disclosing.answer(by=ines, found=each, verb=Verb.ALLOW)
+    tell = disclosing._tell
+
+    def fails(found, now):
+        if found.pk == first.pk:
+            raise RuntimeError("No mail of this can be written.")
+        tell(found, now)
+
+    monkeypatch.setattr(disclosing, "_tell", fails)
+    assert disclosing.tell_due(timezone.now() + timedelta(hours=2)) == 1
+    assert list(Disclosure.objects.filter(told_at=None)) == [first]
+
+
 def test_a_disclosure_that_is_declined_tells_the_project_nothing(noor, ines, asked):
     assert mails("content_to_allow") == [ines.email]
     disclosing.answer(by=ines, found=asked, verb=Verb.DECLINE)
