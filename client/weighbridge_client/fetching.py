@@ -106,7 +106,8 @@ class Fetching:
             except Later as later:
                 wait, told = later.after_s, later.sentence
                 if wait > _WORTH_WAITING_S:
-                    raise Refused(f"{told} What is here is kept; run it again then.") from later
+                    ends = Refused if later.limited else Unreachable
+                    raise ends(f"{told} What is here is kept; run it again then.") from later
                 self._progress.waits(wait, told)
             except HTTPError:
                 pass  # the connection broke; what came is written

@@ -26,11 +26,11 @@ _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class Later(Exception):
-    """Not now: try again after so many seconds (0: as soon as seems right)."""
+    """Not now: try again after so many seconds (0: as soon as seems right). `limited`: it is a limit of one's own."""
 
-    def __init__(self, sentence: str, after_s: float = 0) -> None:
+    def __init__(self, sentence: str, after_s: float = 0, *, limited: bool = False) -> None:
         super().__init__(sentence)
-        self.sentence, self.after_s = sentence, after_s
+        self.sentence, self.after_s, self.limited = sentence, after_s, limited
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ class Portal:
                     url = onward
                     continue
                 if answer.status in _AGAIN:
-                    raise Later(_sentence(answer, "The portal is busy."), _after(answer))
+                    sentence = _sentence(answer, "The portal is busy.")
+                    raise Later(sentence, _after(answer), limited=answer.status == 429)
                 raise Refused(_sentence(answer, f"The portal refused {path!r}."))
         raise Bad("The portal leads round in circles.")
 

@@ -199,16 +199,16 @@ def test_a_wait_that_is_no_number_is_none(said: dict[str, str]) -> None:
 class Later(Near):
     """A portal that asks to wait so many seconds, as often as it is told to, before it gives a link."""
 
-    def __init__(self, seconds: int, times: int = 10**9) -> None:
+    def __init__(self, seconds: int, times: int = 10**9, *, limited: bool = True) -> None:
         super().__init__({"README.md": README})
-        self.seconds, self.times = seconds, times
+        self.seconds, self.times, self.limited = seconds, times, limited
 
     def link(self, model: str, commit: str, path: str, wanted: str) -> portal.Link:
         if len(self.asked) >= self.times:
             return super().link(model, commit, path, wanted)
         self.asked.append(path)
         said = HTTPResponse(headers={"Retry-After": str(self.seconds)})
-        raise portal.Later("The grant’s daily cap of 1 GB is reached.", portal._after(said))
+        raise portal.Later("The grant’s daily cap of 1 GB is reached.", portal._after(said), limited=self.limited)
 
 
 @pytest.fixture
@@ -226,12 +226,13 @@ def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return seconds
 
 
-def test_a_cap_of_a_day_is_told_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, waited: list[float]
+@pytest.mark.parametrize(("limited", "ends"), [(True, errors.REFUSED), (False, errors.UNREACHABLE)])
+def test_a_cap_of_a_day_is_told_at_once_and_so_is_a_portal_that_is_away_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, waited: list[float], limited: bool, ends: int
 ) -> None:
-    near = Later(86_400)
+    near = Later(86_400, limited=limited)
     status, told = run(near, tmp_path, monkeypatch, capsys)
-    assert (status, len(near.asked), waited) == (errors.REFUSED, 1, [])
+    assert (status, len(near.asked), waited) == (ends, 1, [])
     assert told["sentence"] == "The grant’s daily cap of 1 GB is reached. What is here is kept; run it again then."
 
 
