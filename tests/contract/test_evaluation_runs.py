@@ -394,6 +394,15 @@ def test_everybody_reads_where_an_attached_score_was_measured_and_its_receipts(b
     assert keeper.get(reverse("inference:evaluation_file", args=[attached.pk, "tasks"])).status_code == 200
 
 
+def test_a_run_is_shown_though_the_bytes_of_its_receipts_are_gone(bench, attached):
+    """A store that was restored without them: the page is there, and the file says what it is."""
+    drawer().delete(attached.drawer_name("receipts"))
+    page = Client().get(attached.get_absolute_url())
+    assert page.status_code == 200
+    assert "CC-BY-4.0" in page.content.decode()
+    assert Client().get(reverse("inference:evaluation_file", args=[attached.pk, "receipts"])).status_code == 404
+
+
 def test_a_score_that_was_imported_is_not_said_to_be_measured_here(bench, revision, attached):
     Score.objects.exclude(pk__in=attached.scores.values("pk")).delete()
     attached.scores.clear()
