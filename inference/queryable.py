@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from inference import routes
 from inference.models import Pool
@@ -41,11 +42,10 @@ def labs(project: Project, now: datetime) -> list[Lab]:
     """
     if project.lab is not None:
         return [project.lab]
-    given = {
-        pool.lab_id: pool.lab
-        for pool in routes.met_by(str(project.pk))
-        if isinstance(
-            right(person=project.owner, project=project, scopes=[Scope.QUERY], pool=pool, now=now), policy.Allow
-        )
-    }
+    given: dict[Any, Lab] = {}
+    for pool in routes.met_by(str(project.pk)):
+        if pool.lab_id not in given:
+            found = right(person=project.owner, project=project, scopes=[Scope.QUERY], pool=pool, now=now)
+            if isinstance(found, policy.Allow):
+                given[pool.lab_id] = pool.lab
     return list(given.values())
