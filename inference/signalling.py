@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from inference import signal_states, watching
+from inference.figures import is_id
 from inference.misuse import RULES
 from inference.signal_models import Signal
 from inference.signal_states import MANAGERS, Verb
@@ -23,6 +24,7 @@ from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotAllowed, Unavailable
 from portal.mail import sending
 from portal.people.models import Lab, Membership, User
+from portal.projects.models import Project
 from portal.sweeps import sweep
 
 logger = logging.getLogger(__name__)
@@ -63,10 +65,17 @@ def _raise(name: str, day: date, labs: Mapping[str, Lab], new: Counter[Lab]) -> 
 
 def _asked(day: date, rule: str) -> list[Found]:
     try:
-        return list(watching.found_on(day, rule))
+        found = list(watching.found_on(day, rule))
     except Unavailable as error:
         logger.warning("The rule %s was not asked about %s: %s", rule, day, error.message)
         return []
+    return [one for one in found if not _is_erased(one.project_id)]
+
+
+def _is_erased(project_id: str) -> bool:
+    """Whether its lead was: their signals were deleted, and the ledger's rows that stay raise none again."""
+    rows = Project.objects.filter(owner__erasure_requests__done=True)
+    return is_id(project_id) and rows.filter(pk=project_id).exists()
 
 
 def _tell(lab: Lab, day: date, n: int) -> None:

@@ -20,6 +20,8 @@ from portal.access.models import Grant
 from portal.audit.models import Entry
 from portal.errors import Conflict, Invalid, NotAllowed, Unavailable
 from portal.outbox.models import Message
+from portal.people import erasure
+from portal.people.erasure_models import ErasureRequest
 from portal.projects.actions import personal
 from portal.tokens import actions as tokens
 from portal.tokens.models import AccessToken
@@ -148,6 +150,13 @@ def test_a_night_that_was_missed_and_rows_that_came_late_are_asked_about_in_the_
     assert tasks.raise_signals() == 0
     days = [(YESTERDAY - timedelta(days=ago)).date() for ago in (1, 2)]
     assert [signal.day for signal in Signal.objects.order_by("-day")] == days
+
+
+def test_what_was_deleted_with_its_person_is_not_raised_again(bench, signal):
+    asked = ErasureRequest.objects.create(user=bench.researcher, requested_at=YESTERDAY, due_at=YESTERDAY)
+    assert erasure.erase(request=asked, now=timezone.now())
+    assert tasks.raise_signals() == 0
+    assert not Signal.objects.exists()
 
 
 def test_a_rule_that_cannot_be_asked_keeps_no_other_from_it(bound, queried, monkeypatch):
