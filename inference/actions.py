@@ -42,7 +42,8 @@ class Serving:
 def serve(*, by: User | None, model: Model, commit: str, serving: Serving, name: str = "") -> Backend:
     """A server is ready: put it into the model's pool, which is made at first need and follows the served commit.
 
-    A server of the same name is replaced. `name` defaults to the model's own, for a pool of one.
+    A server of the same name is replaced. `name` defaults to the model's own, for a pool of one. A retired pool stays so:
+    the model gets a new one beside it.
     Raises NotFound when the model has no revision with this commit.
     """
     if not model.revisions.filter(commit=commit).exists():
@@ -63,7 +64,7 @@ def serve(*, by: User | None, model: Model, commit: str, serving: Serving, name:
         retired_at=None,
         canary_percent=None,
         defaults=facts,
-        create_defaults={**facts, "lab": model.lab, "name": _slug(model), "concurrency": serving.places},
+        create_defaults={**facts, "lab": model.lab, "name": _free_name(model), "concurrency": serving.places},
     )
     backend, _ = Backend.objects.update_or_create(
         pool=pool,
@@ -152,6 +153,13 @@ _FIGURES = ("requests_per_minute", "tokens_per_minute", "concurrency", "tokens_p
 
 def _slug(model: Model) -> str:
     return model.name.lower().replace(".", "-").replace("_", "-")[:60]
+
+
+def _free_name(model: Model) -> str:
+    """A name for a pool of this model that none of the lab's has, be it retired or another model's."""
+    slug, taken = _slug(model), set(Pool.objects.filter(lab=model.lab).values_list("name", flat=True))
+    numbered = (f"{slug[:55]}-{n}" for n in range(2, len(taken) + 3))
+    return slug if slug not in taken else next(name for name in numbered if name not in taken)
 
 
 def announce(pool: Pool, *, by: User | None, change: str, **data: str) -> None:

@@ -8,14 +8,14 @@ from typing import Any, Final
 from django.db import transaction
 from django.urls import reverse
 
-from inference import figures, usage
+from inference import figures, queryable, usage
 from inference.alert_models import AllowanceAlert
 from inference.allowances import Budget
-from inference.models import DailyUsage, Pool
+from inference.models import DailyUsage
 from portal.audit import trail
 from portal.audit.events import Event
 from portal.mail import sending
-from portal.people.models import Lab, Membership, Role, User
+from portal.people.models import Membership, Role, User
 from portal.projects.models import Project
 from portal.sweeps import sweep
 
@@ -31,15 +31,14 @@ def tell_due(now: datetime) -> int:
     keys = DailyUsage.objects.filter(day__gte=since).order_by().values_list("project_id", flat=True).distinct()
     known = [key for key in keys if figures.is_id(key)]
     projects = Project.objects.filter(pk__in=known, closed_at=None).select_related("lab", "owner")
-    labs = [pool.lab for pool in Pool.objects.serving()]
-    return sweep(projects, lambda project: _tell(project, labs, now))
+    return sweep(projects, lambda project: _tell(project, now))
 
 
 @transaction.atomic
-def _tell(project: Project, labs: list[Lab], now: datetime) -> bool:
+def _tell(project: Project, now: datetime) -> bool:
     """Keep each share that is reached, and write about the highest of those that are new."""
     budget = Budget.of(project, now)
-    limit = budget.whole(labs).tokens_per_period
+    limit = budget.whole(queryable.labs(project, now)).tokens_per_period
     if not limit:
         return False
     period, since, _until = budget.period()

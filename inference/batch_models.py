@@ -105,6 +105,8 @@ class Batch(models.Model):
     expires_at = models.DateTimeField()
     heard_at = models.DateTimeField(default=timezone.now)
     """When a worker last told of it, or was last called for."""
+    met = models.JSONField(default=dict, blank=True)
+    """Line → [seconds lost on engines, how often these broke], of rows that were tried in an earlier turn and have no answer."""
 
     objects = BatchQuerySet.as_manager()
 

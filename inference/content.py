@@ -8,6 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -22,6 +23,8 @@ from inference.gateway.sealing import SUITE
 from portal.access.models import Grant
 from portal.agreements.models import Signature
 from portal.errors import Invalid, Unavailable
+from portal.people.erasure_models import ErasureRequest
+from portal.people.models import User
 from releases.models import Model
 
 
@@ -52,7 +55,8 @@ def key_of(grant: str) -> str:
 def keep(content: contract.Content) -> None:
     """Keep what a gateway sealed; a batch's row that is sent again replaces what came of it before.
 
-    Raises Invalid where it is not to be kept: no such model, another key than ours, or none at all.
+    Raises Invalid where it is not to be kept: no such model, another key than ours or none at all, or nobody any more
+    whose it is.
     """
     lab, _slash, name = content.model.partition("/")
     model = Model.objects.named(lab, name).first()
@@ -62,6 +66,8 @@ def keep(content: contract.Content) -> None:
         sealed = b""
     if model is None or not sealed or not settings.CONTENT_KEY or content.key != settings.CONTENT_KEY:
         raise Invalid("This content is not to be kept.")
+    if not _is_there(content.user_id):
+        raise Invalid("Whose content this is was erased.")
     now = timezone.now()
     KeptContent.objects.update_or_create(
         request_id=content.request_id,
@@ -71,6 +77,12 @@ def keep(content: contract.Content) -> None:
             "expires_at": now + timedelta(days=settings.CONTENT_DAYS),
         },
     )  # fmt: skip
+
+
+def _is_there(user_id: str) -> bool:
+    """Whether the person was not erased. Locked: an erasure comes before, or finds what is kept now."""
+    person = User.objects.select_for_update(no_key=True).filter(pk=UUID(user_id)).first()
+    return person is not None and not ErasureRequest.objects.filter(user=person, done=True).exists()
 
 
 def opened(kept: KeptContent) -> Plain:

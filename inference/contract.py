@@ -67,7 +67,7 @@ def content_label(request_id: str) -> bytes:
 
 
 TALLY_TTL_MS: Final = 3 * 86_400_000
-"""How long a day's tallies are kept: until the rules have asked, and a day more."""
+"""How long a day's tallies are kept: the rules ask about as many days (tasks.py)."""
 
 
 def refusals_key(day: str) -> str:

@@ -25,6 +25,7 @@ from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.mail import sending
 from portal.people.models import Lab, Membership, User
 from portal.projects.models import Project, ProjectMember
+from portal.sweeps import sweep
 
 MOST: Final = 100
 """Requests that one disclosure may name."""
@@ -114,8 +115,8 @@ def look(*, by: User, found: Disclosure, request_id: str) -> content.Plain:
 
 def tell_due(now: datetime) -> int:
     """Tell the members of every project of whom content was opened, once its hour has come; returns of how many."""
-    due = Disclosure.objects.filter(tell_at__lte=now, told_at=None).values_list("pk", flat=True)
-    return sum(_tell_one(pk, now) for pk in list(due))
+    due = Disclosure.objects.filter(tell_at__lte=now, told_at=None)
+    return sweep(list(due), lambda found: _tell_one(found.pk, now))
 
 
 @transaction.atomic

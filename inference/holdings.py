@@ -62,7 +62,7 @@ hold(
     Holding(
         "inference.Batch", why=_("requests that somebody had sent for them"), kept=_("30 days after its end"), of="owner",
         erased={"owner": None, "metadata": {}}, deletes=True, purge="ended_at", age=timedelta(days=30),
-        plain=("state", "endpoint", "model", "problems"),
+        plain=("state", "endpoint", "model", "problems", "met"),
     ),
     Holding(
         "inference.BatchAnswer", why=_("answers of a batch until its files are written"), kept=_("as long as it runs"),

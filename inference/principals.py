@@ -15,12 +15,13 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from inference import content, contract, routes
+from inference import content, contract, queryable, routes
 from inference.allowances import Budget
 from inference.models import Pool
 from portal.counters import reachable
+from portal.projects.models import Project
 from portal.tokens.models import AccessToken
-from portal.tokens.scopes import Kind, Scope
+from portal.tokens.scopes import Kind
 from releases import policy
 
 FILL: Final = """
@@ -60,7 +61,7 @@ def build(
     pools = routes.met_by(str(token.project_id))
     budget = Budget.of(project, now)
     several = len({pool.lab_id for pool in pools}) > 1
-    found = [(pool, _access(token, pool, budget, now, several_labs=several)) for pool in pools]
+    found = [(pool, _access(token, project, pool, budget, now, several_labs=several)) for pool in pools]
     rights = {pool: access for pool, access in found if isinstance(access, contract.Access)}
     refused = {
         pool.model.full_name: why for pool, why in found if isinstance(why, contract.Reason) and _reaches(token, pool)
@@ -123,20 +124,13 @@ def _reaches(token: AccessToken, pool: Pool) -> bool:
 
 
 def _access(
-    token: AccessToken, pool: Pool, budget: Budget, now: datetime, *, several_labs: bool
+    token: AccessToken, project: Project, pool: Pool, budget: Budget, now: datetime, *, several_labs: bool
 ) -> contract.Access | contract.Reason | None:
-    """The right to query one pool's model, or why not; None where another project holds it.
-
-    The rule itself is releases.policy; here it is only written down.
-    """
-    revision = pool.model.revisions.filter(commit=pool.commit).first()
-    scopes = frozenset(Scope(scope) for scope in token.scopes)
-    verdict = policy.decide(
-        person=token.user, scopes=scopes, model=pool.model, revision=revision, capability="query", now=now
-    )
+    """The right to query one pool's model, or why not; None where another project holds it."""
+    verdict = queryable.right(person=token.user, project=project, scopes=token.scopes, pool=pool, now=now)
     if isinstance(verdict, policy.Deny):
         return contract.Reason(verdict.first.code, verdict.first.message, verdict.first.url)
-    if not _granted_to(token, verdict):
+    if verdict is None:
         return None
     gate = pool.model.gate
     return contract.Access(
@@ -146,13 +140,6 @@ def _access(
         limits=budget.for_model(pool.model_id, pool.lab, several_labs=several_labs),
         content_key=content.key_of(verdict.grant),
     )
-
-
-def _granted_to(token: AccessToken, verdict: policy.Allow) -> bool:
-    """Whether the right belongs to the token's project: a grant's use is charged to the project that holds it."""
-    if not verdict.grant or token.project is None:
-        return True
-    return token.project.grants.filter(pk=verdict.grant).exists()
 
 
 def _generations(principal: contract.Principal) -> list[tuple[str, str, int]]:

@@ -23,7 +23,6 @@ from inference.models import Pool, month_of
 from inference.posting import BATCH, Entry, Poster
 from inference.usage import tokens_since
 from portal.errors import Conflict
-from portal.people.models import Lab
 from portal.projects.models import Project
 
 SET: Final = (
@@ -100,34 +99,31 @@ def _after(store: redis.Redis, last: str) -> list[Entry]:
 def current(now: datetime) -> Iterator[Counter]:
     """Every counter that has something to count today or in its period."""
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    labs = [pool.lab for pool in Pool.objects.serving()]
+    pools = list(Pool.objects.serving().proper())
     for project in Project.objects.open().select_related("lab"):
-        yield from _counters(project, labs, midnight, now)
+        yield from _counters(project, pools, midnight, now)
 
 
-def _counters(project: Project, labs: list[Lab], midnight: datetime, now: datetime) -> Iterator[Counter]:
+def _counters(project: Project, pools: list[Pool], midnight: datetime, now: datetime) -> Iterator[Counter]:
+    """The project's own counter has its period whether or not anything limits it now: rights alone know that."""
     budget = Budget.of(project, now)
     identity = str(project.pk)
-    yield _counter(
-        counter_key("project", identity), budget.whole(labs), budget.period()[1], midnight, project_id=identity
-    )
-    several = len({lab.pk for lab in labs}) > 1
-    for pool in Pool.objects.serving().proper():
+    period, since, _until = budget.period()
+    yield _counter(counter_key("project", identity), period, since, midnight, project_id=identity)
+    several = len({pool.lab_id for pool in pools}) > 1
+    for pool in pools:
         limits = budget.for_model(pool.model_id, pool.lab, several_labs=several)
         if limits == Limits():
             continue
         own = budget.by_model.get(pool.model_id)
         since = own.period(now)[1] if own else month_of(now)[1]
         name = pool.model.full_name
-        yield _counter(
-            counter_key("model", f"{identity}:{name}"), limits, since, midnight, project_id=identity, model=name
-        )
+        key = counter_key("model", f"{identity}:{name}")
+        yield _counter(key, limits.period, since, midnight, project_id=identity, model=name)
 
 
-def _counter(key: str, limits: Limits, since: datetime, midnight: datetime, **scope: str) -> Counter:
-    return Counter(
-        key, tokens_since(midnight, **scope), limits.period, tokens_since(since, **scope) if limits.period else 0
-    )
+def _counter(key: str, period: str, since: datetime, midnight: datetime, **scope: str) -> Counter:
+    return Counter(key, tokens_since(midnight, **scope), period, tokens_since(since, **scope) if period else 0)
 
 
 def _set(store: redis.Redis, last: str, counters: list[Counter], now: datetime) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
@@ -13,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from inference import signal_states, watching
+from inference.figures import is_id
 from inference.misuse import RULES
 from inference.signal_models import Signal
 from inference.signal_states import MANAGERS, Verb
@@ -22,6 +24,8 @@ from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotAllowed, Unavailable
 from portal.mail import sending
 from portal.people.models import Lab, Membership, User
+from portal.projects.models import Project
+from portal.sweeps import sweep
 
 logger = logging.getLogger(__name__)
 
@@ -34,29 +38,44 @@ def raise_for(day: date) -> int:
     """Ask every rule about a day that is over; returns how many signals are new. Twice on one day raises nothing twice."""
     labs = {lab.slug: lab for lab in Lab.objects.all()}
     new: Counter[Lab] = Counter()
-    for name in RULES:
-        for found in _asked(day, name):
-            lab = labs.get(found.model.partition("/")[0])
-            if lab is None:
-                continue
-            signal, made = Signal.objects.get_or_create(
-                rule=name, project_id=found.project_id, model=found.model, day=day,
-                defaults={"lab": lab, "figures": found.figures},
-            )  # fmt: skip
-            if made:
-                new[lab] += 1
-                trail.record(Event.SIGNAL_RAISED, by=None, target=signal, lab=lab, rule=name, day=day)
+    sweep(RULES, lambda name: _raise(name, day, labs, new))
     for lab, n in new.items():
         _tell(lab, day, n)
     return new.total()
 
 
+@transaction.atomic
+def _raise(name: str, day: date, labs: Mapping[str, Lab], new: Counter[Lab]) -> int:
+    """Keep what one rule finds, and add to `new` how many that were of each lab, all of it or nothing."""
+    made: Counter[Lab] = Counter()
+    for found in _asked(day, name):
+        lab = labs.get(found.model.partition("/")[0])
+        if lab is None:
+            continue
+        signal, is_new = Signal.objects.get_or_create(
+            rule=name, project_id=found.project_id, model=found.model, day=day,
+            defaults={"lab": lab, "figures": found.figures},
+        )  # fmt: skip
+        if is_new:
+            made[lab] += 1
+            trail.record(Event.SIGNAL_RAISED, by=None, target=signal, lab=lab, rule=name, day=day)
+    new.update(made)
+    return made.total()
+
+
 def _asked(day: date, rule: str) -> list[Found]:
     try:
-        return list(watching.found_on(day, rule))
+        found = list(watching.found_on(day, rule))
     except Unavailable as error:
         logger.warning("The rule %s was not asked about %s: %s", rule, day, error.message)
         return []
+    return [one for one in found if not _is_erased(one.project_id)]
+
+
+def _is_erased(project_id: str) -> bool:
+    """Whether its lead was: their signals were deleted, and the ledger's rows that stay raise none again."""
+    rows = Project.objects.filter(owner__erasure_requests__done=True)
+    return is_id(project_id) and rows.filter(pk=project_id).exists()
 
 
 def _tell(lab: Lab, day: date, n: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, timedelta
+from typing import Final
 from uuid import UUID
 
 from celery import shared_task
@@ -19,6 +20,9 @@ from portal.errors import Unavailable
 from portal.sweeps import sweep
 
 logger = logging.getLogger(__name__)
+
+SIGNAL_DAYS: Final = 3
+"""As many as the gateways' tallies are kept for."""
 
 
 @shared_task
@@ -41,8 +45,9 @@ def make_partitions() -> list[str]:
 
 @shared_task
 def raise_signals() -> int:
-    """Ask the rules about yesterday."""
-    return signalling.raise_for(timezone.now().astimezone(UTC).date() - timedelta(days=1))
+    """Ask the rules about the last days: one may have come late into the ledger, or this may not have run that night."""
+    today = timezone.now().astimezone(UTC).date()
+    return sum(signalling.raise_for(today - timedelta(days=ago)) for ago in range(SIGNAL_DAYS, 0, -1))
 
 
 @shared_task

@@ -8,10 +8,11 @@ from datetime import UTC, date, datetime
 import redis
 from django.db.models import F, Q, QuerySet, Sum
 
+from inference import queryable
 from inference.allowances import Budget
 from inference.contract import Limits
 from inference.gateway.counters import counter_of
-from inference.models import DailyUsage, Pool, UsageRecord
+from inference.models import DailyUsage, UsageRecord
 from portal.counters import client
 from portal.people.models import User
 from portal.projects.models import Project
@@ -53,7 +54,7 @@ def projects_of(user: User) -> QuerySet[Project]:
 def burn_of(project: Project, now: datetime) -> Burn:
     """What the project has used of its own allowance."""
     budget = Budget.of(project, now)
-    labs = [pool.lab for pool in Pool.objects.serving()]
+    labs = queryable.labs(project, now)
     _, since, until = budget.period()
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return Burn(

@@ -11,7 +11,7 @@ from typing import Optional
 from urllib3.exceptions import HTTPError
 
 from weighbridge_client.documents import File, Release
-from weighbridge_client.errors import Bad, Unreachable
+from weighbridge_client.errors import Bad, Refused, Unreachable
 from weighbridge_client.parts import Arriving
 from weighbridge_client.portal import Later, Portal
 from weighbridge_client.progress import Progress
@@ -20,6 +20,8 @@ TRIES = 6
 """Tries in a row that bring no byte before we give up; progress begins the count anew."""
 _PIECE = 1 << 20
 _LONGEST_WAIT_S = 8.0
+_WORTH_WAITING_S = 360.0
+"""A rate opens again within minutes and is waited for; a cap of a day is told at once."""
 Settle = Callable[[Arriving], None]
 
 
@@ -103,6 +105,10 @@ class Fetching:
                     self._progress.arrived(len(piece))
             except Later as later:
                 wait, told = later.after_s, later.sentence
+                if wait > _WORTH_WAITING_S:
+                    ends = Refused if later.limited else Unreachable
+                    raise ends(f"{told} What is here is kept; run it again then.") from later
+                self._progress.waits(wait, told)
             except HTTPError:
                 pass  # the connection broke; what came is written
             tries = 0 if at > before else tries + 1

@@ -26,11 +26,11 @@ _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class Later(Exception):
-    """Not now: try again after so many seconds (0: as soon as seems right)."""
+    """Not now: try again after so many seconds (0: as soon as seems right). `limited`: it is a limit of one's own."""
 
-    def __init__(self, sentence: str, after_s: float = 0) -> None:
+    def __init__(self, sentence: str, after_s: float = 0, *, limited: bool = False) -> None:
         super().__init__(sentence)
-        self.sentence, self.after_s = sentence, after_s
+        self.sentence, self.after_s, self.limited = sentence, after_s, limited
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ class Portal:
                     url = onward
                     continue
                 if answer.status in _AGAIN:
-                    raise Later(_sentence(answer, "The portal is busy."), _after(answer))
+                    sentence = _sentence(answer, "The portal is busy.")
+                    raise Later(sentence, _after(answer), limited=answer.status == 429)
                 raise Refused(_sentence(answer, f"The portal refused {path!r}."))
         raise Bad("The portal leads round in circles.")
 
@@ -209,10 +210,10 @@ def _after(answer: urllib3.BaseHTTPResponse) -> float:
     """Seconds that the answer asks to wait: Retry-After, or the RateLimit header's t where nothing is left."""
     told = answer.headers.get("Retry-After", "")
     if told.isdecimal():
-        return min(float(told), 300.0)
+        return float(told)
     limit = answer.headers.get("RateLimit", "")
     fields = dict(part.strip().split("=", 1) for part in limit.split(";") if "=" in part)
-    return min(float(fields["t"]) + 1, 300.0) if fields.get("r") == "0" and fields.get("t", "").isdecimal() else 0.0
+    return float(fields["t"]) + 1 if fields.get("r") == "0" and fields.get("t", "").isdecimal() else 0.0
 
 
 def _told(fault: BaseException) -> str:

@@ -17,6 +17,7 @@ class Progress:
         self.done = self.fetched = self.ready = 0
         self._watched = sys.stderr.isatty()
         self._began = self._shown = time.monotonic()
+        self._waits_until = 0.0
         self._lock = threading.Lock()
 
     def found(self, size: int) -> None:
@@ -34,6 +35,15 @@ class Progress:
                 return
             self._shown = now
         self._write(self.line(now), end="" if self._watched else "\n")
+
+    def waits(self, seconds: float, told: str) -> None:
+        """The portal asks to wait for so long: said once, however many threads wait."""
+        with self._lock:
+            now = time.monotonic()
+            if self.quiet or not seconds or now < self._waits_until:
+                return
+            self._waits_until = now + seconds
+        self._write(f"{told} Goes on in {_clock(seconds)}.", end="\n")
 
     def one_ready(self) -> None:
         """A file is whole and proven."""

@@ -251,9 +251,13 @@ def call_silent(now: datetime) -> int:
 
 
 @transaction.atomic
-def yield_turn(*, pk: UUID) -> None:
-    """Go to the end of the queue: others wait."""
-    _call(Batch.objects.get(pk=pk))
+def yield_turn(*, pk: UUID, met: dict[str, list[float]]) -> None:
+    """Go to the end of the queue: others wait. `met`: what its rows met so far, which the next turn goes on from."""
+    batch = Batch.objects.select_for_update().filter(pk=pk).first()
+    if batch is not None:
+        batch.met = met
+        batch.save(update_fields=["met"])
+        _call(batch)
 
 
 def _locked(pk: UUID, verb: Verb) -> Batch | None:
@@ -264,7 +268,7 @@ def _locked(pk: UUID, verb: Verb) -> Batch | None:
 def _end(batch: Batch, now: datetime) -> None:
     """Save it as over, write it into the trail, tell its owner."""
     batch.ended_at = batch.heard_at = now
-    batch.tokens_bound = 0
+    batch.tokens_bound, batch.met = 0, {}
     batch.save()
     counts = {"completed": batch.completed, "failed": batch.failed, "total": batch.total}
     trail.record(Event.BATCH_ENDED, by=None, target=batch, lab=batch.project.lab, state=batch.state, **counts)

@@ -20,20 +20,13 @@ import aiohttp
 import orjson
 
 from inference.batches.rows import Row
+from inference.batches.tries import Tries
 from inference.contract import ROW_HEADER
 
 CLASS: Final = {"Weighbridge-Class": "batch"}
 """Behind everything that somebody waits for."""
-ENGINE_TRIES: Final = 4
-"""A row on which engines break so often, while other rows are answered, is the row's fault."""
-PATIENCE_S: Final = 900.0
-"""How long a row is tried where no engine answers at all."""
 LONGEST_PAUSE_S: Final = 30.0
 _ROW_S: Final = 900.0
-_STAND_IN_ENDED: Final = "stand_in_ended"
-"""The one 401 for which a new stand-in will do."""
-_WAITING: Final = frozenset({"overloaded", "model_not_loaded"})
-"""Codes of a 503 that says nothing against the row: it is waited for as long as the batch lives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +39,24 @@ class Answer:
     request_id: str
 
 
-class Courier:
-    """A context manager. `secret` is asked anew for every try, in the loop's thread: stand-ins are short-lived."""
+@dataclass(frozen=True, slots=True)
+class _HeldBack:
+    """A row without an answer, and what it met."""
 
-    def __init__(self, url: str, *, at_a_time: int, secret: Callable[[], str]) -> None:
+    row: Row
+    met: list[float]
+
+
+class Courier:
+    """A context manager. `secret` is asked anew for every try, in the loop's thread: stand-ins are short-lived.
+
+    `met`: line → what a row that was held back has met so far (tries.py), from this turn and earlier ones.
+    """
+
+    def __init__(self, url: str, *, at_a_time: int, secret: Callable[[], str], met: dict[str, list[float]]) -> None:
         self._url, self._secret, self._at_a_time = url, secret, at_a_time
-        self._landed: queue.SimpleQueue[Answer | Row] = queue.SimpleQueue()
+        self.met = dict(met)
+        self._landed: queue.SimpleQueue[Answer | _HeldBack] = queue.SimpleQueue()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="courier", daemon=True)
         self._session: aiohttp.ClientSession | None = None
@@ -88,15 +93,18 @@ class Courier:
 
     def collect(self, wait_s: float) -> list[Answer]:
         """The answers that came; waits at most `wait_s` seconds for the first one, or for a row that was held back."""
-        found: list[Answer | Row] = []
+        found: list[Answer | _HeldBack] = []
         with suppress(queue.Empty):
             found.append(self._landed.get(timeout=wait_s))
             while True:
                 found.append(self._landed.get_nowait())
-        answers = [one for one in found if isinstance(one, Answer)]
-        for row in (one.row if isinstance(one, Answer) else one for one in found):
-            self.aloft.pop(row.line, None)
-        return answers
+        for one in found:
+            self.aloft.pop(one.row.line, None)
+            if isinstance(one, _HeldBack):
+                self.met[str(one.row.line)] = one.met
+            else:
+                self.met.pop(str(one.row.line), None)
+        return [one for one in found if isinstance(one, Answer)]
 
     def _begin(self, row: Row) -> None:
         task = self._loop.create_task(self._carry(row))
@@ -111,10 +119,12 @@ class Courier:
             await self._session.close()
 
     async def _carry(self, row: Row) -> None:
-        tries = Tries(self._loop.time(), self._good)
+        tries = Tries.after(self.met.get(str(row.line)), now=self._loop.time(), good=self._good)
         while not await self._paused(self._pause_until - self._loop.time()):
             answer, told_s = await self._ask(row)
-            if answer is not None and not tries.another(answer, now=self._loop.time(), good=self._good):
+            if answer is None:
+                tries.unheard(now=self._loop.time())
+            elif not tries.another(answer.status, answer.body, now=self._loop.time(), good=self._good):
                 self._good += answer.status == 200
                 self._landed.put(answer)
                 return
@@ -124,7 +134,7 @@ class Courier:
                 self._pause_until = self._loop.time() + pause  # the limit is everybody's: nobody need ask before
             if await self._paused(pause * random.uniform(1.0, 1.25)):  # noqa: S311 spreads tries, guards nothing
                 break
-        self._landed.put(row)
+        self._landed.put(_HeldBack(row, tries.met(now=self._loop.time())))
 
     async def _paused(self, seconds: float) -> bool:
         """Whether rows are held back after this pause, which then ends at once."""
@@ -154,32 +164,6 @@ class Courier:
                 timeout=timeout, trust_env=False, headers={"Content-Type": "application/json"}
             )
         return self._session
-
-
-@dataclass(slots=True)
-class Tries:
-    """What one row has met so far: `good` is how many rows had been answered when it last failed at an engine."""
-
-    began: float
-    good: int
-    count: int = 0
-    broken: int = 0
-
-    def another(self, answer: Answer, *, now: float, good: int) -> bool:
-        """Whether the row is to be sent again."""
-        error = answer.body.get("error")
-        code = error.get("code") if isinstance(error, dict) else None
-        if answer.status == 429:
-            return bool(code != "insufficient_quota")
-        if answer.status == 401:
-            return bool(code == _STAND_IN_ENDED)
-        if answer.status == 503 and code in _WAITING:
-            return True
-        if answer.status < 500:
-            return answer.status in {408, 409}
-        self.broken += good > self.good or answer.status != 503
-        self.good = good
-        return self.broken < ENGINE_TRIES and now - self.began < PATIENCE_S
 
 
 def _object(text: bytes) -> dict[str, Any]:

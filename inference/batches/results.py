@@ -68,7 +68,7 @@ def salvage(batch: Batch) -> None:
 
 def write(batch: Batch, verb: Verb, *, rest: dict[str, str] | None = None) -> None:
     """Write the output and error files, and conclude; `rest` is the error of every row without an answer."""
-    missing = 0
+    missing = 0 if rest and batch.began_at else batch.total - batch.answered
     with tempfile.TemporaryFile() as good, tempfile.TemporaryFile() as bad:
         for ok, record in batch.answers.order_by("line").values_list("ok", "record").iterator(chunk_size=_CHUNK):
             (good if ok else bad).write(bytes(record) + b"\n")
@@ -80,7 +80,6 @@ def write(batch: Batch, verb: Verb, *, rest: dict[str, str] | None = None) -> No
         written = [
             _put(batch, field, file) for field, file in (("output_file", good), ("error_file", bad)) if file.tell()
         ]
-    missing = missing or batch.total - batch.answered
     if not actions.conclude(pk=batch.pk, verb=verb, files=written, unanswered=missing):
         for _field, name, _size in written:
             drawer().delete(name.hex)

@@ -56,9 +56,9 @@ def _go_on(batch: Batch) -> None:
     if state is State.VALIDATING and batch.expires_at > timezone.now():
         state = actions.begin(pk=batch.pk, found=_survey(batch))
     if state is State.IN_PROGRESS and batch.expires_at > timezone.now():
-        state = _send_all(batch)
+        state, met = _send_all(batch)
         if state is State.IN_PROGRESS and batch.expires_at > timezone.now():
-            actions.yield_turn(pk=batch.pk)
+            actions.yield_turn(pk=batch.pk, met=met)
             return
     standing.end(batch.pk)
     batch = Batch.objects.filter(pk=batch.pk).first() or batch
@@ -102,8 +102,9 @@ def _refused(batch: Batch, model: str) -> Problem | None:
     return Problem("model_not_found", text, None, "body.model")
 
 
-def _send_all(batch: Batch) -> State | None:
-    """Send every row that has no answer; the state in which it stopped (IN_PROGRESS: the turn, or the window, is over)."""
+def _send_all(batch: Batch) -> tuple[State | None, dict[str, list[float]]]:
+    """Send every row that has no answer; the state in which it stopped (IN_PROGRESS: the turn, or the window, is over), and
+    what the rows that were held back have met."""
     over = min(batch.expires_at, timezone.now() + TURN)
     stand_in = standing.Standing.of(batch.pk)
     state: State | None = State.IN_PROGRESS
@@ -113,6 +114,7 @@ def _send_all(batch: Batch) -> State | None:
             f"{settings.GATEWAY_URL}{batch.endpoint}",
             at_a_time=settings.BATCH_AT_A_TIME,
             secret=lambda: stand_in.secret,
+            met=batch.met,
         ) as courier,
     ):
         waiting = results.unanswered(batch, source)
@@ -130,7 +132,8 @@ def _send_all(batch: Batch) -> State | None:
             if exhausted and not courier.aloft:
                 break
             state = results.take(batch, courier.collect(BEAT_S))
-    return State.FINALIZING if state is State.IN_PROGRESS and actions.finish(pk=batch.pk) else state
+    done = state is State.IN_PROGRESS and actions.finish(pk=batch.pk)
+    return State.FINALIZING if done else state, courier.met
 
 
 def _others_wait(batch: Batch) -> bool:

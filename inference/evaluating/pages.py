@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Final
 from uuid import UUID
@@ -152,7 +153,7 @@ def _files(run: EvaluationRun, *, keeps: bool) -> tuple[str, ...]:
 
 
 def _receipts(run: EvaluationRun) -> Iterator[dict[str, str]]:
-    """The list of receipts, from its file."""
+    """The list of receipts, from its file; nothing where its bytes are gone."""
     if run.receipts_sha256 and run.state != State.DISCARDED:
-        with drawer().open(run.drawer_name("receipts")) as source:
+        with suppress(FileNotFoundError), drawer().open(run.drawer_name("receipts")) as source:
             yield from map(orjson.loads, source)

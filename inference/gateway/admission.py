@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -140,7 +141,14 @@ class Admission:
         return count
 
     async def tokenize(self, route: Route, path: str, body: bytes) -> bytes:
-        """The engine's answer to /tokenize or /detokenize; raises the refusal that fits."""
+        """The engine's answer to /tokenize or /detokenize; raises the refusal that fits, also where all are silent too long."""
+        try:
+            async with asyncio.timeout(self._settings.first_byte_seconds):
+                return await self._tokenized(route, path, body)
+        except TimeoutError:
+            raise _nobody(route) from None
+
+    async def _tokenized(self, route: Route, path: str, body: bytes) -> bytes:
         tried: set[str] = set()
         while backend := self._pool.choose(route, tried):
             tried.add(backend.url)

@@ -175,8 +175,10 @@ async def _live(plane: Plane, identity: Identity) -> Identity:
         if model in plane.pool.routes:
             right = plane.admission.right(identity, model)
             lapse = await plane.limiter.alive(right.guards, right.generations, principal.not_after)
-            if lapse:
-                return (await plane.admission.renewed(right, lapse)).identity
+            if lapse and lapse.why == "revoked":
+                raise answers.lapsed(lapse, right)
+            if lapse:  # of this model; what the others are now, the control plane knows
+                return await plane.auth.renew(identity.digest, afresh=True)
     return identity
 
 

@@ -56,7 +56,9 @@ class Tallies:
         for (day, name), n in list(self._refused.items()):
             key = contract.refusals_key(day)
             await self._wire.call("HINCRBY", key, name, n)
-            del self._refused[day, name]
+            self._refused[day, name] -= n  # more may have come meanwhile
+            if not self._refused[day, name]:
+                del self._refused[day, name]
             await self._wire.call("PEXPIRE", key, contract.TALLY_TTL_MS)
         for name, address in list(self._fresh):
             key = contract.networks_key(self._day, name)

@@ -7,14 +7,16 @@ import io
 import json
 import re
 import shutil
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from urllib3 import HTTPResponse
 
 from tests.client import released
-from weighbridge_client import errors, getting, home, portal, verifying
+from weighbridge_client import errors, fetching, getting, home, portal, verifying
 from weighbridge_client.cli import main
 
 README = b"# Small\n" * 2
@@ -192,6 +194,55 @@ def test_a_tensor_without_a_length_is_told_in_a_sentence(tmp_path: Path, shape: 
 def test_a_wait_that_is_no_number_is_none(said: dict[str, str]) -> None:
     assert portal._after(HTTPResponse(headers=said)) == 0
     assert portal._after(HTTPResponse(headers={"Retry-After": "7"})) == 7
+
+
+class Later(Near):
+    """A portal that asks to wait so many seconds, as often as it is told to, before it gives a link."""
+
+    def __init__(self, seconds: int, times: int = 10**9, *, limited: bool = True) -> None:
+        super().__init__({"README.md": README})
+        self.seconds, self.times, self.limited = seconds, times, limited
+
+    def link(self, model: str, commit: str, path: str, wanted: str) -> portal.Link:
+        if len(self.asked) >= self.times:
+            return super().link(model, commit, path, wanted)
+        self.asked.append(path)
+        said = HTTPResponse(headers={"Retry-After": str(self.seconds)})
+        raise portal.Later("The grant’s daily cap of 1 GB is reached.", portal._after(said), limited=self.limited)
+
+
+@pytest.fixture
+def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that a run would have waited between its tries."""
+    seconds: list[float] = []
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            seconds.append(timeout or 0)
+            return self.is_set()
+
+    shown = SimpleNamespace(Event=Stop, Lock=threading.Lock, Thread=threading.Thread)
+    monkeypatch.setattr(fetching, "threading", shown)
+    return seconds
+
+
+@pytest.mark.parametrize(("limited", "ends"), [(True, errors.REFUSED), (False, errors.UNREACHABLE)])
+def test_a_cap_of_a_day_is_told_at_once_and_so_is_a_portal_that_is_away_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, waited: list[float], limited: bool, ends: int
+) -> None:
+    near = Later(86_400, limited=limited)
+    status, told = run(near, tmp_path, monkeypatch, capsys)
+    assert (status, len(near.asked), waited) == (ends, 1, [])
+    assert told["sentence"] == "The grant’s daily cap of 1 GB is reached. What is here is kept; run it again then."
+
+
+def test_a_rate_of_some_minutes_is_waited_for_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, waited: list[float]
+) -> None:
+    monkeypatch.setattr(portal, "Portal", lambda *_of, **_more: Later(300, times=1))
+    assert main(["get", "lyceum/small", "--portal", Near.address, "--to", str(tmp_path), "--unsigned"]) == 0
+    assert waited == [300]
+    assert "daily cap of 1 GB is reached. Goes on in 5:00." in capsys.readouterr().err
 
 
 def test_a_redirect_to_what_is_no_address_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ from releases.evaluation_models import Score
 from releases.evaluations import actions as scores
 from releases.models import Revision
 from releases.storage.drawer import drawer
-from tests.contract.batching import ledger, meanwhile, worker
+from tests.contract.batches.batching import ledger, meanwhile, worker
 from tests.fakes.engine import chance_of, tokens_of
 from tests.inference.bench import Bench
 from tests.inference.gateway import rig
@@ -392,6 +392,15 @@ def test_everybody_reads_where_an_attached_score_was_measured_and_its_receipts(b
     assert Client().get(reverse("inference:evaluation_file", args=[attached.pk, "tasks"])).status_code == 404
     keeper = client_of(bench.world.manager)
     assert keeper.get(reverse("inference:evaluation_file", args=[attached.pk, "tasks"])).status_code == 200
+
+
+def test_a_run_is_shown_though_the_bytes_of_its_receipts_are_gone(bench, attached):
+    """A store that was restored without them: the page is there, and the file says what it is."""
+    drawer().delete(attached.drawer_name("receipts"))
+    page = Client().get(attached.get_absolute_url())
+    assert page.status_code == 200
+    assert "CC-BY-4.0" in page.content.decode()
+    assert Client().get(reverse("inference:evaluation_file", args=[attached.pk, "receipts"])).status_code == 404
 
 
 def test_a_score_that_was_imported_is_not_said_to_be_measured_here(bench, revision, attached):

@@ -13,7 +13,8 @@ from inference.alert_models import AllowanceAlert
 from inference.contract import Limits
 from portal.audit.models import Entry
 from portal.outbox.models import Message
-from tests.inference.bench import event
+from portal.people.actions import create_lab
+from tests.inference.bench import event, publish, serve
 
 
 @pytest.fixture
@@ -76,6 +77,17 @@ def test_a_new_allowance_is_told_of_anew(limited):
     at = timezone.now() + timedelta(seconds=2)
     ledger.post([event(project_id=str(limited.project.pk), started_at=int(at.timestamp() * 1000), prompt_tokens=1_700)])
     assert alerts.tell_due(at) == 1
+
+
+def test_a_personal_project_is_told_of_the_bound_that_holds_for_it(bench):
+    harbour = create_lab(slug="harbour", name="Harbour", by=None)
+    serve(publish(harbour, "tide", gate=bench.world.gate), 8103)
+    actions.set_allowance(by=None, lab=bench.world.lab, limits=Limits(tokens_per_period=100))
+    actions.set_allowance(by=None, lab=harbour, limits=Limits(tokens_per_period=10**6))
+    own = bench.new_token(bench.researcher).project
+    ledger.post([event(user_id=str(bench.researcher.pk), project_id=str(own.pk), prompt_tokens=80)])
+    assert look() == 1
+    assert told() == [(bench.researcher.email, "allowance_reached", 80)]
 
 
 def test_an_allowance_without_a_limit_and_a_foreign_project_are_never_told_of(bench):

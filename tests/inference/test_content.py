@@ -30,8 +30,10 @@ from portal.audit.models import Entry
 from portal.checks.deployment import production
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound, Unavailable
 from portal.outbox.models import Message
+from portal.people import erasure
 from portal.people import tasks as people
 from portal.people.actions import give_role
+from portal.people.erasure_models import ErasureRequest
 from portal.people.models import Role, User
 from tests.inference.bench import GATED, OPEN, Bench, event
 from tests.inference.content import KEY, PRIVATE_KEY, confirmed, sign_with_logging, with_device
@@ -241,6 +243,24 @@ def test_it_is_there_the_day_before(bench, kept):
     assert KeptContent.objects.exists()
 
 
+def test_what_comes_after_its_person_was_erased_is_not_kept(bench, kept):
+    """A query was under way, or its gateway could not reach the control plane for a while."""
+    now = timezone.now()
+    asked = ErasureRequest.objects.create(user=bench.researcher, requested_at=now, due_at=now)
+    assert kept("req-before")
+    assert erasure.erase(request=asked, now=timezone.now())
+    assert not kept("req-after")
+    assert not KeptContent.objects.exists()
+
+
+def test_content_of_who_is_suspended_or_thought_better_of_it_is_kept(bench, kept):
+    ErasureRequest.objects.create(
+        user=bench.researcher, requested_at=timezone.now(), due_at=timezone.now(), ended_at=timezone.now()
+    )
+    User.objects.filter(pk=bench.researcher.pk).update(is_active=False)
+    assert kept()
+
+
 def test_a_command_makes_a_pair_that_fits(capsys):
     call_command("make_content_key")
     public, private = (line.partition("=")[2] for line in capsys.readouterr().out.splitlines())
@@ -378,6 +398,23 @@ def test_members_are_told_after_the_operators_delay_and_see_nothing_before(logge
         assert tasks.tell_disclosures() == 1
         assert tasks.tell_disclosures() == 0
     assert mails("content_opened") == [logged.researcher.email]
+
+
+def test_a_project_that_cannot_be_told_keeps_no_other_from_it(bench, noor, ines, kept, settings, monkeypatch):
+    settings.CONTENT_TELL_HOURS = 1
+    first, second = (ask(noor, bench, kept(name)) for name in ("req-1", "req-2"))
+    for each in (first, second):
+        disclosing.answer(by=ines, found=each, verb=Verb.ALLOW)
+    tell = disclosing._tell
+
+    def fails(found, now):
+        if found.pk == first.pk:
+            raise RuntimeError("No mail of this can be written.")
+        tell(found, now)
+
+    monkeypatch.setattr(disclosing, "_tell", fails)
+    assert disclosing.tell_due(timezone.now() + timedelta(hours=2)) == 1
+    assert list(Disclosure.objects.filter(told_at=None)) == [first]
 
 
 def test_a_disclosure_that_is_declined_tells_the_project_nothing(noor, ines, asked):

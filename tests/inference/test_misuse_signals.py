@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from inference import contract, ledger, misuse, signalling, watching
+from inference import contract, ledger, misuse, signalling, tasks, watching
 from inference.misuse import RULES
 from inference.signal_models import Signal
 from inference.signal_states import State, Verb
@@ -20,6 +20,8 @@ from portal.access.models import Grant
 from portal.audit.models import Entry
 from portal.errors import Conflict, Invalid, NotAllowed, Unavailable
 from portal.outbox.models import Message
+from portal.people import erasure
+from portal.people.erasure_models import ErasureRequest
 from portal.projects.actions import personal
 from portal.tokens import actions as tokens
 from portal.tokens.models import AccessToken
@@ -136,6 +138,33 @@ def test_many_tokens_of_one_person_stand_out_and_those_of_pages_do_not(bench, bo
 def test_a_day_looked_at_twice_raises_nothing_twice(signal):
     assert signalling.raise_for(YESTERDAY.date()) == 0
     assert Entry.objects.filter(event="signal.raised").count() == 1
+
+
+def test_a_night_that_was_missed_and_rows_that_came_late_are_asked_about_in_the_next(bench, bound, queried):
+    bound("same_length", least=2)
+    queried(1, 2, 3, day=YESTERDAY - timedelta(days=1))
+    assert tasks.raise_signals() == 1
+    queried(1, 2, 3, day=YESTERDAY - timedelta(days=2), prompt_tokens=8)
+    queried(1, 2, 3, day=YESTERDAY - timedelta(days=3), prompt_tokens=8)
+    assert tasks.raise_signals() == 1
+    assert tasks.raise_signals() == 0
+    days = [(YESTERDAY - timedelta(days=ago)).date() for ago in (1, 2)]
+    assert [signal.day for signal in Signal.objects.order_by("-day")] == days
+
+
+def test_what_was_deleted_with_its_person_is_not_raised_again(bench, signal):
+    asked = ErasureRequest.objects.create(user=bench.researcher, requested_at=YESTERDAY, due_at=YESTERDAY)
+    assert erasure.erase(request=asked, now=timezone.now())
+    assert tasks.raise_signals() == 0
+    assert not Signal.objects.exists()
+
+
+def test_a_rule_that_cannot_be_asked_keeps_no_other_from_it(bound, queried, monkeypatch):
+    """A row of another portal's, whose person has no id of ours."""
+    bound("same_length", least=2)
+    bound("many_tokens", tokens=1)
+    queried(1, 2, 3, user_id="u")
+    assert raised() == [("same_length", {"requests": 3, "all": 3, "length": 10})]
 
 
 def test_nobodys_access_changes_whatever_is_answered(bench, signal):

@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from inference import actions, contract, routes
+from inference import actions, contract, routes, usage
 from inference.allowances import SITE_DEFAULT, Budget, widest
 from inference.contract import Limits, Route
 from inference.introspection import introspect
@@ -73,6 +73,16 @@ def test_a_retired_pool_is_not_served_and_its_place_is_free(bench, store):
     assert OPEN not in pushed(store)
     with pytest.raises(Conflict):
         actions.retire(by=bench.world.manager, pool=Pool.objects.get(model=bench.open_model))
+    serve(bench.open_model)
+    deliver_due()
+    assert pushed(store)[OPEN].pool == "lyceum/pico-opt-1m-2"
+    assert Pool.objects.get(name="pico-opt-1m").retired_at is not None
+
+
+def test_two_models_whose_names_become_one_word_are_both_served(bench, store):
+    serve(publish(bench.world.lab, "pico_opt-1m"), 8109)
+    assert routes.current()["lyceum/pico_opt-1m"].pool == "lyceum/pico-opt-1m-2"
+    assert routes.current()[OPEN].pool == "lyceum/pico-opt-1m"
 
 
 def test_the_places_of_a_new_pool_are_its_servers_own_and_then_the_operators(bench):
@@ -175,9 +185,20 @@ def test_a_malformed_event_is_refused_with_a_sentence(bench, monkeypatch, text):
 def test_drain_by_name(bench):
     pool("drain", "lyceum/pico-opt-1m/pico-opt-1m")
     assert Backend.objects.get(pool__model=bench.open_model).draining
-    for wrong in ("lyceum/pico-opt-1m/other", "nonsense"):
-        with pytest.raises(CommandError):
+    for wrong in ("lyceum/pico-opt-1m/other", "nonsense", "a/b/c/d"):
+        with pytest.raises(CommandError, match=f"There is no server {wrong}"):
             pool("drain", wrong)
+
+
+def test_the_operator_retires_a_pool_by_name_once(bench):
+    pool("retire", "lyceum/pico-opt-1m")
+    assert OPEN not in routes.current()
+    assert not Backend.objects.filter(pool__model=bench.open_model).exists()
+    assert GATED in routes.current(), "the other pool"
+    with pytest.raises(CommandError, match="retired already"):
+        pool("retire", "lyceum/pico-opt-1m")
+    with pytest.raises(CommandError, match="There is no pool nonsense"):
+        pool("retire", "nonsense")
 
 
 # --- Allowances ---------------------------------------------------------------------------------------------------
@@ -242,6 +263,21 @@ def test_with_two_labs_a_personal_project_keeps_each_labs_default(bench):
     assert principal.project_limits.tokens_per_day == 500
     assert principal.models[OPEN].limits.tokens_per_day == 500
     assert principal.models["harbour/tide"].limits.tokens_per_day == 50
+
+
+def test_a_person_is_shown_the_limits_that_hold_for_them_and_not_those_of_a_lab_whose_models_they_may_not_query(bench):
+    harbour = create_lab(slug="harbour", name="Harbour", by=None)
+    tide = publish(harbour, "tide", gate=bench.world.gate)
+    serve(tide, 8103)
+    actions.set_allowance(by=None, lab=bench.world.lab, limits=SMALL, top_class="normal")
+    actions.set_allowance(by=None, lab=harbour, limits=Limits(tokens_per_day=10**6), top_class="interactive")
+    token = bench.new_token(bench.researcher)
+    for gate, most, top in ((bench.world.gate, 900, "normal"), (None, None, "interactive")):
+        tide.gate = gate
+        tide.save()
+        held, shown = limits_of(bench, token), usage.burn_of(token.project, timezone.now())
+        assert shown.limits == held.project_limits
+        assert (shown.limits.tokens_per_period, shown.top_class, held.top_class) == (most, top, top)
 
 
 def test_widest_takes_no_limit_for_the_widest():

@@ -13,13 +13,14 @@ from inference.contract import Limits
 from inference.gateway.counters import Counter, counter_key, counter_of
 from inference.models import UsageRecord
 from inference.posting import BAD
-from tests.inference.bench import OPEN, append, event
+from portal.people.actions import create_lab
+from tests.inference.bench import OPEN, append, event, publish, serve
 
 DAY_MS = 86_400_000
 
 
 def settled(bench, **changes):
-    return event(project_id=str(bench.project.pk), user_id=str(bench.researcher.pk), **changes)
+    return event(**{"project_id": str(bench.project.pk), "user_id": str(bench.researcher.pk), **changes})
 
 
 def counter(store, bench, kind: str = "project", identity: str = "") -> Counter:
@@ -88,6 +89,18 @@ def test_a_models_own_allowance_has_its_own_counter(bench, store):
     rebuild.rebuild(store, timezone.now())
     assert counter(store, bench, "model", f"{bench.project.pk}:{OPEN}").tokens_in_day == 15
     assert counter(store, bench).tokens_in_day == 30
+
+
+def test_a_personal_projects_month_is_counted_though_a_lab_that_does_not_serve_it_has_no_bound(bench, store):
+    harbour = create_lab(slug="harbour", name="Harbour", by=None)
+    serve(publish(harbour, "tide", gate=bench.world.gate), 8103)
+    actions.set_allowance(by=None, lab=bench.world.lab, limits=Limits(tokens_per_period=90))
+    actions.set_allowance(by=None, lab=harbour, limits=Limits(tokens_per_day=50))
+    own = bench.new_token(bench.researcher).project
+    ledger.post([settled(bench, project_id=str(own.pk))])
+    rebuild.rebuild(store, timezone.now())
+    kept = counter(store, bench, identity=str(own.pk))
+    assert (kept.tokens_in_period, kept.period) == (15, f"{timezone.now():%Y-%m}")
 
 
 def test_stale_counters_are_overwritten_and_routes_are_back(bench, store):

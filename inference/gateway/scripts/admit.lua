@@ -107,6 +107,7 @@ end
 for i = 1, count do keep(unpack(writes[i])) end
 redis.call('HSET', lease, 'scopes', cmsgpack.pack(held), 'reserved_tokens', ARGV[3], 'started_at', now,
   'endpoint', ARGV[5], 'stream', ARGV[6], 'parameters', ARGV[7], unpack(ARGV, 20))
+if requests == 0 then redis.call('HSET', lease, 'status', 'refused') end -- a visit: nothing of it is for the ledger
 redis.call('ZADD', leases, now + tonumber(ARGV[8]), rid)
 if waits then
   redis.call('HSET', lease, 'queue', queue)

@@ -11,14 +11,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from inference import actions, overview, pool_actions, pool_file
-from inference.models import Backend
+from inference.models import Backend, Pool
 from inference.overview import BackendState, PoolState
 from portal.errors import WeighbridgeError
 from releases.models import Model
 
 
 class Command(BaseCommand):
-    help = "Show pools and their servers; bring them to what a file says; register or remove a server; drain one."
+    help = "Show pools and their servers; bring them to what a file says; register, drain or remove a server; retire a pool."
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
@@ -32,6 +32,8 @@ class Command(BaseCommand):
         verbs.add_parser("forget", help="remove every server: nothing serves, whatever an unclean end left behind")
         drain = verbs.add_parser("drain", help="send no new request to a server")
         drain.add_argument("backend", help="lab/pool/server, as `pool status` prints it")
+        retire = verbs.add_parser("retire", help="close a pool for good, be it a canary, and remove its servers")
+        retire.add_argument("pool", help="lab/pool, as `pool status` prints it")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -85,11 +87,19 @@ class Command(BaseCommand):
             actions.withdraw(by=None, backend=backend, reason="there is no engine")
 
     def drain(self, options: dict[str, Any]) -> None:
-        lab, pool, name = options["backend"].split("/")
-        found = Backend.objects.filter(pool__lab__slug=lab, pool__name=pool, name=name).first()
+        pool, _, name = options["backend"].rpartition("/")
+        lab, _, short = pool.partition("/")
+        found = Backend.objects.filter(pool__lab__slug=lab, pool__name=short, name=name).first()
         if found is None:
             raise CommandError(f"There is no server {options['backend']}. `pool status` lists them.")
         actions.drain(by=None, backend=found)
+
+    def retire(self, options: dict[str, Any]) -> None:
+        lab, _, name = options["pool"].partition("/")
+        found = Pool.objects.filter(lab__slug=lab, name=name).first()
+        if found is None:
+            raise CommandError(f"There is no pool {options['pool']}. `pool status` lists them.")
+        actions.retire(by=None, pool=found)
 
 
 def _line(pool: PoolState) -> str:

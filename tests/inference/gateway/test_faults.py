@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import openai
 import pytest
@@ -403,3 +404,28 @@ async def _many(gateway: rig.Gateway, token: str, prompt: list[int], each: int) 
 
     statuses = await asyncio.gather(*(one() for _ in range(200)))
     return {status: statuses.count(status) for status in sorted(set(statuses))}
+
+
+@pytest.fixture
+def silent() -> Iterator[rig.Engine]:
+    """An engine that takes every connection and says nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        yield SimpleNamespace(url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+
+
+@pytest.mark.parametrize("path", ["tokenize", "detokenize", "completions"])
+def test_nobody_waits_for_ever_for_a_tokenizer_that_is_silent(
+    folder: Path, redis_url: str, portal: rig.Portal, store: rig.Store, silent: rig.Engine, path: str
+) -> None:
+    """The last is a prompt that must be counted before it is known what is left for its answer."""
+    store.publish(rig.route(silent))
+    gateway = rig.Gateway(folder, redis_url, HEARTBEAT_MS="300", FIRST_BYTE_SECONDS="1").ready()
+    client = client_for(gateway, store.grant(rig.principal(Limits(concurrency=1))))
+    body = {"model": MODEL, "tokens": [1]} if path == "detokenize" else {"model": MODEL, "prompt": "a" * 3800}
+    try:
+        with pytest.raises(openai.InternalServerError) as caught:
+            client.post(f"/{path}", body=body, cast_to=object, options={"timeout": 8})
+        assert (caught.value.status_code, caught.value.body["code"]) == (503, "unavailable")
+        assert store.held() == store.ledger() == []
+    finally:
+        gateway.stop()

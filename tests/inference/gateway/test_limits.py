@@ -351,6 +351,17 @@ def test_a_dead_gateways_lease_is_reaped_at_its_last_heartbeat(bench: Bench) -> 
     assert isinstance(bench.admit(right, 83), Admitted)
 
 
+@pytest.mark.parametrize("requests", [0, 1], ids=["a visit", "a query"])
+def test_what_a_dead_gateway_asked_of_a_tokenizer_is_not_in_the_ledger(bench: Bench, requests: int) -> None:
+    right = bench.right(project=Limits(concurrency=1))
+    bench.loop.run_until_complete(bench.limiter.admit("one", right, tokens=0, requests=requests))
+    bench.pass_time(10_000)
+    assert bench.reap() == 1
+    assert [event.status for event in bench.store.ledger()] == ["lost"] * requests
+    assert bench.store.held() == []
+    assert bench.store.running() == 0
+
+
 def test_what_ran_out_while_the_store_was_away_is_spared_once(bench: Bench) -> None:
     """Its gateway lives and could not say so: it has an answer to settle, exactly. One that is dead is reaped later."""
     right = bench.right(project=Limits(tokens_per_day=100))

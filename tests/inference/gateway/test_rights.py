@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import openai
 import pytest
 
-from inference.contract import Access, Introspection
+from inference.contract import Access, Introspection, Limits
 from tests.inference.gateway import rig
 from tests.inference.gateway.rig import MODEL
 from tests.inference.gateway.test_refusals import ask, client_for
@@ -89,6 +90,25 @@ def test_a_generation_that_rose_is_asked_about(gateway: rig.Gateway, store: rig.
     with pytest.raises(openai.APIError, match="has ended"):
         for _ in running:
             pass
+
+
+def test_who_loses_one_model_is_still_told_of_the_others(
+    gateway: rig.Gateway, store: rig.Store, portal: rig.Portal, engine: rig.Engine
+) -> None:
+    other = "lyceum/other"
+    store.publish(rig.route(engine), rig.route(engine, model=other, pool="other", limits=Limits(concurrency=3)))
+    both = rig.principal(models={MODEL: Access(rig.FAR, "lyceum/small"), other: Access(rig.FAR, "lyceum/other")})
+    token = store.grant(both)
+    client = client_for(gateway, token)
+    assert [model.id for model in client.models.list()] == [other, MODEL]
+    left = replace(both, models={other: both.models[other]})
+    portal.answers[rig.digest_of(token)] = Introspection(active=True, principal=left)
+    store.bump("gate", "lyceum/small", 1)
+    assert [model.id for model in client.models.list()] == [other]
+    assert [line["model"] for line in client.get("/queue", cast_to=object)["data"]] == [other]
+    portal.answers[rig.digest_of(token)] = Introspection(active=False, code="token_revoked", message="Gone.")
+    with pytest.raises(openai.AuthenticationError):
+        client.models.list()
 
 
 def test_a_changed_principal_counts_from_the_next_request(gateway: rig.Gateway, store: rig.Store) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from inference import contract
 from inference.contract import Access
+from inference.gateway.errors import bad_request
+from inference.gateway.tallies import Tallies
 from tests.inference.gateway import rig
 from tests.inference.gateway.rig import MODEL
 
@@ -66,3 +71,25 @@ def test_networks_are_counted_and_no_address_leaves_the_process(behind_a_proxy: 
     rig.wait_for(lambda: store.redis.pfcount(key) == 3)
     held = "".join(store.redis.scan_iter("*")) + store.redis.execute_command("GET", key, NEVER_DECODE=True).hex()
     assert "192.0.2" not in held
+
+
+def test_a_refusal_that_comes_while_others_are_put_away_is_counted_too() -> None:
+    principal = rig.principal()
+    call: Any = SimpleNamespace(principal=principal, asked=MODEL)
+    counted: list[int] = []
+
+    class Wire:
+        """Somebody is refused while the store is asked for the first time."""
+
+        async def call(self, command: str, *arguments: Any) -> None:
+            if command == "HINCRBY":
+                counted.append(arguments[-1])
+                if len(counted) == 1:
+                    tallies.refused(call, refusal)
+
+    wire: Any = Wire()
+    refusal, tallies = bad_request("No."), Tallies(wire, secret="x", proxies=0)
+    tallies.refused(call, refusal)
+    for _ in range(3):
+        asyncio.run(tallies.put())
+    assert counted == [1, 1]
