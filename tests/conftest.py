@@ -16,6 +16,7 @@ from django.test.utils import setup_databases
 from infra import messages
 from infra.embedded import servers
 from infra.messages import catalogues
+from tests import leftovers
 
 
 def _start_servers() -> None:
@@ -60,19 +61,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         os.environ.update(_named_by_caller)
 
 
-def _flush_append_only_tables() -> None:
-    """Let Django empty the tables between tests: our triggers refuse TRUNCATE, as they should."""
-    from django.db.backends.postgresql.operations import DatabaseOperations
-
-    flush = DatabaseOperations.execute_sql_flush
-
-    def without_triggers(self: DatabaseOperations, sql_list: list[str]) -> None:
-        flush(self, ["SET LOCAL session_replication_role = replica", *sql_list])
-
-    DatabaseOperations.execute_sql_flush = without_triggers
-
-
-_flush_append_only_tables()
+leftovers.after_each_transactional_test()
 
 
 @pytest.fixture(scope="session")
