@@ -18,6 +18,10 @@ $failed"
 }
 
 rm -rf "$cache"
+TEST_RUN=$(mktemp -d) || exit 1  # what one process makes and later ones take over: the tables, a demo's home
+trap 'rm -rf "$TEST_RUN"' EXIT
+trap 'exit 130' INT TERM
+export TEST_RUN
 part "not drill and not browser and not engine"
 part "not drill and (browser or engine)"  # apart: the browser's event loop, and the engine's memory
 [ -z "$shaky" ] || printf '\nPassed alone, failed beside others. Find what they hang on:%s\n' "$shaky"

@@ -16,7 +16,7 @@ from django.test.utils import setup_databases
 from infra import messages
 from infra.embedded import servers
 from infra.messages import catalogues
-from tests import leftovers
+from tests import leftovers, tables
 
 
 def _start_servers() -> None:
@@ -70,4 +70,8 @@ def django_db_setup(django_test_environment: None, django_db_modify_db_settings:
     file whose servers alone do would find no tables when it is run by itself, as a failed test is (ADR 19). It ends
     with its server; on one that the caller named it is replaced by the next run."""
     with django_db_blocker.unblock():
-        setup_databases(verbosity=0, interactive=False, aliases={"default"}, serialized_aliases=set())
+        ours = "DATABASE_URL" not in _named_by_caller
+        taken = ours and tables.take()
+        setup_databases(verbosity=0, interactive=False, keepdb=taken, aliases={"default"}, serialized_aliases=set())
+        if ours:
+            tables.leave()
