@@ -6,7 +6,9 @@ cache=.pytest_cache
 shaky=""
 
 part() {
-    "$bin/pytest" -o cache_dir="$cache" -n 2 --dist loadgroup -m "$1" && return
+    marked=$1
+    shift
+    "$bin/pytest" -o cache_dir="$cache" -n 2 --dist loadgroup -m "$marked" "$@" && return
     status=$?
     [ "$status" = 1 ] || exit "$status"
     failed=$("$bin/python" -m infra.failures "$cache/v/cache/lastfailed") || exit 1
@@ -18,6 +20,11 @@ $failed"
 }
 
 rm -rf "$cache"
+TEST_RUN=$(mktemp -d) || exit 1  # what one process makes and later ones take over: the tables, a demo's home
+trap 'rm -rf "$TEST_RUN"' EXIT
+trap 'exit 130' INT TERM
+export TEST_RUN
 part "not drill and not browser and not engine"
-part "not drill and (browser or engine)"  # apart: the browser's event loop, and the engine's memory
+# Apart: the browser's event loop, and the engine's memory. To import all the other files costs each worker 20 s.
+part "not drill and (browser or engine)" $(grep -rlE --include='test_*.py' 'mark\.(browser|engine)\b' tests | sort)
 [ -z "$shaky" ] || printf '\nPassed alone, failed beside others. Find what they hang on:%s\n' "$shaky"

@@ -16,6 +16,7 @@ from django.test.utils import setup_databases
 from infra import messages
 from infra.embedded import servers
 from infra.messages import catalogues
+from tests import leftovers, tables
 
 
 def _start_servers() -> None:
@@ -60,19 +61,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         os.environ.update(_named_by_caller)
 
 
-def _flush_append_only_tables() -> None:
-    """Let Django empty the tables between tests: our triggers refuse TRUNCATE, as they should."""
-    from django.db.backends.postgresql.operations import DatabaseOperations
-
-    flush = DatabaseOperations.execute_sql_flush
-
-    def without_triggers(self: DatabaseOperations, sql_list: list[str]) -> None:
-        flush(self, ["SET LOCAL session_replication_role = replica", *sql_list])
-
-    DatabaseOperations.execute_sql_flush = without_triggers
-
-
-_flush_append_only_tables()
+leftovers.after_each_transactional_test()
 
 
 @pytest.fixture(scope="session")
@@ -81,4 +70,8 @@ def django_db_setup(django_test_environment: None, django_db_modify_db_settings:
     file whose servers alone do would find no tables when it is run by itself, as a failed test is (ADR 19). It ends
     with its server; on one that the caller named it is replaced by the next run."""
     with django_db_blocker.unblock():
-        setup_databases(verbosity=0, interactive=False, aliases={"default"}, serialized_aliases=set())
+        ours = "DATABASE_URL" not in _named_by_caller
+        taken = ours and tables.take()
+        setup_databases(verbosity=0, interactive=False, keepdb=taken, aliases={"default"}, serialized_aliases=set())
+        if ours:
+            tables.leave()

@@ -15,8 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+
+from tests import once
 
 ROOT = Path(__file__).resolve().parents[1]
 READY_S = 180.0
@@ -162,8 +165,38 @@ def loaded() -> bool:
     return os.getloadavg()[0] > 1.25 * (os.cpu_count() or 1)
 
 
-def _session(engine: str) -> Iterator[Stack]:
+def keep(stack: Stack) -> None:
+    """Leave a copy of a home whose portal has stopped to the later stacks of this run, unless there is one."""
+    if stack.home.joinpath("demo.json").exists():
+        once.leave("home", lambda copy: _copy(stack.home, copy))
+
+
+def _copy(home: Path, to: Path) -> None:
+    subprocess.run(["cp", "-a", str(home), str(to)], check=True)  # PostgreSQL's files stay its account's
+
+
+def _started_before(engine: str) -> Stack:
+    """A stack in a home that was filled in this run, where there is one: the first start alone takes a minute.
+
+    Without an engine it has the address it was filled for as well, if that is free, and finds nothing to do. With one it
+    has an address of its own, and writes it into its data: the two may run beside each other.
+    """
     stack = Stack(temporary_home(), free_port(), engine)
+    if left := once.left("home"):
+        _copy(left, stack.home)
+        port = urlsplit(stack.demo["base_url"]).port
+        if engine == "none" and port and _is_free(port):
+            stack.port = port
+    return stack
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as listener:
+        return listener.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _session(engine: str) -> Iterator[Stack]:
+    stack = _started_before(engine)
     try:
         yield stack.start(within_s=READY_S if engine == "none" else 400)
     finally:
@@ -175,12 +208,6 @@ def _session(engine: str) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """The demo without an engine."""
-    yield from _session("none")
-
-
-@pytest.fixture
-def fresh_stack() -> Iterator[Stack]:
-    """A demo of one's own, as it is after its first start."""
     yield from _session("none")
 
 
@@ -198,7 +225,9 @@ LIMITS = {"engine": 600, "stack": 300, "browser": 300}
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under xdist all tests of one running portal go to one worker, and those of one browser; each kind has its limit."""
+    """Under xdist all tests of one running portal go to one worker, and those of one browser; each kind has its limit.
+    The first start comes first: its home is kept for the others."""
+    items.sort(key=lambda item: item.path.stem != "test_lifecycle")
     for item in items:
         kind = next((kind for kind in LIMITS if item.get_closest_marker(kind)), None)
         if kind is None:

@@ -18,6 +18,7 @@ from releases.actions import NewFile, uploading
 from releases.ingest import ingest
 from releases.models import Model, RefKind
 from releases.permits import place
+from tests import leftovers
 from tests.contract import clients
 from tests.contract import hub as hubs
 from tests.contract.clients import Client
@@ -45,7 +46,6 @@ def hub(
 ) -> Iterator[Hub]:
     """One hub for the module: odd names on a branch, many files, a model that was renamed, a file of 49.9 GB."""
     from django.conf import settings
-    from django.core.management import call_command
 
     with django_db_blocker.unblock():
         made = hubs.build(portal_url, tmp_path_factory.mktemp("published"))
@@ -57,7 +57,7 @@ def hub(
         huge = huge_file(made, Path(settings.STORE_PATH))
         yield made
         huge.unlink()
-        call_command("flush", interactive=False, verbosity=0, allow_cascade=False, inhibit_post_migrate=True)
+        leftovers.empty()
 
 
 def many(hub: Hub) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests import leftovers
 from tests.contract import hub as hubs
 from tests.contract.hub import Hub
 from tests.contract.test_hub_wire import FILE, ask, bearer
@@ -23,18 +24,9 @@ def hub(
     portal_url: str, django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Any:
     """Data for the whole module, committed, and emptied at its end."""
-    from django.core.management import call_command
-
     with django_db_blocker.unblock():
         yield hubs.build(portal_url, tmp_path_factory.mktemp("published"))
-        call_command(
-            "flush",
-            interactive=False,
-            verbosity=0,
-            reset_sequences=False,
-            allow_cascade=False,
-            inhibit_post_migrate=True,
-        )
+        leftovers.empty()
 
 
 @pytest.mark.parametrize(

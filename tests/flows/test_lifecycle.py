@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stack import ROOT, Stack, clean_environment, free_port, launch, loaded, processes_of, temporary_home
+from tests.stack import ROOT, Stack, clean_environment, free_port, keep, launch, loaded, processes_of, temporary_home
 
 pytestmark = pytest.mark.stack
 
@@ -25,6 +25,7 @@ def own() -> Iterator[Stack]:
     finally:
         if stack.process is not None:
             stack.stop()
+        keep(stack)
         shutil.rmtree(stack.home.parent, ignore_errors=True)
 
 

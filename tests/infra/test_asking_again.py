@@ -49,8 +49,10 @@ def test_broken(number):
 def run(folder: Path, *parts: str) -> tuple[int, str, list[str]]:
     """Exit status, output, and the tests as they were asked."""
     (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n    drill\n    browser\n    engine\n")
-    (folder / "test_first.py").write_text(HEAD + "".join(parts))
-    (folder / "test_second.py").write_text("import pytest\n\n\n@pytest.mark.browser\ndef test_page():\n    pass\n")
+    tests = folder / "tests"
+    tests.mkdir()
+    (tests / "test_first.py").write_text(HEAD + "".join(parts))
+    (tests / "test_second.py").write_text("import pytest\n\n\n@pytest.mark.browser\ndef test_page():\n    pass\n")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "DJANGO", "COV"))}
     done = subprocess.run(
         ["sh", str(ROOT / "infra/test.sh"), str(Path(sys.executable).parent)],

@@ -40,7 +40,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 NOW: Final = datetime.now(UTC).replace(microsecond=0)
 MOVES: Final = re.compile(r";(r|t)=\d+")
 """Of RateLimit: what is left, and when the window ends."""
-EVERY: Final = [4, pytest.param(1, marks=[pytest.mark.drill, pytest.mark.timeout(600)])]
+EVERY: Final = [10, pytest.param(1, marks=[pytest.mark.drill, pytest.mark.timeout(600)])]
 """Of the addresses, by each asker, beginning with another: all of them take two minutes. No multiple of the three paths."""
 GUARDS: Final = {
     "X-Content-Type-Options": "nosniff",

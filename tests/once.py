@@ -1,0 +1,35 @@
+"""What one process of a run has made and later ones may take over. `make test` names a folder for it, and removes it at
+its end; without one everything is made anew, so that nothing outlives the code that made it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def _folder() -> Path | None:
+    named = os.environ.get("TEST_RUN")
+    return Path(named) if named else None
+
+
+def left(name: str) -> Path | None:
+    """What was left under this name, a file or a folder, whole; None where nothing was."""
+    folder = _folder()
+    return folder / name if folder and (folder / name).exists() else None
+
+
+def leave(name: str, make: Callable[[Path], None]) -> None:
+    """Have `make` write it to a path that is not there yet, unless it was left already or nobody comes later."""
+    folder = _folder()
+    if folder is None or left(name):
+        return
+    place = Path(tempfile.mkdtemp(dir=folder))
+    make(place / name)
+    try:
+        (place / name).rename(folder / name)
+        place.rmdir()
+    except OSError:
+        if not left(name):  # else another process was quicker
+            raise
