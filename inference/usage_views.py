@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -25,6 +26,7 @@ from portal.access.exports import line as exported
 from portal.errors import Invalid, NotFound
 from portal.people.models import Lab, Membership, User
 from portal.people.views import signed_in
+from portal.postgres.cursors import in_pages
 from portal.projects.models import Project
 from portal.tokens.models import AccessToken
 
@@ -88,8 +90,8 @@ def lab_usage_csv(request: HttpRequest) -> StreamingHttpResponse:
 @require_safe
 def requests_csv(request: HttpRequest) -> HttpResponseBase:
     """Every request of the person's own, oldest first, as CSV."""
-    rows = usage.requests_of(signed_in(request)).order_by("started_at", "request_id")
-    return _file(f"requests-{timezone.now():%Y-%m-%d}", _lines(rows.values_list(*_CSV).iterator(chunk_size=2000)))
+    rows = in_pages(usage.requests_of(signed_in(request)), "started_at", "request_id", size=2_000)
+    return _file(f"requests-{timezone.now():%Y-%m-%d}", _lines(map(attrgetter(*_CSV), rows)))
 
 
 def _of_labs(request: HttpRequest) -> tuple[list[Lab], PeriodForm]:

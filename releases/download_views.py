@@ -24,6 +24,7 @@ from portal.agreements.actions import require_manager
 from portal.errors import NotFound
 from portal.people.models import Membership, Role
 from portal.people.views import signed_in
+from portal.postgres.cursors import in_pages
 from releases import actions, egress, ledger, tally
 from releases.cap_forms import CapForm
 from releases.download_models import DailyDownload, Surge
@@ -126,7 +127,7 @@ def my_downloads(request: HttpRequest) -> HttpResponse:
 @require_GET
 def my_downloads_csv(request: HttpRequest) -> StreamingHttpResponse:
     """The same, all of it, oldest first, as CSV."""
-    rows = ledger.links_of(signed_in(request)).order_by("at", "pk").iterator(chunk_size=2_000)
+    rows = in_pages(ledger.links_of(signed_in(request)), "at", "id", size=2_000)
     return _csv("downloads", COLUMNS, ([getattr(row, name) for name in COLUMNS] for row in rows))
 
 

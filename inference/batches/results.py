@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Final
 from uuid import uuid5
 
 import orjson
+from django.db import transaction
 
 from inference import contract
 from inference.batch_lifecycle import State, Verb
@@ -20,11 +21,13 @@ from inference.batches.courier import Answer
 from inference.batches.rows import Row
 from portal.counters import reachable
 from portal.errors import Unavailable
+from portal.postgres.cursors import by_cursor
 from releases.storage.drawer import drawer
 
 _SETTLING_S: Final = 30.0
 """Well over the leases of a dead gateway."""
 _CHUNK: Final = 500
+_PIECE: Final = 50
 
 
 def unanswered(batch: Batch, source: BinaryIO) -> Iterator[Row]:
@@ -70,8 +73,9 @@ def write(batch: Batch, verb: Verb, *, rest: dict[str, str] | None = None) -> No
     """Write the output and error files, and conclude; `rest` is the error of every row without an answer."""
     missing = 0 if rest and batch.began_at else batch.total - batch.answered
     with tempfile.TemporaryFile() as good, tempfile.TemporaryFile() as bad:
-        for ok, record in batch.answers.order_by("line").values_list("ok", "record").iterator(chunk_size=_CHUNK):
-            (good if ok else bad).write(bytes(record) + b"\n")
+        with transaction.atomic():  # of a batch's answers, which may be gigabytes, memory holds a few
+            for ok, record in by_cursor(batch.answers.order_by("line").values_list("ok", "record"), size=_PIECE):
+                (good if ok else bad).write(bytes(record) + b"\n")
         if rest and batch.began_at:
             with drawer().open(batch.input_file.hex) as source:
                 for row in unanswered(batch, source):

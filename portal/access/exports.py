@@ -1,4 +1,4 @@
-"""Lists as files: CSV for a spreadsheet, JSON lines for a program; made row by row, never whole in memory."""
+"""Lists as files: CSV for a spreadsheet, JSON lines for a program; made row by row as it is sent."""
 
 from __future__ import annotations
 

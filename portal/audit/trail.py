@@ -20,6 +20,7 @@ from django.utils import timezone
 from portal.audit.events import Event
 from portal.audit.models import Entry
 from portal.audit.signals import recorded
+from portal.postgres.cursors import in_pages
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -189,7 +190,7 @@ def head() -> tuple[int, str, datetime | None]:
 
 
 def _sealed() -> Iterator[Entry]:
-    return Entry.objects.filter(position__isnull=False).order_by("position").iterator(chunk_size=2000)
+    return in_pages(Entry.objects.filter(position__isnull=False), "position", size=2_000)
 
 
 def _link(previous: str, digest: str, position: int) -> str:

@@ -6,12 +6,14 @@ from typing import Any
 
 import psycopg2
 import pytest
+from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 from django.db.backends.postgresql import base
+from django.test.utils import CaptureQueriesContext
 
 from portal.postgres.base import LATELY_S
-from portal.postgres.cursors import by_cursor
+from portal.postgres.cursors import by_cursor, in_pages
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,3 +75,26 @@ def test_a_cursor_reads_every_row_within_a_transaction_and_none_outside_of_one()
         assert list(by_cursor(rows.none(), size=2)) == []
     with pytest.raises(RuntimeError, match="within a transaction"):
         list(by_cursor(rows, size=2))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1_000])
+def test_pages_give_every_row_once_and_in_order_wherever_they_are_cut(size: int) -> None:
+    """Many rows share the first column, so that pages end in the middle of them."""
+    rows = Permission.objects.all()
+    assert rows.count() > 100
+    found = list(in_pages(rows, "content_type_id", "codename", size=size))
+    assert found == list(rows.order_by("content_type_id", "codename"))
+    assert list(in_pages(rows.none(), "pk", size=size)) == []
+    only = rows.filter(content_type__model="user")
+    assert list(in_pages(only, "pk", size=size)) == list(only.order_by("pk"))
+
+
+def test_a_page_is_asked_for_when_it_is_wanted_and_what_came_meanwhile_is_in_it() -> None:
+    rows = ContentType.objects.filter(app_label="drawn")
+    for n in range(5):
+        ContentType.objects.create(app_label="drawn", model=f"m{n}")
+    with CaptureQueriesContext(connection) as asked:
+        pages = in_pages(rows, "model", size=2)
+        assert [next(pages).model, next(pages).model, len(asked)] == ["m0", "m1", 1]
+    ContentType.objects.create(app_label="drawn", model="m9")
+    assert [row.model for row in pages] == ["m2", "m3", "m4", "m9"]
