@@ -24,6 +24,7 @@ from portal.people.actions import bump_user
 from portal.people.erasure_models import ErasureRequest
 from portal.people.models import Membership, User
 from portal.people.signals import leaving
+from portal.sweeps import sweep
 
 DELAY: Final = timedelta(days=14)
 """Time for a change of mind, and for noticing that it was somebody else."""
@@ -145,9 +146,12 @@ def _value(value: object, user: User) -> object:
 
 def purge(now: datetime) -> dict[str, int]:
     """Delete what is past its time, table by table; returns the rows that went. Safe to run twice."""
-    gone = {}
-    for holding in privacy.holdings():
-        if holding.purge:
-            rows = holding.manager().filter(**{f"{holding.purge}__lt": now - holding.age})
-            gone[holding.model] = rows.delete()[0]
+    gone: dict[str, int] = {}
+
+    def clear(holding: privacy.Holding) -> int:
+        rows = holding.manager().filter(**{f"{holding.purge}__lt": now - holding.age})
+        gone[holding.model] = rows.delete()[0]
+        return gone[holding.model]
+
+    sweep((holding for holding in privacy.holdings() if holding.purge), clear)
     return gone

@@ -162,6 +162,8 @@ def _claim(delivery_id: str) -> Delivery | None:
 @transaction.atomic
 def _record(sent: Delivery, code: int | None, problem: str) -> None:
     """How it went; nothing when the webhook was deleted or the message sent again meanwhile."""
+    # The webhook before its messages, as whoever deletes it has them: neither waits for the other.
+    Endpoint.objects.select_for_update().filter(pk=sent.endpoint_id).first()
     rows = Delivery.objects.select_for_update(of=("self",)).select_related("endpoint__lab")
     delivery = rows.filter(pk=sent.pk, state=DeliveryState.WAITING, attempts=sent.attempts).first()
     if delivery is None:

@@ -69,12 +69,13 @@ class Command(BaseCommand):
     def _wait(self, run: EvaluationRun, *, work: bool) -> EvaluationRun:
         told = -1
         while batch := Batch.objects.live().filter(pk=run.batch).first():
-            if batch.answered != told:
+            moved = batch.answered != told
+            if moved:
                 told = batch.answered
                 self.stdout.write(f"{batch.state}: {told:,} of {batch.total:,} rows")
             if work:
-                running.run(batch.pk)
-            else:
+                running.run(batch.pk)  # returns at once while another worker has it
+            if not (work and moved):
                 time.sleep(BEAT_S)
         end = time.monotonic() + PATIENCE_S
         while True:
