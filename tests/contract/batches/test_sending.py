@@ -9,10 +9,13 @@ import openai
 
 from inference.batch_models import Batch, StandIn
 from portal.mail.models import Choice
+from portal.outbox.delivery import deliver_due
 from portal.tokens import actions as tokens
 from portal.tokens.scopes import Kind
+from releases.actions import rename_model
 from tests.contract.batches.batching import jsonl, ledger, line, make, results, turn, upload
 from tests.inference.bench import GATED, OPEN
+from tests.inference.gateway.rig import settle_routes
 from tests.portal import world
 
 
@@ -42,6 +45,18 @@ def test_a_researcher_sends_a_file_of_requests_and_gets_a_file_of_answers(bench,
     )
     assert not StandIn.objects.exists()
     assert not list(store.scan_iter("wb:answer:*")), "the gateway's copies go when the worker has them"
+
+
+def test_a_batch_that_names_a_model_by_its_former_name_is_answered(bench, client, store):
+    """It was renamed after the file was made: each row would have been told that there is no such model."""
+    batch = make(client, jsonl(*(line(n) for n in range(1, 4))))
+    renamed = rename_model(model=bench.gated_model, lab=bench.world.lab, name="renamed", by=bench.world.manager)
+    deliver_due()
+    settle_routes()
+    turn(batch)
+    assert client.batches.retrieve(batch.wire_id).status == "completed"
+    assert {each["response"]["status_code"] for each in results(client, batch)} == {200}
+    assert {row.model for row in ledger(store)} == {renamed.full_name}
 
 
 def test_chat_goes_too_and_an_empty_batch_fails_with_the_reason(bench, client):
