@@ -2,7 +2,7 @@
 
 Everything that is done is in the database, so a worker that was killed is simply followed by another: it sends the
 rows that have no answer, under the same request ids, and the gateway gives it what was billed already (gateway/rows.py).
-An advisory lock of the worker's own connection keeps two from one batch, and goes with the connection.
+An advisory lock (portal/postgres/locks.py) keeps two from one batch, and goes with the worker that dies.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import http.client
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,8 @@ from infra.embedded.problems import Problem
 from infra.embedded.processes import Spec
 
 CONVERTER_PYTHON: Final = ROOT / ".venv-engine" / "bin" / "python"
+_QUIET: Final = ("--without-gossip", "--without-mingle", "--loglevel", "INFO")
+_TWO: Final = ("threads", "--concurrency", "2")
 """Where `make engine` puts torch; without it nothing is converted."""
 
 
@@ -116,53 +118,23 @@ def doors(home: Home, choices: Choices, env: Mapping[str, str]) -> list[Spec]:
 def loops(home: Home, env: Mapping[str, str]) -> list[Spec]:
     """What works by itself: the outbox, the ledger, jobs and their schedule. Nobody waits for their start."""
     schedule = ["--beat", "--schedule", str(home.broker / "beat")]
-    quiet = ["--without-gossip", "--without-mingle", "--loglevel", "INFO"]
-    worker = ["-m", "celery", "-A", "portal", "worker", *schedule, "--pool", "threads", "--concurrency", "1", *quiet]
+    worker = ["-m", "celery", "-A", "portal", "worker", *schedule, "--pool", "threads", "--concurrency", "1", *_QUIET]
     found = [
         _manage("relay", ["relay"], env),
         _manage("post_usage", ["post_usage"], env),
         Spec(name="worker", argv=[sys.executable, *worker], environment=env, tier=1, needed=False),
-        _checker(env, quiet),
-        _batches(env, quiet),
+        _worker("checker", "checks", _TWO, env),
+        _worker("batches", "batches", _TWO, env),
     ]
     python = env.get("CONVERTER_PYTHON", str(CONVERTER_PYTHON) if CONVERTER_PYTHON.exists() else "")
-    return [*found, _converter(env, quiet)] if python else found
+    return [*found, _worker("converter", "conversion", ["solo"], env)] if python else found
 
 
-def _checker(env: Mapping[str, str], quiet: list[str]) -> Spec:
-    """The worker that reads the store, apart from the other jobs: a large release takes hours, an opening has a date."""
-    worker = ["-m", "celery", "-A", "portal", "worker", "--queues", "checks", "--hostname", "checker@%h"]
-    return Spec(
-        name="checker",
-        argv=[sys.executable, *worker, "--pool", "threads", "--concurrency", "2", *quiet],
-        environment=env,
-        tier=1,
-        needed=False,
-    )
-
-
-def _batches(env: Mapping[str, str], quiet: list[str]) -> Spec:
-    """The worker that sends the rows of batches, apart from the other jobs: a batch may take a day."""
-    worker = ["-m", "celery", "-A", "portal", "worker", "--queues", "batches", "--hostname", "batches@%h"]
-    return Spec(
-        name="batches",
-        argv=[sys.executable, *worker, "--pool", "threads", "--concurrency", "2", *quiet],
-        environment=env,
-        tier=1,
-        needed=False,
-    )
-
-
-def _converter(env: Mapping[str, str], quiet: list[str]) -> Spec:
-    """The worker that converts weights, apart from the other jobs: a conversion may take an hour."""
-    worker = ["-m", "celery", "-A", "portal", "worker", "--queues", "conversion", "--hostname", "converter@%h"]
-    return Spec(
-        name="converter",
-        argv=[sys.executable, *worker, "--pool", "solo", *quiet],
-        environment=env,
-        tier=1,
-        needed=False,
-    )
+def _worker(name: str, queue: str, pool: Sequence[str], env: Mapping[str, str]) -> Spec:
+    """A worker of one queue, apart from the other jobs, which have dates: its own take minutes to hours (CELERY_TASK_ROUTES)."""
+    worker = ["-m", "celery", "-A", "portal", "worker", "--queues", queue, "--hostname", f"{name}@%h"]
+    argv = [sys.executable, *worker, "--pool", *pool, *_QUIET]
+    return Spec(name=name, argv=argv, environment=env, tier=1, needed=False)
 
 
 def _manage(name: str, arguments: list[str], env: Mapping[str, str]) -> Spec:
