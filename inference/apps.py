@@ -11,9 +11,10 @@ class InferenceConfig(AppConfig):
     name = "inference"
 
     def ready(self) -> None:
-        """Register the outbox handlers, the section of `/me/`, receipts, what was measured, what is held about people and which mail is sent."""
+        """Register the outbox handlers, the section of `/me/`, receipts, what was measured, what is held about people and in the drawer, and which mail is sent."""
         import_module("inference.holdings")
         import_module("inference.letters")
+        import_module("inference.private_files")
         import_module("inference.receivers")
         import_module("inference.panels")
         import_module("inference.receipts")

@@ -15,6 +15,9 @@ from django.utils.translation import gettext_lazy as _
 
 from inference.batch_lifecycle import LIVE, OVER, State
 
+RESULTS = ("output_file", "error_file")
+"""Fields of a batch that name what it wrote."""
+
 
 class Purpose(models.TextChoices):
     """What a file is for; OpenAI's words."""
@@ -152,6 +155,10 @@ class Batch(models.Model):
     def get_absolute_url(self) -> str:
         """Its page."""
         return reverse("inference:batch", args=[self.pk])
+
+    def result_id(self, field: str) -> uuid.UUID:
+        """What the file of one of RESULTS is called: it follows from the batch, so that a worker that comes again writes over it."""
+        return uuid.uuid5(self.pk, field)
 
     @property
     def wire_id(self) -> str:

@@ -26,6 +26,7 @@ from portal.outbox import delivery
 from portal.people.models import User
 from portal.projects.models import Project
 from portal.storable import storable
+from portal.sweeps import sweep
 from portal.tokens.models import AccessToken
 from releases.storage.drawer import drawer
 
@@ -96,9 +97,15 @@ def discard_expired(now: datetime) -> int:
     """Delete what is past its time and read by no batch; returns how many. Safe to run twice."""
     live = Batch.objects.filter(state__in=lifecycle.LIVE).values("input_file")
     due = BatchFile.objects.filter(expires_at__lte=now).exclude(pk__in=live).select_related("project__lab")
-    for file in list(due):
+    return sweep(list(due), _discard_idle)
+
+
+def _discard_idle(file: BatchFile) -> bool:
+    try:
         discard(file=file, by=None)
-    return len(due)
+    except Conflict:  # a batch was made that reads it
+        return False
+    return True
 
 
 def erase(user: User) -> int:

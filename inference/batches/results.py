@@ -7,14 +7,13 @@ import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, BinaryIO, Final
-from uuid import uuid5
 
 import orjson
 from django.db import transaction
 
 from inference import contract
 from inference.batch_lifecycle import State, Verb
-from inference.batch_models import Batch
+from inference.batch_models import RESULTS, Batch
 from inference.batches import actions, rows
 from inference.batches.actions import Finished
 from inference.batches.courier import Answer
@@ -81,17 +80,14 @@ def write(batch: Batch, verb: Verb, *, rest: dict[str, str] | None = None) -> No
                 for row in unanswered(batch, source):
                     bad.write(_record(batch, row, None, rest) + b"\n")
                     missing += 1
-        written = [
-            _put(batch, field, file) for field, file in (("output_file", good), ("error_file", bad)) if file.tell()
-        ]
+        written = [_put(batch, field, file) for field, file in zip(RESULTS, (good, bad), strict=True) if file.tell()]
     if not actions.conclude(pk=batch.pk, verb=verb, files=written, unanswered=missing):
         for _field, name, _size in written:
             drawer().delete(name.hex)
 
 
 def _put(batch: Batch, field: str, file: BinaryIO) -> tuple[str, Any, int]:
-    """Under a name that follows from the batch: a worker that comes again writes over it."""
-    name = uuid5(batch.pk, field)
+    name = batch.result_id(field)
     return field, name, drawer().put(name.hex, file)
 
 

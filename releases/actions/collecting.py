@@ -1,10 +1,10 @@
-"""Garbage: objects that no file names and no upload announces, known to the database or not, and what is left in staging."""
+"""Garbage: objects that no file names and no upload announces, private files that nothing has, and what is left in staging."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
@@ -19,6 +19,7 @@ from portal.people.models import User
 from releases.actions.uploading import purge_uploads
 from releases.models import Blob, File, Upload
 from releases.storage import store
+from releases.storage.drawer import drawer, strays
 
 GRACE: Final = timedelta(days=7)
 LEAST_GRACE: Final = timedelta(days=1)
@@ -32,6 +33,8 @@ class Collected:
 
     objects: int = 0
     bytes: int = 0
+    private: int = 0
+    private_bytes: int = 0
     staged: int = 0
     staged_bytes: int = 0
 
@@ -50,13 +53,14 @@ def collect_garbage(*, by: User | None = None, grace: timedelta = GRACE, dry_run
     if not dry_run:
         while purge_uploads():
             pass
+    private = list(strays(before))
+    for name, _size in [] if dry_run else private:
+        drawer().delete(name)
     staged, staged_bytes = store().sweep(before, dry_run=dry_run)
-    found = Collected(len(sizes), sum(sizes), staged, staged_bytes)
+    private_bytes = sum(size for _name, size in private)
+    found = Collected(len(sizes), sum(sizes), len(private), private_bytes, staged, staged_bytes)
     if not dry_run:
-        trail.record(
-            Event.GARBAGE_COLLECTED, by=by, target="store:blobs", objects=found.objects, bytes=found.bytes,
-            staged=found.staged, staged_bytes=found.staged_bytes,
-        )  # fmt: skip
+        trail.record(Event.GARBAGE_COLLECTED, by=by, target="store:blobs", **asdict(found))
     return found
 
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol, cast
 
@@ -20,7 +23,12 @@ from releases.storage.service import asked, connect
 from releases.storage.staging import room
 
 _NAME: Final = re.compile(r"[0-9a-f]{32}")
+_PREFIX: Final = "private/"
 _PIECE: Final = 1 << 20
+_PAGE: Final = 1000
+
+Keeper = Callable[[Sequence[str]], Iterable[str]]
+_keepers: dict[str, Keeper] = {}
 
 
 class Drawer(Protocol):
@@ -35,20 +43,24 @@ class Drawer(Protocol):
     def delete(self, name: str) -> None:
         """Remove the file; nothing happens when it is not there."""
 
+    def held(self) -> Iterator[tuple[str, int, datetime]]:
+        """Name, bytes and time of writing of every file."""
+
 
 class LocalDrawer:
-    """A folder, readable by the portal alone."""
+    """`private/ab/<name>` in the store's folder, readable by the portal alone."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, store: Path) -> None:
+        self._root, self._staging = store / "private", store / "staging"
 
     @room()
     def put(self, name: str, source: BinaryIO) -> int:
-        """Copy beside it, fsync, rename."""
+        """Copy, fsync, rename: a killed copy leaves only a file in `staging/`, which the store sweeps."""
         target = self._place(name)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._staging.mkdir(parents=True, exist_ok=True)
         source.seek(0)
-        with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as copy:
+        with tempfile.NamedTemporaryFile(dir=self._staging, delete=False) as copy:
             try:
                 while piece := source.read(_PIECE):
                     copy.write(piece)
@@ -66,6 +78,13 @@ class LocalDrawer:
     def delete(self, name: str) -> None:
         """Remove it."""
         self._place(name).unlink(missing_ok=True)
+
+    def held(self) -> Iterator[tuple[str, int, datetime]]:
+        """Every file."""
+        for path in self._root.glob("??/*"):
+            if _NAME.fullmatch(path.name):
+                found = path.lstat()
+                yield path.name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC)
 
     def _place(self, name: str) -> Path:
         return self._root / _checked(name)[:2] / name
@@ -103,6 +122,13 @@ class S3Drawer:
         with asked(name):
             self._client.delete_object(Bucket=self._bucket, Key=_key(name))
 
+    def held(self) -> Iterator[tuple[str, int, datetime]]:
+        """Every object under `private/`."""
+        with asked(_PREFIX):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=_PREFIX):
+                for found in page.get("Contents", ()):
+                    yield found["Key"].removeprefix(_PREFIX), int(found["Size"]), found["LastModified"]
+
 
 @cache
 def drawer() -> Drawer:
@@ -113,7 +139,26 @@ def drawer() -> Drawer:
             addressing=settings.S3_ADDRESSING_STYLE,
         )  # fmt: skip
         return S3Drawer(client, settings.S3_BUCKET)
-    return LocalDrawer(Path(settings.STORE_PATH) / "private")
+    return LocalDrawer(Path(settings.STORE_PATH))
+
+
+def keeper(function: Keeper) -> Keeper:
+    """Register a function, from AppConfig.ready, that says which of these names in the drawer are still wanted."""
+    _keepers[f"{function.__module__}.{function.__qualname__}"] = function
+    return function
+
+
+def strays(before: datetime) -> Iterator[tuple[str, int]]:
+    """Name and bytes of each file that was written before then and that no keeper wants.
+
+    A file is put before the row that names it, so `before` must lie further back than any putting takes: a process killed
+    between the two leaves what nobody would ever delete.
+    """
+    old = ((name, size) for name, size, came in drawer().held() if came < before and _NAME.fullmatch(name))
+    while page := list(islice(old, _PAGE)):
+        names = [name for name, _size in page]
+        wanted = {name for keep in _keepers.values() for name in keep(names)}
+        yield from ((name, size) for name, size in page if name not in wanted)
 
 
 def _checked(name: str) -> str:
@@ -123,4 +168,4 @@ def _checked(name: str) -> str:
 
 
 def _key(name: str) -> str:
-    return f"private/{_checked(name)}"
+    return f"{_PREFIX}{_checked(name)}"

@@ -346,12 +346,25 @@ def test_whatever_is_asked_of_a_service_that_is_not_there_a_client_is_told_to_co
         lambda: mine.put("0" * 32, io.BytesIO(BODY)),
         lambda: mine.open("0" * 32),
         lambda: mine.delete("0" * 32),
+        lambda: list(mine.held()),
     ]
     for ask in asked:
         with pytest.raises(Unavailable, match="Try again in a minute"):
             ask()
     with pytest.raises(FileNotFoundError):
         S3Drawer(good._client, good._bucket).open("0" * 32)
+
+
+def test_a_bucket_tells_which_private_files_it_holds(s3_server: swift.Swift) -> None:
+    s3 = bucket_of(s3_server)
+    mine = S3Drawer(s3._client, s3._bucket)
+    mine.put("a" * 32, io.BytesIO(BODY))
+    s3.put(io.BytesIO(BODY))
+    [(name, size, came)] = mine.held()
+    assert (name, size) == ("a" * 32, len(BODY))
+    assert abs(datetime.now(UTC) - came) < timedelta(minutes=5)
+    mine.delete("a" * 32)
+    assert not list(mine.held())
 
 
 @pytest.mark.parametrize("identities", [bucket_of, tiers_of])

@@ -22,7 +22,10 @@ def _days(text: str) -> timedelta:
 
 
 class Command(BaseCommand):
-    help = "Remove objects that no file names and no upload announces, and what was left in staging. Safe to repeat."
+    help = (
+        "Remove objects that no file names and no upload announces, private files that nothing has, and what was left in"
+        " staging. Safe to repeat."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="count, and remove nothing")
@@ -32,4 +35,5 @@ class Command(BaseCommand):
         found = collect_garbage(grace=grace, dry_run=dry_run)
         said = "Would remove" if dry_run else "Removed"
         self.stdout.write(f"{said} {found.objects:,} objects, {found.bytes:,} bytes.")
+        self.stdout.write(f"{said} {found.private:,} private files, {found.private_bytes:,} bytes.")
         self.stdout.write(f"{said} {found.staged:,} remains of uploads, {found.staged_bytes:,} bytes.")
