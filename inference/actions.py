@@ -118,10 +118,12 @@ def set_allowance(
     model: Model | None = None,
     ends_at: datetime | None = None,
     top_class: str | None = None,
+    anew: bool = False,
 ) -> Allowance:
     """What a project (or a lab's every other project) may use from now on; the former allowance ends now.
 
-    `top_class`: the highest class that its requests may wait in; None keeps the former allowance's.
+    `top_class`: the highest class that its requests may wait in; None keeps the former allowance's. The count of a
+    project's tokens goes on where the tokens in all stay the same, unless it is to begin `anew`.
     Raises Invalid unless exactly one of project and lab is named.
     """
     if (project is None) == (lab is None) or (lab is not None and model is not None):
@@ -131,16 +133,25 @@ def set_allowance(
             type(whose).objects.select_for_update(no_key=True).get(pk=whose.pk)
     now = timezone.now()
     former = Allowance.objects.select_for_update().current(now).filter(project=project, lab=lab, model=model)
-    given = top_class or CLASSES[0]
+    given, since = top_class or CLASSES[0], None
     for allowance in former:
         given = top_class or allowance.top_class
+        if not anew and allowance.tokens_per_period == limits.tokens_per_period:
+            since = allowance.counted_from or allowance.starts_at
         allowance.ends_at = max(now, allowance.starts_at)
         allowance.save(update_fields=["ends_at"])
     figures = {name: getattr(limits, name) for name in _FIGURES} | {"top_class": given}
     allowance = Allowance.objects.create(
-        project=project, lab=lab, model=model, starts_at=now, ends_at=ends_at, **figures
+        project=project, lab=lab, model=model, starts_at=now, ends_at=ends_at, counted_from=since, **figures
     )
-    trail.record(Event.ALLOWANCE_SET, by=by, target=allowance, lab=lab or (project.lab if project else None), **figures)
+    trail.record(
+        Event.ALLOWANCE_SET,
+        by=by,
+        target=allowance,
+        lab=lab or (project.lab if project else None),
+        ends_at=ends_at,
+        **figures,
+    )
     if project is not None:
         projects.bump(project)
     else:

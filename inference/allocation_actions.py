@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from typing import Any, Final
 
 from django.db import transaction
@@ -15,7 +15,7 @@ from inference import allocation
 from inference.actions import set_allowance
 from inference.allocation import Ground, Party, Status, Verb
 from inference.allocation_models import TEXT_LIMIT, AllocationRequest
-from inference.allowances import Budget
+from inference.allowances import Budget, end_of
 from portal.access import conflicts
 from portal.audit import trail
 from portal.audit.events import Event
@@ -24,8 +24,6 @@ from portal.mail import sending
 from portal.people.models import Membership, Role, User
 from portal.projects.models import Project, ProjectMember
 
-LONGEST: Final = timedelta(days=731)
-"""How far ahead one may ask."""
 MOST_TOKENS: Final = 10**15
 MOST_A_MINUTE: Final = 2**31 - 1
 _DECIDERS: Final = (Role.REVIEWER, Role.MANAGER, Role.ADMINISTRATOR)
@@ -120,7 +118,9 @@ def grant_allocation(
     )
     locked.message = _texts(message=message)["message"]
     ends_at, top_class = end_of(figures["until"]), budget.top_class(())
-    locked.allowance = set_allowance(by=by, project=locked.project, limits=limits, ends_at=ends_at, top_class=top_class)
+    locked.allowance = set_allowance(
+        by=by, project=locked.project, limits=limits, ends_at=ends_at, top_class=top_class, anew=True
+    )
     _close(locked, by)
     _record(Event.ALLOCATION_GRANTED, locked, by, tokens_per_period=tokens_per_period, until=until.isoformat())
     _tell(locked, locked.asked_by, "allocation_granted", until=until.isoformat())
@@ -142,11 +142,6 @@ def decline_allocation(*, by: User, request: AllocationRequest, ground: str, mes
     _record(Event.ALLOCATION_DECLINED, locked, by, ground=ground)
     _tell(locked, locked.asked_by, "allocation_declined")
     return locked
-
-
-def end_of(day: date) -> datetime:
-    """The first moment after a day, in UTC."""
-    return datetime.combine(day, time(), tzinfo=UTC) + timedelta(days=1)
 
 
 def _project(project: Project, by: User) -> Project:
@@ -188,10 +183,7 @@ def _checked(tokens_per_period: int, tokens_per_minute: int | None, until: date)
     _within("tokens_per_period", tokens_per_period, MOST_TOKENS)
     if tokens_per_minute is not None:
         _within("tokens_per_minute", tokens_per_minute, MOST_A_MINUTE)
-    today = timezone.now().date()
-    if not today <= until <= today + LONGEST:
-        wrong = _("Name a day from today on, at most two years ahead.")
-        raise Invalid(wrong, fields={"until": [wrong]})
+    end_of(until)
     return {"tokens_per_period": tokens_per_period, "tokens_per_minute": tokens_per_minute, "until": until}
 
 

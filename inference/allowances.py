@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Self
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from inference.contract import CLASSES, Limits
 from inference.models import Allowance, month_of
+from portal.errors import Invalid
 from portal.people.models import Lab
 from portal.projects.models import Kind, Project
 
@@ -20,6 +24,8 @@ SITE_DEFAULT: Final = Limits(
     tokens_per_period=2_000_000,
 )
 """Holds where a lab has set no default of its own: nothing is ever unlimited by omission."""
+LONGEST: Final = timedelta(days=731)
+"""How far ahead the end of an allowance may lie."""
 _FIGURES: Final = ("requests_per_minute", "tokens_per_minute", "concurrency", "tokens_per_day", "tokens_per_period")
 
 
@@ -82,9 +88,23 @@ class Budget:
         figures = {name: getattr(SITE_DEFAULT, name) for name in _FIGURES}
         return Limits(**figures, period=month_of(self.now)[0])
 
+    def last_day(self) -> date | None:
+        """The last on which the project's own allowance holds, in UTC; None where it has none, or one for good."""
+        ends_at = self.own.ends_at if self.own else None
+        return (ends_at - timedelta.resolution).astimezone(UTC).date() if ends_at else None
+
     def period(self) -> tuple[str, datetime, datetime | None]:
         """Name, start and end of the accounting period of the project's own limits."""
         return self.own.period(self.now) if self.own else month_of(self.now)
+
+
+def end_of(day: date) -> datetime:
+    """The first moment after the last day of an allowance, in UTC. Raises Invalid where it is past or too far ahead."""
+    today = timezone.now().astimezone(UTC).date()
+    if not today <= day <= today + LONGEST:
+        wrong = _("Name a day from today on, at most two years ahead.")
+        raise Invalid(wrong, fields={"until": [wrong]})
+    return datetime.combine(day, time(), tzinfo=UTC) + timedelta(days=1)
 
 
 def widest(limits: Iterable[Limits]) -> Limits:

@@ -12,7 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from inference.actions import set_allowance
-from inference.allowances import Budget
+from inference.allowances import Budget, end_of
 from inference.contract import CLASSES, Limits
 from portal.agreements.actions import require_manager
 from portal.api.fields import Taken
@@ -32,8 +32,9 @@ class AllowanceShape(serializers.Serializer[Any]):
     concurrency = serializers.IntegerField(allow_null=True, help_text="Requests at a time.")
     tokens_per_day = serializers.IntegerField(allow_null=True)
     tokens_per_period = serializers.IntegerField(
-        allow_null=True, help_text="Tokens in all, counted from when it was set."
+        allow_null=True, help_text="Tokens in all, counted from when this figure was set."
     )
+    until = serializers.DateField(allow_null=True, help_text="The last day on which it holds, in UTC; null: for good.")
     top_class = serializers.ChoiceField(
         CLASSES, help_text="The highest class that its requests may wait in where a pool is full."
     )
@@ -47,6 +48,10 @@ class AllowanceSet(Taken):
     concurrency = serializers.IntegerField(allow_null=True, min_value=1, max_value=10_000)
     tokens_per_day = serializers.IntegerField(allow_null=True, min_value=1, max_value=10**15)
     tokens_per_period = serializers.IntegerField(allow_null=True, min_value=1, max_value=10**15)
+    until = serializers.DateField(
+        allow_null=True, required=False,
+        help_text="The last day on which it holds, in UTC; null: for good. Left out, it stays as it is.",
+    )  # fmt: skip
     top_class = serializers.ChoiceField(CLASSES, required=False, help_text="Left out, it stays as it is.")
 
 
@@ -59,7 +64,7 @@ def _found(user: User, pk: UUID) -> tuple[Project, Lab]:
 
 def _shape(project: Project, lab: Lab) -> dict[str, Any]:
     budget = Budget.of(project, timezone.now())
-    return {**asdict(budget.whole([lab])), "top_class": budget.top_class([lab])}
+    return {**asdict(budget.whole([lab])), "until": budget.last_day(), "top_class": budget.top_class([lab])}
 
 
 class ProjectAllowance(Scoped):
@@ -84,5 +89,7 @@ class ProjectAllowance(Scoped):
         found, lab = _found(user, project)
         require_manager(user, lab)
         top_class = said.pop("top_class", None)
-        set_allowance(by=user, project=found, limits=Limits(**said), top_class=top_class)
+        day = said.pop("until") if "until" in said else Budget.of(found, timezone.now()).last_day()
+        ends_at = end_of(day) if day else None
+        set_allowance(by=user, project=found, limits=Limits(**said), ends_at=ends_at, top_class=top_class)
         return _shape(found, lab)

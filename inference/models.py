@@ -163,6 +163,8 @@ class Allowance(LimitFields):
     """The highest class that its requests may wait in where a pool is full."""
     starts_at = models.DateTimeField(default=timezone.now)
     ends_at = models.DateTimeField(null=True, blank=True)
+    counted_from = models.DateTimeField(null=True, blank=True)
+    """Since when a project's tokens are counted, where it went on with the count of the former one; else since it starts."""
 
     objects = AllowanceQuerySet.as_manager()
 
@@ -187,9 +189,10 @@ class Allowance(LimitFields):
         return f"allowance of {self.project or self.lab}"
 
     def period(self, now: datetime) -> tuple[str, datetime, datetime | None]:
-        """Name, start and end of the accounting period that holds `now`. A new allowance begins a new count."""
+        """Name, start and end of the accounting period that holds `now`."""
         if self.project_id is not None:
-            return self.starts_at.astimezone(UTC).isoformat(timespec="milliseconds"), self.starts_at, self.ends_at
+            since = self.counted_from or self.starts_at
+            return since.astimezone(UTC).isoformat(timespec="milliseconds"), since, self.ends_at
         return month_of(now)
 
 

@@ -34,6 +34,8 @@ class Burn:
     """None when the limits store does not answer."""
     top_class: str
     """The highest class that its requests may wait in."""
+    last_day: date | None
+    """On which the project's own allowance holds, in UTC; None where it has none, or one for good."""
 
     @property
     def left(self) -> int | None:
@@ -66,6 +68,7 @@ def burn_of(project: Project, now: datetime) -> Burn:
         today=tokens_since(midnight, project_id=str(project.pk)),
         running=running(project),
         top_class=budget.top_class(labs),
+        last_day=budget.last_day(),
     )
 
 

@@ -49,13 +49,13 @@ def allowance(request: HttpRequest, pk: UUID) -> HttpResponse:
     burn = usage.burn_of(project, timezone.now())
     asked = request.POST.get("back", "")
     back = asked if url_has_allowed_host_and_scheme(asked, allowed_hosts=None) else request.path
-    form = AllowanceForm.of(burn.limits, burn.top_class)
+    form = AllowanceForm.of(burn)
     if request.method == "POST":
         form = AllowanceForm(request.POST, auto_id="allowance_%s")
         if form.is_valid():
             require_manager(user, project.lab)
             top_class = form.cleaned_data["top_class"] or None
-            set_allowance(by=user, project=project, limits=form.limits(), top_class=top_class)
+            set_allowance(by=user, project=project, limits=form.limits(), ends_at=form.ends_at, top_class=top_class)
             messages.success(request, _("Set. It holds from the next request on."))
             return redirect(back)
     context = {"form": form, "burn": burn, "back": back}

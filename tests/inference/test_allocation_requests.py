@@ -278,3 +278,11 @@ def test_the_queue_is_pages_of_fifty_in_as_many_queries(bench, count, django_ass
     with django_assert_max_num_queries(14):
         page = client.get("/projects/requests/").content.decode()
     assert page.count("Study ") == min(50, count)
+
+
+def test_query_time_that_is_granted_again_is_counted_anew(bench):
+    first = granted(bench, asked(bench)).allowance
+    again = granted(bench, asked(bench)).allowance
+    assert again.tokens_per_period == first.tokens_per_period
+    now = timezone.now()
+    assert again.period(now)[0] != first.period(now)[0]

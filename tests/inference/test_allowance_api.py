@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, timedelta
+
+from django.utils import timezone
+
 from inference.forms import FIGURES
 from portal.tokens.scopes import Kind, Scope
 from tests.inference.test_pools import limits_of
@@ -35,3 +39,16 @@ def test_the_top_class_is_set_stays_and_reaches_the_principal(bench):
     assert limits_of(bench).top_class == "normal"
     wrong = manager.put(url, figures | {"top_class": "royal"}, content_type="application/json")
     assert (wrong.status_code, list(wrong.json()["fields"])) == (400, ["top_class"])
+
+
+def test_the_last_day_stays_where_it_is_left_out_and_goes_where_it_is_null(bench):
+    url = f"/api/v1/projects/{bench.project.pk}/allowance"
+    manager, figures = client(bench.world.manager, Kind.SERVICE, {Scope.MANAGE}), dict.fromkeys(FIGURES)
+    day = (timezone.now().astimezone(UTC).date() + timedelta(days=30)).isoformat()
+    assert manager.get(url).json()["until"] is None, "the month of a default is no end"
+    for said, kept in (({"until": day}, day), ({}, day), ({"until": None}, None), ({}, None)):
+        answer = manager.put(url, figures | said, content_type="application/json")
+        assert answer.json()["until"] == manager.get(url).json()["until"] == kept
+    for wrong in ("2020-01-01", "9999-12-31", "soon"):
+        refused = manager.put(url, figures | {"until": wrong}, content_type="application/json")
+        assert (refused.status_code, list(refused.json()["fields"])) == (400, ["until"])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, timedelta
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from inference import usage
+from inference import actions, ledger, usage
+from inference.allowances import end_of
+from inference.contract import Limits
 from inference.models import Allowance
 from portal.audit.models import Entry
 from portal.people.models import User
-from tests.inference.bench import Bench
+from tests.inference.bench import Bench, event
 from tests.portal import world
 
 FIGURES = {"tokens_per_period": "5000", "tokens_per_day": "500", "tokens_per_minute": "", "requests_per_minute": "9"}
@@ -85,3 +89,42 @@ def test_the_class_in_which_requests_wait_is_set_there_and_stays_where_it_is_not
     refused = manager.post(url, {**FIGURES, "top_class": "first", "back": grant_page})
     assert refused.status_code == 422
     assert usage.burn_of(bench.project, timezone.now()).top_class == "batch"
+
+
+@pytest.fixture
+def granted(bench: Bench) -> date:
+    """Query time until a day, of which 4,200 of 5,000 tokens are used."""
+    day = timezone.now().astimezone(UTC).date() + timedelta(days=90)
+    actions.set_allowance(
+        by=None, project=bench.project, limits=Limits(tokens_per_period=5_000, concurrency=4), ends_at=end_of(day)
+    )
+    at = int(timezone.now().timestamp() * 1000)
+    ledger.post([event(project_id=str(bench.project.pk), started_at=at, prompt_tokens=4_200, completion_tokens=0)])
+    return day
+
+
+def test_another_figure_leaves_the_last_day_and_the_count_as_they_are(bench, url, grant_page, granted):
+    manager = browser(bench.world.manager)
+    before = usage.burn_of(bench.project, timezone.now())
+    assert f'value="{granted.isoformat()}"' in manager.get(grant_page).content.decode()
+    manager.post(url, {**FIGURES, "concurrency": "9", "until": granted.isoformat()})
+    after = usage.burn_of(bench.project, timezone.now())
+    assert (after.limits.concurrency, after.limits.period) == (9, before.limits.period), (
+        "the gateway's count has its name"
+    )
+    assert (after.used, after.since, after.until, after.last_day) == (4_200, before.since, end_of(granted), granted)
+    assert Allowance.objects.count() == 2
+
+
+def test_other_tokens_in_all_begin_a_new_count(bench, url, granted):
+    browser(bench.world.manager).post(url, {**FIGURES, "tokens_per_period": "6000", "until": ""})
+    after = usage.burn_of(bench.project, timezone.now())
+    assert (after.used, after.until) == (0, None)
+
+
+@pytest.mark.parametrize("until", ["2026-02-31", "2020-01-01", "9999-12-31", "soon"])
+def test_a_last_day_that_is_none_is_refused_beside_its_field(bench, url, until):
+    answer = browser(bench.world.manager).post(url, {**FIGURES, "until": until})
+    assert answer.status_code == 422
+    assert 'id="allowance_until_error"' in answer.content.decode()
+    assert not Allowance.objects.exists()
