@@ -90,8 +90,7 @@ class Budget:
 
     def last_day(self) -> date | None:
         """The last on which the project's own allowance holds, in UTC; None where it has none, or one for good."""
-        ends_at = self.own.ends_at if self.own else None
-        return (ends_at - timedelta.resolution).astimezone(UTC).date() if ends_at else None
+        return last_day(self.own.ends_at) if self.own and self.own.ends_at else None
 
     def period(self) -> tuple[str, datetime, datetime | None]:
         """Name, start and end of the accounting period of the project's own limits."""
@@ -105,6 +104,11 @@ def end_of(day: date) -> datetime:
         wrong = _("Name a day from today on, at most two years ahead.")
         raise Invalid(wrong, fields={"until": [wrong]})
     return datetime.combine(day, time(), tzinfo=UTC) + timedelta(days=1)
+
+
+def last_day(end: datetime) -> date:
+    """The day of the last moment before an end, in UTC."""
+    return (end - timedelta.resolution).astimezone(UTC).date()
 
 
 def widest(limits: Iterable[Limits]) -> Limits:

@@ -50,7 +50,7 @@ class AllowanceForm(forms.Form):
     def of(cls, burn: Burn) -> Self:
         """The form, filled with what holds now."""
         initial = {name: getattr(burn.limits, name) for name in FIGURES}
-        initial |= {"top_class": burn.top_class, "until": burn.last_day}
+        initial |= {"top_class": burn.top_class, "until": burn.last_day if burn.own else None}
         return cls(initial=initial, auto_id="allowance_%s")
 
     def clean_until(self) -> date | None:

@@ -9,7 +9,7 @@ import redis
 from django.db.models import F, Q, QuerySet, Sum
 
 from inference import queryable
-from inference.allowances import Budget
+from inference.allowances import Budget, last_day
 from inference.contract import Limits
 from inference.gateway.counters import counter_of
 from inference.models import DailyUsage, UsageRecord
@@ -34,8 +34,13 @@ class Burn:
     """None when the limits store does not answer."""
     top_class: str
     """The highest class that its requests may wait in."""
-    last_day: date | None
-    """On which the project's own allowance holds, in UTC; None where it has none, or one for good."""
+    own: bool
+    """Whether the project has an allowance of its own."""
+
+    @property
+    def last_day(self) -> date | None:
+        """Of the period, in UTC; None where it has no end."""
+        return last_day(self.until) if self.until else None
 
     @property
     def left(self) -> int | None:
@@ -68,7 +73,7 @@ def burn_of(project: Project, now: datetime) -> Burn:
         today=tokens_since(midnight, project_id=str(project.pk)),
         running=running(project),
         top_class=budget.top_class(labs),
-        last_day=budget.last_day(),
+        own=budget.own is not None,
     )
 
 

@@ -116,6 +116,17 @@ def test_another_figure_leaves_the_last_day_and_the_count_as_they_are(bench, url
     assert Allowance.objects.count() == 2
 
 
+def test_pages_name_the_last_day_and_not_the_one_after_it(bench, grant_page, granted):
+    said = [f'datetime="{granted + timedelta(days=n)}"' for n in range(2)]
+    for person, page in (
+        (bench.world.manager, grant_page),
+        (bench.researcher, "/me/usage/"),
+        (bench.researcher, "/me/"),
+    ):
+        text = browser(person).get(page).content.decode()
+        assert [day in text for day in said] == [True, False]
+
+
 def test_other_tokens_in_all_begin_a_new_count(bench, url, granted):
     browser(bench.world.manager).post(url, {**FIGURES, "tokens_per_period": "6000", "until": ""})
     after = usage.burn_of(bench.project, timezone.now())
