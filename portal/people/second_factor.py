@@ -106,8 +106,12 @@ def require_recent(request: HttpRequest) -> None:
 
 
 def is_missing(user: User) -> bool:
-    """Whether this person holds a role for longer than the days of grace, and no second factor. One query."""
+    """Whether this person has been an operator, or has held a role, for longer than the days of grace without a second
+    factor. One query.
+    """
     since = timezone.now() - timedelta(days=settings.STAFF_SECOND_FACTOR_GRACE_DAYS)
+    if user.is_staff and user.joined_at <= since:
+        return not _devices(user.pk).exists()
     held = Membership.objects.active().filter(user=user, starts_at__lte=since)
     return held.exclude(user__in=_devices(user.pk).values("user")).exists()
 

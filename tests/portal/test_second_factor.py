@@ -166,6 +166,19 @@ def test_staff_need_a_second_factor_once_the_days_of_grace_are_over(lyceum, mara
     assert signed_in(can_sign_in(mara)).get("/me/").status_code == 200, "people without a role are not asked"
 
 
+def test_an_operator_needs_a_second_factor_though_without_a_role(db, settings):
+    settings.STAFF_SECOND_FACTOR = True
+    operator = can_sign_in(world.person("Olga Reyes"))
+    User.objects.filter(pk=operator.pk).update(is_staff=True, is_superuser=True)
+    client = signed_in(operator)
+    assert client.get("/admin/").status_code == 200, "in grace"
+    User.objects.filter(pk=operator.pk).update(joined_at=timezone.now() - timedelta(days=15))
+    for path in ("/admin/", "/admin/people/user/", "/me/"):
+        assert client.get(path)["Location"] == reverse("mfa_index")
+    with_app(operator)
+    assert client.get("/admin/").status_code == 200
+
+
 def test_several_at_once_ask_for_the_password_too_and_lose_nothing(lyceum, mara, settings):
     settings.STEP_UP = True
     application = lyceum.applied(mara)
