@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import pytest
@@ -32,6 +33,9 @@ _PARTS: Final = f"""
     FROM one JOIN pg_index ON indrelid = one.oid JOIN pg_class AS index ON index.oid = indexrelid WHERE NOT ledger
 """
 
+_CAST: Final = re.compile(r"::(?:character varying|text)(?:\[\])?")
+_ALONE: Final = re.compile(r"\(('(?:[^']|'')*'|\w+|ARRAY\[[^]]*\])\)")
+
 
 @pytest.fixture
 def described() -> None:
@@ -52,7 +56,16 @@ def parts(schema: str) -> set[tuple[str, str, str]]:
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL search_path TO {schema}")
         cursor.execute(_PARTS, {"tables": tables, "ledgers": list(LEDGERS)})
-        return set(cursor.fetchall())
+        return {(table, name, _plain(definition)) for table, name, definition in cursor.fetchall()}
+
+
+def _plain(definition: str) -> str:
+    """Without casts between texts, and without brackets around one thing: a database that came back from a copy has
+    them elsewhere, in the same conditions."""
+    found = _CAST.sub("", definition)
+    while (shorter := _ALONE.sub(r"\1", found)) != found:
+        found = shorter
+    return found
 
 
 def test_the_migrations_make_what_the_models_describe(described: None) -> None:
@@ -65,6 +78,11 @@ def test_the_migrations_make_what_the_models_describe(described: None) -> None:
     ("change", "seen"),
     [
         ("ALTER TABLE public.access_grant DROP CONSTRAINT grant_by_one_way", {"grant_by_one_way"}),
+        (
+            "ALTER TABLE public.access_grant DROP CONSTRAINT grant_by_one_way, "
+            "ADD CONSTRAINT grant_by_one_way CHECK (application_id IS NULL AND institutional_id IS NULL)",
+            {"grant_by_one_way"},
+        ),
         ("ALTER TABLE public.access_grant ADD COLUMN old text", {"old"}),
         ("ALTER TABLE public.access_grant ALTER COLUMN ends_at DROP NOT NULL", {"ends_at", "access_grant_ends_at_not_null"}),
         ("ALTER TABLE public.access_application ALTER COLUMN number DROP DEFAULT", {"number"}),
