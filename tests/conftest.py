@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         for name in _INHERITED:
             os.environ.pop(name, None)
         os.environ.update(_named_by_caller)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported stays: the collector of garbage would go through all of it, again and again, for nothing."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 leftovers.after_each_transactional_test()

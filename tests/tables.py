@@ -1,4 +1,4 @@
-"""The tables of the test database, taken over from an earlier process of the run: the migrations take 25 s of a processor."""
+"""The tables of the test database, taken over from an earlier process of the run: the migrations take 15 s of a processor."""
 
 from __future__ import annotations
 

@@ -61,20 +61,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Backend',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(max_length=60)),
-                ('url', models.URLField()),
-                ('engine', models.CharField(blank=True, max_length=80)),
-                ('draining', models.BooleanField(default=False)),
-                ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
-            ],
-            options={
-                'ordering': ['pool', 'name'],
-            },
-        ),
-        migrations.CreateModel(
             name='DailyUsage',
             fields=[
                 ('pk', models.CompositePrimaryKey('day', 'project_id', 'user_id', 'model', 'status', blank=True, editable=False, primary_key=True, serialize=False)),
@@ -90,6 +76,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-day'],
+                'indexes': [
+                    models.Index(fields=['project_id', 'day'], name='daily_by_project'),
+                    models.Index(fields=['user_id', 'day'], name='daily_by_user'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -108,6 +98,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-at'],
+                'indexes': [
+                    models.Index(fields=['backend', '-at'], name='engine_count_newest'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -127,9 +120,35 @@ class Migration(migrations.Migration):
                 ('template_overhead', models.PositiveIntegerField(default=16)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('retired_at', models.DateTimeField(blank=True, null=True)),
+                ('lab', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='pools', to='people.lab')),
+                ('model', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='pools', to='releases.model')),
             ],
             options={
                 'ordering': ['lab', 'name'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('lab', 'name'), name='pool_name_in_lab'),
+                    models.UniqueConstraint(condition=models.Q(('retired_at', None)), fields=('model',), name='pool_one_per_model'),
+                    models.CheckConstraint(condition=models.Q(('commit__regex', '^[0-9a-f]{40}$')), name='pool_commit_is_an_id'),
+                    models.CheckConstraint(condition=models.Q(('context__gt', 0)), name='pool_has_a_context'),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name='Backend',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.SlugField(max_length=60)),
+                ('url', models.URLField()),
+                ('engine', models.CharField(blank=True, max_length=80)),
+                ('draining', models.BooleanField(default=False)),
+                ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('pool', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='backends', to='inference.pool')),
+            ],
+            options={
+                'ordering': ['pool', 'name'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('pool', 'name'), name='backend_name_in_pool'),
+                ],
             },
         ),
         migrations.SeparateDatabaseAndState(
@@ -179,47 +198,17 @@ class Migration(migrations.Migration):
                 ('starts_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('ends_at', models.DateTimeField(blank=True, null=True)),
                 ('lab', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='allowances', to='people.lab')),
+                ('model', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='allowances', to='releases.model')),
+                ('project', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='allowances', to='projects.project')),
             ],
             options={
                 'ordering': ['-starts_at'],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(models.Q(('lab', None), ('project__isnull', False)), models.Q(('lab__isnull', False), ('model', None), ('project', None)), _connector='OR'), name='allowance_of_a_project_or_a_lab'),
+                    models.CheckConstraint(condition=models.Q(('ends_at', None), ('ends_at__gt', models.F('starts_at')), _connector='OR'), name='allowance_period'),
+                    models.UniqueConstraint(condition=models.Q(('ends_at', None)), fields=('lab', 'project', 'model'), name='allowance_one_open', nulls_distinct=False),
+                ],
             },
-        ),
-        migrations.AddField(
-            model_name='allowance',
-            name='model',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='allowances', to='releases.model'),
-        ),
-        migrations.AddField(
-            model_name='allowance',
-            name='project',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='allowances', to='projects.project'),
-        ),
-        migrations.AddIndex(
-            model_name='dailyusage',
-            index=models.Index(fields=['project_id', 'day'], name='daily_by_project'),
-        ),
-        migrations.AddIndex(
-            model_name='dailyusage',
-            index=models.Index(fields=['user_id', 'day'], name='daily_by_user'),
-        ),
-        migrations.AddIndex(
-            model_name='enginecount',
-            index=models.Index(fields=['backend', '-at'], name='engine_count_newest'),
-        ),
-        migrations.AddField(
-            model_name='pool',
-            name='lab',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='pools', to='people.lab'),
-        ),
-        migrations.AddField(
-            model_name='pool',
-            name='model',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='pools', to='releases.model'),
-        ),
-        migrations.AddField(
-            model_name='backend',
-            name='pool',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='backends', to='inference.pool'),
         ),
         migrations.AddIndex(
             model_name='usagerecord',
@@ -232,37 +221,5 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='usagerecord',
             index=models.Index(fields=['backend', 'started_at'], name='usage_by_backend'),
-        ),
-        migrations.AddConstraint(
-            model_name='allowance',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lab', None), ('project__isnull', False)), models.Q(('lab__isnull', False), ('model', None), ('project', None)), _connector='OR'), name='allowance_of_a_project_or_a_lab'),
-        ),
-        migrations.AddConstraint(
-            model_name='allowance',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at', None), ('ends_at__gt', models.F('starts_at')), _connector='OR'), name='allowance_period'),
-        ),
-        migrations.AddConstraint(
-            model_name='allowance',
-            constraint=models.UniqueConstraint(condition=models.Q(('ends_at', None)), fields=('lab', 'project', 'model'), name='allowance_one_open', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='pool',
-            constraint=models.UniqueConstraint(fields=('lab', 'name'), name='pool_name_in_lab'),
-        ),
-        migrations.AddConstraint(
-            model_name='pool',
-            constraint=models.UniqueConstraint(condition=models.Q(('retired_at', None)), fields=('model',), name='pool_one_per_model'),
-        ),
-        migrations.AddConstraint(
-            model_name='pool',
-            constraint=models.CheckConstraint(condition=models.Q(('commit__regex', '^[0-9a-f]{40}$')), name='pool_commit_is_an_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='pool',
-            constraint=models.CheckConstraint(condition=models.Q(('context__gt', 0)), name='pool_has_a_context'),
-        ),
-        migrations.AddConstraint(
-            model_name='backend',
-            constraint=models.UniqueConstraint(fields=('pool', 'name'), name='backend_name_in_pool'),
         ),
     ]

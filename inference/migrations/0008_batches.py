@@ -50,6 +50,19 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-created_at', '-id'],
+                'indexes': [
+                    models.Index(fields=['project', '-created_at'], name='batch_by_project'),
+                    models.Index(condition=models.Q(('state__in', ['validating', 'in_progress', 'finalizing', 'cancelling'])), fields=['heard_at'], name='batch_live'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['validating', 'failed', 'in_progress', 'finalizing', 'completed', 'expired', 'cancelling', 'cancelled'])), name='batch_state_known'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('ended_at', None), ('state__in', ['validating', 'in_progress', 'finalizing', 'cancelling'])), models.Q(('ended_at__isnull', False), ('state__in', ['failed', 'completed', 'expired', 'cancelled'])), _connector='OR'), name='batch_ended_once_over'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['in_progress', 'finalizing', 'completed']), _negated=True), ('began_at__isnull', False), _connector='OR'), name='batch_began_before_it_ran'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['finalizing', 'completed']), _negated=True), ('finalizing_at__isnull', False), _connector='OR'), name='batch_finalizing_before_completed'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['cancelling', 'cancelled']), _negated=True), ('cancelling_at__isnull', False), _connector='OR'), name='batch_cancelling_before_cancelled'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state', 'failed'), models.Q(('problems', []), _negated=True)), models.Q(models.Q(('state', 'failed'), _negated=True), ('problems', [])), _connector='OR'), name='batch_failed_with_problems'),
+                    models.CheckConstraint(condition=models.Q(('total__gte', django.db.models.expressions.CombinedExpression(models.F('completed'), '+', models.F('failed'))), models.Q(models.Q(('state__in', ['finalizing', 'completed']), _negated=True), ('total', django.db.models.expressions.CombinedExpression(models.F('completed'), '+', models.F('failed'))), _connector='OR')), name='batch_counts_add_up'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -63,6 +76,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['batch', 'line'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('batch', 'line'), name='batch_answer_once_per_row'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -79,6 +95,15 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-created_at', '-id'],
+                'indexes': [
+                    models.Index(fields=['project', '-created_at'], name='batch_file_by_project'),
+                    models.Index(fields=['expires_at'], name='batch_file_by_end'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('purpose__in', ['batch', 'batch_output'])), name='batch_file_purpose_known'),
+                    models.CheckConstraint(condition=models.Q(('bytes__gte', 0)), name='batch_file_has_bytes'),
+                    models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('created_at'))), name='batch_file_expires_later'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -92,65 +117,5 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['expires_at'],
             },
-        ),
-        migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(fields=['project', '-created_at'], name='batch_by_project'),
-        ),
-        migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(condition=models.Q(('state__in', ['validating', 'in_progress', 'finalizing', 'cancelling'])), fields=['heard_at'], name='batch_live'),
-        ),
-        migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['validating', 'failed', 'in_progress', 'finalizing', 'completed', 'expired', 'cancelling', 'cancelled'])), name='batch_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at', None), ('state__in', ['validating', 'in_progress', 'finalizing', 'cancelling'])), models.Q(('ended_at__isnull', False), ('state__in', ['failed', 'completed', 'expired', 'cancelled'])), _connector='OR'), name='batch_ended_once_over'),
-        ),
-        migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['in_progress', 'finalizing', 'completed']), _negated=True), ('began_at__isnull', False), _connector='OR'), name='batch_began_before_it_ran'),
-        ),
-        migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['finalizing', 'completed']), _negated=True), ('finalizing_at__isnull', False), _connector='OR'), name='batch_finalizing_before_completed'),
-        ),
-        migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['cancelling', 'cancelled']), _negated=True), ('cancelling_at__isnull', False), _connector='OR'), name='batch_cancelling_before_cancelled'),
-        ),
-        migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'failed'), models.Q(('problems', []), _negated=True)), models.Q(models.Q(('state', 'failed'), _negated=True), ('problems', [])), _connector='OR'), name='batch_failed_with_problems'),
-        ),
-        migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.CheckConstraint(condition=models.Q(('total__gte', django.db.models.expressions.CombinedExpression(models.F('completed'), '+', models.F('failed'))), models.Q(models.Q(('state__in', ['finalizing', 'completed']), _negated=True), ('total', django.db.models.expressions.CombinedExpression(models.F('completed'), '+', models.F('failed'))), _connector='OR')), name='batch_counts_add_up'),
-        ),
-        migrations.AddConstraint(
-            model_name='batchanswer',
-            constraint=models.UniqueConstraint(fields=('batch', 'line'), name='batch_answer_once_per_row'),
-        ),
-        migrations.AddIndex(
-            model_name='batchfile',
-            index=models.Index(fields=['project', '-created_at'], name='batch_file_by_project'),
-        ),
-        migrations.AddIndex(
-            model_name='batchfile',
-            index=models.Index(fields=['expires_at'], name='batch_file_by_end'),
-        ),
-        migrations.AddConstraint(
-            model_name='batchfile',
-            constraint=models.CheckConstraint(condition=models.Q(('purpose__in', ['batch', 'batch_output'])), name='batch_file_purpose_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='batchfile',
-            constraint=models.CheckConstraint(condition=models.Q(('bytes__gte', 0)), name='batch_file_has_bytes'),
-        ),
-        migrations.AddConstraint(
-            model_name='batchfile',
-            constraint=models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('created_at'))), name='batch_file_expires_later'),
         ),
     ]

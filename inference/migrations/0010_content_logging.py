@@ -36,6 +36,16 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-asked_at', 'pk'],
+                'indexes': [
+                    models.Index(fields=['lab', '-asked_at'], name='disclosure_of_lab'),
+                    models.Index(fields=['project_id'], name='disclosure_of_project'),
+                    models.Index(condition=models.Q(('told_at', None)), fields=['tell_at'], name='disclosure_to_tell'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['asked', 'allowed', 'declined', 'withdrawn', 'closed'])), name='disclosure_state_known'),
+                    models.CheckConstraint(condition=models.Q(('decided_by', models.F('asked_by')), _negated=True), name='disclosure_by_two'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('decided_at__isnull', False), ('decided_by__isnull', False), ('ends_at__isnull', False), ('state__in', [inference.disclosure.State['ALLOWED'], inference.disclosure.State['CLOSED']]), ('tell_at__isnull', False)), models.Q(('decided_at__isnull', False), ('decided_by__isnull', False), ('ends_at', None), ('state', inference.disclosure.State['DECLINED']), ('tell_at', None)), models.Q(('decided_at', None), ('decided_by', None), ('ends_at', None), ('state__in', [inference.disclosure.State['ASKED'], inference.disclosure.State['WITHDRAWN']]), ('tell_at', None)), _connector='OR'), name='disclosure_allowed_by_somebody_for_a_time'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -47,6 +57,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['request_id'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('disclosure', 'request_id'), name='disclosed_request_once'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -64,42 +77,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-kept_at'],
+                'indexes': [
+                    models.Index(fields=['lab', 'project_id', 'model'], name='kept_content_of_project'),
+                    models.Index(fields=['expires_at'], name='kept_content_expiry'),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name='disclosure',
-            index=models.Index(fields=['lab', '-asked_at'], name='disclosure_of_lab'),
-        ),
-        migrations.AddIndex(
-            model_name='disclosure',
-            index=models.Index(fields=['project_id'], name='disclosure_of_project'),
-        ),
-        migrations.AddIndex(
-            model_name='disclosure',
-            index=models.Index(condition=models.Q(('told_at', None)), fields=['tell_at'], name='disclosure_to_tell'),
-        ),
-        migrations.AddConstraint(
-            model_name='disclosure',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['asked', 'allowed', 'declined', 'withdrawn', 'closed'])), name='disclosure_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='disclosure',
-            constraint=models.CheckConstraint(condition=models.Q(('decided_by', models.F('asked_by')), _negated=True), name='disclosure_by_two'),
-        ),
-        migrations.AddConstraint(
-            model_name='disclosure',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decided_at__isnull', False), ('decided_by__isnull', False), ('ends_at__isnull', False), ('state__in', [inference.disclosure.State['ALLOWED'], inference.disclosure.State['CLOSED']]), ('tell_at__isnull', False)), models.Q(('decided_at__isnull', False), ('decided_by__isnull', False), ('ends_at', None), ('state', inference.disclosure.State['DECLINED']), ('tell_at', None)), models.Q(('decided_at', None), ('decided_by', None), ('ends_at', None), ('state__in', [inference.disclosure.State['ASKED'], inference.disclosure.State['WITHDRAWN']]), ('tell_at', None)), _connector='OR'), name='disclosure_allowed_by_somebody_for_a_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='disclosedrequest',
-            constraint=models.UniqueConstraint(fields=('disclosure', 'request_id'), name='disclosed_request_once'),
-        ),
-        migrations.AddIndex(
-            model_name='keptcontent',
-            index=models.Index(fields=['lab', 'project_id', 'model'], name='kept_content_of_project'),
-        ),
-        migrations.AddIndex(
-            model_name='keptcontent',
-            index=models.Index(fields=['expires_at'], name='kept_content_expiry'),
         ),
     ]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.conf import settings
-from fpdf import FPDF
 
 from portal.agreements.models import Signature
+
+if TYPE_CHECKING:
+    from fpdf import FPDF
 
 _LABELS = (
     ("signed_by", "Signed by"),
@@ -26,6 +29,8 @@ _LABELS = (
 
 def pdf(signature: Signature) -> bytes:
     """One A4 page; the same signature always gives the same bytes."""
+    from fpdf import FPDF  # noqa: PLC0415 brings NumPy and font tools, which no process needs that writes no receipt
+
     sheet = FPDF(format="A4")
     sheet.set_creation_date(signature.signed_at)
     sheet.set_lang("en-GB")

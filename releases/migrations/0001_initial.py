@@ -48,6 +48,12 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'families',
                 'ordering': ['-changed_at', 'slug'],
+                'indexes': [
+                    models.Index(fields=['-changed_at', 'slug'], name='family_by_change'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('lab', 'slug'), name='family_slug_per_lab'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -69,6 +75,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['parameters', 'name'],
+                'constraints': [
+                    models.UniqueConstraint(models.F('lab'), django.db.models.functions.text.Lower('name'), name='model_name_once', violation_error_message='This name is taken.'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('withdrawn_at', None), ('withdrawn_reason', '')), models.Q(('withdrawn_at__isnull', False), models.Q(('withdrawn_reason', ''), _negated=True)), _connector='OR'), name='model_withdrawn_with_reason'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -96,6 +106,15 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'indexes': [
+                    models.Index(fields=['model', '-id'], name='revision_of_model'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('model', 'commit'), name='revision_commit_once'),
+                    models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'checked', 'published', 'withdrawn'])), name='revision_state_known'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('published_at', None), ('state__in', ['draft', 'checked'])), models.Q(('checked_at__isnull', False), ('published_at__isnull', False), ('state__in', ['published', 'withdrawn'])), _connector='OR'), name='revision_published_after_check'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state', 'withdrawn'), ('withdrawn_at__isnull', False), models.Q(('withdrawn_reason', ''), _negated=True)), models.Q(models.Q(('state', 'withdrawn'), _negated=True), ('withdrawn_at', None), ('withdrawn_reason', '')), _connector='OR'), name='revision_withdrawn_with_reason'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -109,12 +128,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['kind', 'name'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('model', 'name'), name='ref_name_once'),
+                    models.CheckConstraint(condition=models.Q(('name', 'main'), _negated=True), name='ref_is_not_main'),
+                    models.CheckConstraint(condition=models.Q(('kind__in', ['branch', 'tag'])), name='ref_kind_known'),
+                ],
             },
-        ),
-        migrations.AddField(
-            model_name='model',
-            name='main',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='releases.revision'),
         ),
         migrations.CreateModel(
             name='File',
@@ -130,66 +149,21 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['path'],
+                'indexes': [
+                    models.Index(fields=['revision', 'folder', 'path'], name='file_in_folder'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('revision', 'path'), name='file_path_once'),
+                ],
             },
         ),
-        migrations.AddIndex(
-            model_name='family',
-            index=models.Index(fields=['-changed_at', 'slug'], name='family_by_change'),
-        ),
-        migrations.AddConstraint(
-            model_name='family',
-            constraint=models.UniqueConstraint(fields=('lab', 'slug'), name='family_slug_per_lab'),
-        ),
-        migrations.AddIndex(
-            model_name='revision',
-            index=models.Index(fields=['model', '-id'], name='revision_of_model'),
-        ),
-        migrations.AddConstraint(
-            model_name='revision',
-            constraint=models.UniqueConstraint(fields=('model', 'commit'), name='revision_commit_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='revision',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'checked', 'published', 'withdrawn'])), name='revision_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='revision',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('published_at', None), ('state__in', ['draft', 'checked'])), models.Q(('checked_at__isnull', False), ('published_at__isnull', False), ('state__in', ['published', 'withdrawn'])), _connector='OR'), name='revision_published_after_check'),
-        ),
-        migrations.AddConstraint(
-            model_name='revision',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'withdrawn'), ('withdrawn_at__isnull', False), models.Q(('withdrawn_reason', ''), _negated=True)), models.Q(models.Q(('state', 'withdrawn'), _negated=True), ('withdrawn_at', None), ('withdrawn_reason', '')), _connector='OR'), name='revision_withdrawn_with_reason'),
-        ),
-        migrations.AddConstraint(
-            model_name='ref',
-            constraint=models.UniqueConstraint(fields=('model', 'name'), name='ref_name_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='ref',
-            constraint=models.CheckConstraint(condition=models.Q(('name', 'main'), _negated=True), name='ref_is_not_main'),
-        ),
-        migrations.AddConstraint(
-            model_name='ref',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['branch', 'tag'])), name='ref_kind_known'),
-        ),
-        migrations.AddConstraint(
+        migrations.AddField(
             model_name='model',
-            constraint=models.UniqueConstraint(models.F('lab'), django.db.models.functions.text.Lower('name'), name='model_name_once', violation_error_message='This name is taken.'),
+            name='main',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='releases.revision'),
         ),
         migrations.AddConstraint(
             model_name='model',
             constraint=models.CheckConstraint(condition=models.Q(('main', None), ('opened_at__isnull', False), _connector='OR'), name='model_main_once_opened'),
-        ),
-        migrations.AddConstraint(
-            model_name='model',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('withdrawn_at', None), ('withdrawn_reason', '')), models.Q(('withdrawn_at__isnull', False), models.Q(('withdrawn_reason', ''), _negated=True)), _connector='OR'), name='model_withdrawn_with_reason'),
-        ),
-        migrations.AddIndex(
-            model_name='file',
-            index=models.Index(fields=['revision', 'folder', 'path'], name='file_in_folder'),
-        ),
-        migrations.AddConstraint(
-            model_name='file',
-            constraint=models.UniqueConstraint(fields=('revision', 'path'), name='file_path_once'),
         ),
     ]

@@ -24,9 +24,22 @@ class Migration(migrations.Migration):
                 ('lifted_at', models.DateTimeField(blank=True, null=True)),
                 ('told_at', models.DateTimeField(blank=True, null=True)),
                 ('told_lifted_at', models.DateTimeField(blank=True, null=True)),
+                ('family', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='stops', to='releases.family')),
+                ('lifted_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('model', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='stops', to='releases.model')),
+                ('revision', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='stops', to='releases.revision')),
+                ('stopped_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'ordering': ['-stopped_at', '-pk'],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(models.Q(('family__isnull', False), ('model', None), ('revision', None)), models.Q(('family', None), ('model__isnull', False), ('revision', None)), models.Q(('family', None), ('model', None), ('revision__isnull', False)), _connector='OR'), name='stop_of_one_thing'),
+                    models.CheckConstraint(condition=models.Q(('reason', ''), _negated=True), name='stop_with_reason'),
+                    models.CheckConstraint(condition=models.Q(('lifted_at', None), ('lifted_at__gte', models.F('stopped_at')), _connector='OR'), name='stop_lifted_later'),
+                    models.UniqueConstraint(condition=models.Q(('family__isnull', False), ('lifted_at', None)), fields=('family',), name='stop_of_family_once'),
+                    models.UniqueConstraint(condition=models.Q(('lifted_at', None), ('model__isnull', False)), fields=('model',), name='stop_of_model_once'),
+                    models.UniqueConstraint(condition=models.Q(('lifted_at', None), ('revision__isnull', False)), fields=('revision',), name='stop_of_revision_once'),
+                ],
             },
         ),
         migrations.AddField(
@@ -42,54 +55,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='revision',
             constraint=models.CheckConstraint(condition=models.Q(('withdrawn_instead', ''), ('state', 'withdrawn'), _connector='OR'), name='revision_instead_of_withdrawn'),
-        ),
-        migrations.AddField(
-            model_name='stop',
-            name='family',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='stops', to='releases.family'),
-        ),
-        migrations.AddField(
-            model_name='stop',
-            name='lifted_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='stop',
-            name='model',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='stops', to='releases.model'),
-        ),
-        migrations.AddField(
-            model_name='stop',
-            name='revision',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='stops', to='releases.revision'),
-        ),
-        migrations.AddField(
-            model_name='stop',
-            name='stopped_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddConstraint(
-            model_name='stop',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('family__isnull', False), ('model', None), ('revision', None)), models.Q(('family', None), ('model__isnull', False), ('revision', None)), models.Q(('family', None), ('model', None), ('revision__isnull', False)), _connector='OR'), name='stop_of_one_thing'),
-        ),
-        migrations.AddConstraint(
-            model_name='stop',
-            constraint=models.CheckConstraint(condition=models.Q(('reason', ''), _negated=True), name='stop_with_reason'),
-        ),
-        migrations.AddConstraint(
-            model_name='stop',
-            constraint=models.CheckConstraint(condition=models.Q(('lifted_at', None), ('lifted_at__gte', models.F('stopped_at')), _connector='OR'), name='stop_lifted_later'),
-        ),
-        migrations.AddConstraint(
-            model_name='stop',
-            constraint=models.UniqueConstraint(condition=models.Q(('family__isnull', False), ('lifted_at', None)), fields=('family',), name='stop_of_family_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='stop',
-            constraint=models.UniqueConstraint(condition=models.Q(('lifted_at', None), ('model__isnull', False)), fields=('model',), name='stop_of_model_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='stop',
-            constraint=models.UniqueConstraint(condition=models.Q(('lifted_at', None), ('revision__isnull', False)), fields=('revision',), name='stop_of_revision_once'),
         ),
     ]

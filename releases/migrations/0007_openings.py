@@ -45,6 +45,16 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-planned_at', '-pk'],
+                'indexes': [
+                    models.Index(condition=models.Q(('state', 'planned')), fields=['opens_at'], name='opening_by_date'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['planned', 'held', 'opened', 'cancelled'])), name='opening_state_known'),
+                    models.CheckConstraint(condition=models.Q(('opens_at__isnull', False), ('approvals__gte', 1), _connector='OR'), name='opening_has_a_rule'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('opened_at__isnull', False), ('state', 'opened')), models.Q(models.Q(('state', 'opened'), _negated=True), ('opened_at', None)), _connector='OR'), name='opening_opened_when'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state', 'held'), _negated=True), models.Q(('held_reason', ''), _negated=True), _connector='OR'), name='opening_held_with_reason'),
+                    models.UniqueConstraint(condition=models.Q(('state__in', ['planned', 'held'])), fields=('model',), name='opening_one_live'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -57,6 +67,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['pk'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('opening', 'person'), name='opening_named_once'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -71,39 +84,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['at', 'pk'],
+                'indexes': [
+                    models.Index(fields=['opening', 'at'], name='step_of_opening'),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name='opening',
-            index=models.Index(condition=models.Q(('state', 'planned')), fields=['opens_at'], name='opening_by_date'),
-        ),
-        migrations.AddConstraint(
-            model_name='opening',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['planned', 'held', 'opened', 'cancelled'])), name='opening_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='opening',
-            constraint=models.CheckConstraint(condition=models.Q(('opens_at__isnull', False), ('approvals__gte', 1), _connector='OR'), name='opening_has_a_rule'),
-        ),
-        migrations.AddConstraint(
-            model_name='opening',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('opened_at__isnull', False), ('state', 'opened')), models.Q(models.Q(('state', 'opened'), _negated=True), ('opened_at', None)), _connector='OR'), name='opening_opened_when'),
-        ),
-        migrations.AddConstraint(
-            model_name='opening',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'held'), _negated=True), models.Q(('held_reason', ''), _negated=True), _connector='OR'), name='opening_held_with_reason'),
-        ),
-        migrations.AddConstraint(
-            model_name='opening',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['planned', 'held'])), fields=('model',), name='opening_one_live'),
-        ),
-        migrations.AddConstraint(
-            model_name='openingapproval',
-            constraint=models.UniqueConstraint(fields=('opening', 'person'), name='opening_named_once'),
-        ),
-        migrations.AddIndex(
-            model_name='openingstep',
-            index=models.Index(fields=['opening', 'at'], name='step_of_opening'),
         ),
         migrations.RunSQL(KEPT, NOT_KEPT),
     ]

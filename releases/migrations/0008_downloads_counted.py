@@ -37,7 +37,16 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('bytes', models.BigIntegerField(null=True)),
                 ('changed_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('gate', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='access.gate')),
+                ('grant', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='access.grant')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(models.Q(('gate', None), ('grant__isnull', False)), models.Q(('gate__isnull', False), ('grant', None)), _connector='OR'), name='daily_cap_of_one'),
+                    models.CheckConstraint(condition=models.Q(('bytes', None), ('bytes__gt', 0), _connector='OR'), name='daily_cap_positive'),
+                    models.CheckConstraint(condition=models.Q(('gate', None), ('bytes__isnull', False), _connector='OR'), name='daily_cap_of_gate'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='DailyDownload',
@@ -54,6 +63,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-day'],
+                'indexes': [
+                    models.Index(fields=['model', '-day'], name='daily_download_of_model'),
+                    models.Index(fields=['lab', '-day'], name='daily_download_of_lab'),
+                    models.Index(fields=['user_id', '-day'], name='daily_download_of_person'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('day', 'model', 'commit', 'user_id', 'client'), name='daily_download_once'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -69,6 +86,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-day'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('model', 'day', 'commit', 'path'), name='daily_file_once'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -80,64 +100,17 @@ class Migration(migrations.Migration):
                 ('bytes', models.BigIntegerField()),
                 ('usual', models.BigIntegerField()),
                 ('told_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('lab', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='people.lab')),
             ],
             options={
                 'ordering': ['-day', '-bytes'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('lab', 'user_id', 'day'), name='surge_once'),
+                ],
             },
         ),
         migrations.AddIndex(
             model_name='download',
             index=models.Index(condition=models.Q(('grant_id', ''), _negated=True), fields=['grant_id', 'at'], name='download_of_grant'),
-        ),
-        migrations.AddField(
-            model_name='dailycap',
-            name='gate',
-            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='access.gate'),
-        ),
-        migrations.AddField(
-            model_name='dailycap',
-            name='grant',
-            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='access.grant'),
-        ),
-        migrations.AddIndex(
-            model_name='dailydownload',
-            index=models.Index(fields=['model', '-day'], name='daily_download_of_model'),
-        ),
-        migrations.AddIndex(
-            model_name='dailydownload',
-            index=models.Index(fields=['lab', '-day'], name='daily_download_of_lab'),
-        ),
-        migrations.AddIndex(
-            model_name='dailydownload',
-            index=models.Index(fields=['user_id', '-day'], name='daily_download_of_person'),
-        ),
-        migrations.AddConstraint(
-            model_name='dailydownload',
-            constraint=models.UniqueConstraint(fields=('day', 'model', 'commit', 'user_id', 'client'), name='daily_download_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='dailyfile',
-            constraint=models.UniqueConstraint(fields=('model', 'day', 'commit', 'path'), name='daily_file_once'),
-        ),
-        migrations.AddField(
-            model_name='surge',
-            name='lab',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='people.lab'),
-        ),
-        migrations.AddConstraint(
-            model_name='dailycap',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('gate', None), ('grant__isnull', False)), models.Q(('gate__isnull', False), ('grant', None)), _connector='OR'), name='daily_cap_of_one'),
-        ),
-        migrations.AddConstraint(
-            model_name='dailycap',
-            constraint=models.CheckConstraint(condition=models.Q(('bytes', None), ('bytes__gt', 0), _connector='OR'), name='daily_cap_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='dailycap',
-            constraint=models.CheckConstraint(condition=models.Q(('gate', None), ('bytes__isnull', False), _connector='OR'), name='daily_cap_of_gate'),
-        ),
-        migrations.AddConstraint(
-            model_name='surge',
-            constraint=models.UniqueConstraint(fields=('lab', 'user_id', 'day'), name='surge_once'),
         ),
     ]

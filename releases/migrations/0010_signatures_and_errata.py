@@ -34,6 +34,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-starts_at', 'pk'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('lab', 'fingerprint'), name='signing_key_once', nulls_distinct=False),
+                    models.CheckConstraint(condition=models.Q(('ends_at', None), ('ends_at__gte', models.F('starts_at')), _connector='OR'), name='signing_key_period'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -48,6 +52,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-at', '-pk'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('revision', 'key'), name='model_signature_once'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -86,17 +93,5 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['model', '-at'], name='erratum_of_model')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('severity__in', ['minor', 'serious', 'critical'])), name='erratum_severity_known'), models.CheckConstraint(condition=models.Q(('scrub', False), ('by', None), _connector='OR'), name='erratum_of_scrub_or_person')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='signingkey',
-            constraint=models.UniqueConstraint(fields=('lab', 'fingerprint'), name='signing_key_once', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='signingkey',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at', None), ('ends_at__gte', models.F('starts_at')), _connector='OR'), name='signing_key_period'),
-        ),
-        migrations.AddConstraint(
-            model_name='modelsignature',
-            constraint=models.UniqueConstraint(fields=('revision', 'key'), name='model_signature_once'),
         ),
     ]

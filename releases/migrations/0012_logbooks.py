@@ -61,6 +61,13 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['pk'],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('family__isnull', False), ('model__isnull', False), _connector='OR'), name='logbook_of_something'),
+                    models.UniqueConstraint(fields=('model',), name='logbook_once_for_model'),
+                    models.UniqueConstraint(condition=models.Q(('model', None)), fields=('family',), name='logbook_once_for_family'),
+                    models.CheckConstraint(condition=models.Q(('state__in', ['open', 'frozen'])), name='logbook_state_known'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('frozen_at__isnull', False), ('state', 'frozen')), models.Q(('frozen_at', None), ('frozen_by', None), ('state', 'open')), _connector='OR'), name='logbook_frozen_with_time'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -75,6 +82,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['pk'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('logbook', 'name'), name='run_name_once'),
+                    models.CheckConstraint(condition=models.Q(('kind__in', ['start', 'fork', 'rollback', 'resume'])), name='run_kind_known'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('kind', 'start'), _negated=True), ('parent', None), _connector='OR'), name='run_start_has_no_parent'),
+                    models.CheckConstraint(condition=models.Q(('parent_step', None), models.Q(('parent__isnull', False), ('parent_step__gte', 0)), _connector='OR'), name='run_parent_step'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -108,99 +121,25 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'entries',
                 'ordering': ['logbook', 'order'],
+                'indexes': [
+                    django.contrib.postgres.indexes.GinIndex(fields=['words'], name='entry_words'),
+                    models.Index(fields=['logbook', 'at', 'order'], name='entry_by_time'),
+                    models.Index(fields=['logbook', 'kind', 'order'], name='entry_by_kind'),
+                    models.Index(condition=models.Q(('step__isnull', False)), fields=['logbook', 'step'], name='entry_by_step'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('logbook', 'order'), name='entry_order_once'),
+                    models.UniqueConstraint(condition=models.Q(('ref', ''), _negated=True), fields=('logbook', 'ref', 'digest'), name='entry_imported_once'),
+                    models.CheckConstraint(condition=models.Q(('kind__in', ['decision', 'launch', 'restart', 'rollback', 'divergence', 'hyperparameter', 'optimizer', 'loss_scale', 'architecture', 'configuration', 'data', 'bug', 'hardware', 'software', 'storage', 'vendor', 'incident', 'automation', 'checkpoint', 'evaluation', 'milestone', 'run_end', 'complete', 'note'])), name='entry_kind_known'),
+                    models.CheckConstraint(condition=models.Q(('severity__in', ['info', 'warning', 'critical'])), name='entry_severity_known'),
+                    models.CheckConstraint(condition=models.Q(('confidence__in', ['exact', 'minute', 'day', 'inferred', 'unknown'])), name='entry_confidence_known'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('at', None), ('confidence', 'unknown')), models.Q(models.Q(('confidence', 'unknown'), _negated=True), ('at__isnull', False)), _connector='OR'), name='entry_time_as_known'),
+                    models.CheckConstraint(condition=models.Q(('step', None), ('step__gte', 0), _connector='OR'), name='entry_step_from_zero'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('title', ''), _negated=True), models.Q(('text', ''), _negated=True), _connector='OR'), name='entry_says_something'),
+                    models.CheckConstraint(condition=models.Q(('erratum', False), ('supersedes__isnull', False), _connector='OR'), name='entry_erratum_corrects'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('supersedes', None), ('annotates', None), _connector='OR'), models.Q(('supersedes', None), models.Q(('supersedes', models.F('pk')), _negated=True), _connector='OR'), models.Q(('annotates', None), models.Q(('annotates', models.F('pk')), _negated=True), _connector='OR')), name='entry_one_relation'),
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='logbook',
-            constraint=models.CheckConstraint(condition=models.Q(('family__isnull', False), ('model__isnull', False), _connector='OR'), name='logbook_of_something'),
-        ),
-        migrations.AddConstraint(
-            model_name='logbook',
-            constraint=models.UniqueConstraint(fields=('model',), name='logbook_once_for_model'),
-        ),
-        migrations.AddConstraint(
-            model_name='logbook',
-            constraint=models.UniqueConstraint(condition=models.Q(('model', None)), fields=('family',), name='logbook_once_for_family'),
-        ),
-        migrations.AddConstraint(
-            model_name='logbook',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'frozen'])), name='logbook_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='logbook',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('frozen_at__isnull', False), ('state', 'frozen')), models.Q(('frozen_at', None), ('frozen_by', None), ('state', 'open')), _connector='OR'), name='logbook_frozen_with_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(fields=('logbook', 'name'), name='run_name_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['start', 'fork', 'rollback', 'resume'])), name='run_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'start'), _negated=True), ('parent', None), _connector='OR'), name='run_start_has_no_parent'),
-        ),
-        migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('parent_step', None), models.Q(('parent__isnull', False), ('parent_step__gte', 0)), _connector='OR'), name='run_parent_step'),
-        ),
-        migrations.AddIndex(
-            model_name='entry',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['words'], name='entry_words'),
-        ),
-        migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(fields=['logbook', 'at', 'order'], name='entry_by_time'),
-        ),
-        migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(fields=['logbook', 'kind', 'order'], name='entry_by_kind'),
-        ),
-        migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(condition=models.Q(('step__isnull', False)), fields=['logbook', 'step'], name='entry_by_step'),
-        ),
-        migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.UniqueConstraint(fields=('logbook', 'order'), name='entry_order_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.UniqueConstraint(condition=models.Q(('ref', ''), _negated=True), fields=('logbook', 'ref', 'digest'), name='entry_imported_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['decision', 'launch', 'restart', 'rollback', 'divergence', 'hyperparameter', 'optimizer', 'loss_scale', 'architecture', 'configuration', 'data', 'bug', 'hardware', 'software', 'storage', 'vendor', 'incident', 'automation', 'checkpoint', 'evaluation', 'milestone', 'run_end', 'complete', 'note'])), name='entry_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(('severity__in', ['info', 'warning', 'critical'])), name='entry_severity_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(('confidence__in', ['exact', 'minute', 'day', 'inferred', 'unknown'])), name='entry_confidence_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('at', None), ('confidence', 'unknown')), models.Q(models.Q(('confidence', 'unknown'), _negated=True), ('at__isnull', False)), _connector='OR'), name='entry_time_as_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(('step', None), ('step__gte', 0), _connector='OR'), name='entry_step_from_zero'),
-        ),
-        migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('title', ''), _negated=True), models.Q(('text', ''), _negated=True), _connector='OR'), name='entry_says_something'),
-        ),
-        migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(('erratum', False), ('supersedes__isnull', False), _connector='OR'), name='entry_erratum_corrects'),
-        ),
-        migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('supersedes', None), ('annotates', None), _connector='OR'), models.Q(('supersedes', None), models.Q(('supersedes', models.F('pk')), _negated=True), _connector='OR'), models.Q(('annotates', None), models.Q(('annotates', models.F('pk')), _negated=True), _connector='OR')), name='entry_one_relation'),
         ),
         migrations.RunSQL(FROZEN, NOT_FROZEN),
     ]

@@ -15,6 +15,26 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='Recording',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('format', models.CharField(max_length=16)),
+                ('source', models.CharField(max_length=300)),
+                ('sha256', models.CharField(db_collation='C', max_length=64)),
+                ('rows', models.BigIntegerField(default=0)),
+                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('logbook', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='recordings', to='releases.logbook')),
+            ],
+            options={
+                'ordering': ['pk'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('logbook', 'sha256'), name='recording_once'),
+                    models.CheckConstraint(condition=models.Q(('sha256__regex', '^[0-9a-f]{64}$')), name='recording_digest'),
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name='Curve',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -23,9 +43,13 @@ class Migration(migrations.Migration):
                 ('points', models.BigIntegerField(default=0)),
                 ('left_out', models.BigIntegerField(default=0)),
                 ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='curves', to='releases.run')),
+                ('recording', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='curves', to='releases.recording')),
             ],
             options={
                 'ordering': ['pk'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('run', 'name'), name='curve_once_for_run'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -47,6 +71,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['curve', 'number'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('curve', 'number'), name='curve_segment_once'),
+                    models.CheckConstraint(condition=models.Q(('levels__gte', 1), ('points__gte', 1)), name='curve_segment_not_empty'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -63,54 +91,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['segment', 'level', 'number'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('segment', 'level', 'number'), name='curve_block_once'),
+                ],
             },
         ),
-        migrations.CreateModel(
-            name='Recording',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('format', models.CharField(max_length=16)),
-                ('source', models.CharField(max_length=300)),
-                ('sha256', models.CharField(db_collation='C', max_length=64)),
-                ('rows', models.BigIntegerField(default=0)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('logbook', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='recordings', to='releases.logbook')),
-            ],
-            options={
-                'ordering': ['pk'],
-            },
-        ),
-        migrations.AddField(
-            model_name='curve',
-            name='recording',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='curves', to='releases.recording'),
-        ),
-        migrations.AddConstraint(
-            model_name='curvesegment',
-            constraint=models.UniqueConstraint(fields=('curve', 'number'), name='curve_segment_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='curvesegment',
-            constraint=models.CheckConstraint(condition=models.Q(('levels__gte', 1), ('points__gte', 1)), name='curve_segment_not_empty'),
-        ),
-        migrations.AddConstraint(
-            model_name='curveblock',
-            constraint=models.UniqueConstraint(fields=('segment', 'level', 'number'), name='curve_block_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='recording',
-            constraint=models.UniqueConstraint(fields=('logbook', 'sha256'), name='recording_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='recording',
-            constraint=models.CheckConstraint(condition=models.Q(('sha256__regex', '^[0-9a-f]{64}$')), name='recording_digest'),
-        ),
-        migrations.AddConstraint(
-            model_name='curve',
-            constraint=models.UniqueConstraint(fields=('run', 'name'), name='curve_once_for_run'),
-        ),
-        # The blocks are compressed already: PostgreSQL need not try.
         migrations.RunSQL(
             "ALTER TABLE releases_curveblock ALTER COLUMN data SET STORAGE EXTERNAL",
             "ALTER TABLE releases_curveblock ALTER COLUMN data SET STORAGE EXTENDED",

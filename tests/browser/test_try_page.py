@@ -42,25 +42,31 @@ def engine() -> Iterator[rig.Engine]:
     engine.stop()
 
 
-@pytest.fixture
-def portal(transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The one public port, with a gateway of its own, and the control plane's listener beside it."""
-    application, port = hubs.portal(), free_port()
+@pytest.fixture(scope="module")
+def control(django_db_setup: None) -> Iterator[Path]:
+    """The folder with the socket of the control plane's listener."""
     folder = Path(tempfile.mkdtemp(prefix="wb-try-", dir="/tmp"))
+    with listening(folder, rig.SECRET):
+        yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def portal(transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch, control: Path) -> Iterator[str]:
+    """The one public port, with a gateway of its own, beside that listener."""
+    application, port = hubs.portal(), free_port()
     settings.BASE_URL = f"http://127.0.0.1:{port}"
     monkeypatch.setenv("INTERNAL_SECRET", rig.SECRET)
-    monkeypatch.setenv("INTERNAL_SOCKET", str(folder / "internal.sock"))
+    monkeypatch.setenv("INTERNAL_SOCKET", str(control / "internal.sock"))
     monkeypatch.setattr("portal.asgi._gateway", Gateway())
     server = uvicorn.Server(config(application, port=port, log_level="warning", lifespan="on"))
     thread = threading.Thread(target=server.run, daemon=True)
-    with listening(folder, rig.SECRET):
-        thread.start()
-        while not server.started:
-            time.sleep(0.02)
-        yield settings.BASE_URL
-        server.should_exit = True
-        thread.join(20)
-    shutil.rmtree(folder, ignore_errors=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield settings.BASE_URL
+    server.should_exit = True
+    thread.join(20)
 
 
 @pytest.fixture

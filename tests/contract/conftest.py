@@ -35,7 +35,7 @@ def hub(portal_url: str, transactional_db: None, settings: Any, tmp_path: Path) 
     return hubs.build(portal_url, tmp_path / "published")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def gateway(django_db_setup: None, django_db_blocker: object) -> Iterator[rig.Gateway]:
     folder = Path(tempfile.mkdtemp(prefix="wb-gw-", dir="/tmp"))
     # Its lease is that of a public gateway: on a machine that stands still for seconds nothing is settled meanwhile.
@@ -46,7 +46,7 @@ def gateway(django_db_setup: None, django_db_blocker: object) -> Iterator[rig.Ga
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def engine() -> Iterator[rig.Engine]:
     engine = rig.Engine()
     yield engine

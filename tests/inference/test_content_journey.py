@@ -6,7 +6,6 @@ import json
 import os
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,28 +30,33 @@ PROMPT = "canary-prompt-7719"
 ANSWER = "canaryanswer"
 
 
-@pytest.fixture
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("c")
-
-
-@pytest.fixture
-def served(transactional_db: None, store: redis.Redis, settings: Any, home: Path) -> Iterator[tuple[Any, str]]:
-    """The bench behind a gateway in a process of its own, which knows no key but what the principal carries."""
-    settings.CONTENT_KEY, settings.CONTENT_PRIVATE_KEY = KEY, PRIVATE_KEY
-    engine, made = rig.Engine(), bench.build()
-    made.gated_model.pools.update(engine_model="fake", embeds=True)
-    made.gated_model.pools.get().backends.update(url=engine.url)
-    routes.push()
+@pytest.fixture(scope="module")
+def planes(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[rig.Engine, rig.Gateway]]:
+    """An engine, and a gateway in a process of its own, which knows no key but what the principal carries."""
+    home, engine = tmp_path_factory.mktemp("c"), rig.Engine()
     os.environ["CONTENT_KEY"] = KEY
     try:
         with listening(home):
             gateway = rig.Gateway(home, os.environ["REDIS_URL"], INTERNAL_SECRET="test-internal-secret").ready()
-            yield made, gateway.base
+            yield engine, gateway
             gateway.stop()
     finally:
         del os.environ["CONTENT_KEY"]
         engine.stop()
+
+
+@pytest.fixture
+def served(
+    transactional_db: None, store: redis.Redis, settings: Any, planes: tuple[rig.Engine, rig.Gateway]
+) -> tuple[Any, str]:
+    """The bench behind that gateway."""
+    settings.CONTENT_KEY, settings.CONTENT_PRIVATE_KEY = KEY, PRIVATE_KEY
+    (engine, gateway), made = planes, bench.build()
+    made.gated_model.pools.update(engine_model="fake", embeds=True)
+    made.gated_model.pools.get().backends.update(url=engine.url)
+    routes.push()
+    rig.settle_routes()
+    return made, gateway.base
 
 
 def posted(base: str, secret: str, path: str, **body: object) -> tuple[str, Any]:

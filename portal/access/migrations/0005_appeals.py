@@ -40,7 +40,15 @@ class Migration(migrations.Migration):
                 ('outcome', models.CharField(blank=True, choices=[('upheld', 'the decline stands'), ('overturned', 'overturned: the application is approved')], max_length=10)),
                 ('message', models.TextField(blank=True)),
                 ('decided_at', models.DateTimeField(blank=True, null=True)),
+                ('application', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='appeal', to='access.application')),
+                ('decided_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(models.Q(('decided_at', None), ('decided_by', None), ('message', ''), ('outcome', '')), models.Q(('decided_at__isnull', False), ('decided_by__isnull', False), ('outcome__in', ['upheld', 'overturned'])), _connector='OR'), name='appeal_decided_whole'),
+                    models.CheckConstraint(condition=models.Q(('message', ''), ('outcome', 'upheld'), _negated=True), name='appeal_upheld_with_words'),
+                ],
+            },
         ),
         migrations.RemoveConstraint(
             model_name='application',
@@ -81,24 +89,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='application',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('reason__in', ['identity', 'purpose', 'detail', 'custody', 'restricted_use', 'other']), ('status__in', [portal.access.workflow.Status['DECLINED'], portal.access.workflow.Status['APPEALED']])), models.Q(models.Q(('status__in', [portal.access.workflow.Status['DECLINED'], portal.access.workflow.Status['APPEALED']]), _negated=True), ('reason', '')), _connector='OR'), name='application_declined_with_reason'),
-        ),
-        migrations.AddField(
-            model_name='appeal',
-            name='application',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='appeal', to='access.application'),
-        ),
-        migrations.AddField(
-            model_name='appeal',
-            name='decided_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddConstraint(
-            model_name='appeal',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decided_at', None), ('decided_by', None), ('message', ''), ('outcome', '')), models.Q(('decided_at__isnull', False), ('decided_by__isnull', False), ('outcome__in', ['upheld', 'overturned'])), _connector='OR'), name='appeal_decided_whole'),
-        ),
-        migrations.AddConstraint(
-            model_name='appeal',
-            constraint=models.CheckConstraint(condition=models.Q(('message', ''), ('outcome', 'upheld'), _negated=True), name='appeal_upheld_with_words'),
         ),
         migrations.RunSQL(FORWARD, BACKWARD),
     ]

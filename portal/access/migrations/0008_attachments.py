@@ -23,6 +23,11 @@ class Migration(migrations.Migration):
                 ('at', models.DateTimeField(auto_now_add=True)),
                 ('application', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attachments', to='access.application')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('size__gt', 0), ('size__lte', 5242880)), name='attachment_size'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='AttachedBytes',
@@ -30,9 +35,5 @@ class Migration(migrations.Migration):
                 ('attachment', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='bytes', serialize=False, to='access.attachment')),
                 ('content', models.BinaryField()),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name='attachment',
-            constraint=models.CheckConstraint(condition=models.Q(('size__gt', 0), ('size__lte', 5242880)), name='attachment_size'),
         ),
     ]

@@ -22,9 +22,19 @@ class Migration(migrations.Migration):
                 ('ends_on', models.DateField()),
                 ('made_at', models.DateTimeField()),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
+                ('lab', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.lab')),
+                ('reviewer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='substitutes', to=settings.AUTH_USER_MODEL)),
+                ('substitute', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='stands_in', to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'ordering': ['-starts_on', '-id'],
+                'indexes': [
+                    models.Index(fields=['substitute', 'ends_on'], name='substitute_standing'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('ends_on__gte', models.F('starts_on'))), name='substitute_period'),
+                    models.CheckConstraint(condition=models.Q(('reviewer', models.F('substitute')), _negated=True), name='substitute_is_another'),
+                ],
             },
         ),
         migrations.AddField(
@@ -35,32 +45,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='review',
             constraint=models.UniqueConstraint(fields=('application', 'in_place_of', 'round'), name='review_one_vote_in_place'),
-        ),
-        migrations.AddField(
-            model_name='substitute',
-            name='lab',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.lab'),
-        ),
-        migrations.AddField(
-            model_name='substitute',
-            name='reviewer',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='substitutes', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='substitute',
-            name='substitute',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='stands_in', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddIndex(
-            model_name='substitute',
-            index=models.Index(fields=['substitute', 'ends_on'], name='substitute_standing'),
-        ),
-        migrations.AddConstraint(
-            model_name='substitute',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_on__gte', models.F('starts_on'))), name='substitute_period'),
-        ),
-        migrations.AddConstraint(
-            model_name='substitute',
-            constraint=models.CheckConstraint(condition=models.Q(('reviewer', models.F('substitute')), _negated=True), name='substitute_is_another'),
         ),
     ]

@@ -20,7 +20,13 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('reason', models.CharField(max_length=32)),
                 ('text', models.TextField()),
+                ('lab', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='people.lab')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('lab', 'reason'), name='reason_text_once'),
+                ],
+            },
         ),
         migrations.AddField(
             model_name='application',
@@ -30,14 +36,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='application',
             constraint=models.CheckConstraint(condition=models.Q(('change__in', ['', 'detail', 'identity', 'purpose', 'custody', 'other'])), name='application_change_known'),
-        ),
-        migrations.AddField(
-            model_name='reasontext',
-            name='lab',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='people.lab'),
-        ),
-        migrations.AddConstraint(
-            model_name='reasontext',
-            constraint=models.UniqueConstraint(fields=('lab', 'reason'), name='reason_text_once'),
         ),
     ]

@@ -62,9 +62,22 @@ class Migration(migrations.Migration):
                 ("verb", models.CharField(max_length=24)),
                 ("at", models.DateTimeField()),
                 ("message", models.TextField(blank=True)),
+                ("by", models.ForeignKey(
+                    blank=True,
+                    null=True,
+                    on_delete=django.db.models.deletion.PROTECT,
+                    related_name="+",
+                    to=settings.AUTH_USER_MODEL,
+                )),
+                ("grant", models.ForeignKey(
+                    on_delete=django.db.models.deletion.CASCADE, related_name="steps", to="access.grant"
+                )),
             ],
             options={
                 "ordering": ["at", "id"],
+                "indexes": [
+                    models.Index(fields=["grant", "at"], name="step_of_grant"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -81,9 +94,18 @@ class Migration(migrations.Migration):
                 ("deadline", models.DateTimeField()),
                 ("days", models.PositiveSmallIntegerField()),
                 ("sent_at", models.DateTimeField()),
+                ("grant", models.ForeignKey(
+                    on_delete=django.db.models.deletion.CASCADE, related_name="notices", to="access.grant"
+                )),
             ],
             options={
                 "ordering": ["sent_at"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("grant", "kind", "deadline", "days"), name="notice_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["expiry", "deletion"])), name="notice_kind_known"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -100,9 +122,89 @@ class Migration(migrations.Migration):
                 ("sent_at", models.DateTimeField()),
                 ("closed_at", models.DateTimeField(blank=True, null=True)),
                 ("message", models.TextField(blank=True)),
+                ("decided_by", models.ForeignKey(
+                    blank=True,
+                    null=True,
+                    on_delete=django.db.models.deletion.PROTECT,
+                    related_name="+",
+                    to=settings.AUTH_USER_MODEL,
+                )),
+                ("grant", models.ForeignKey(
+                    on_delete=django.db.models.deletion.PROTECT, related_name="renewals", to="access.grant"
+                )),
             ],
             options={
                 "ordering": ["-sent_at"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("status", portal.access.lifetime.RenewalStatus["SUBMITTED"])),
+                        fields=("grant",),
+                        name="renewal_one_open",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "status__in",
+                                [
+                                    portal.access.lifetime.RenewalStatus["SUBMITTED"],
+                                    portal.access.lifetime.RenewalStatus["GRANTED"],
+                                    portal.access.lifetime.RenewalStatus["DECLINED"],
+                                    portal.access.lifetime.RenewalStatus["WITHDRAWN"],
+                                    portal.access.lifetime.RenewalStatus["LAPSED"],
+                                ],
+                            )
+                        ),
+                        name="renewal_status_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("closed_at", None), ("status", portal.access.lifetime.RenewalStatus["SUBMITTED"])),
+                            models.Q(
+                                models.Q(("status", portal.access.lifetime.RenewalStatus["SUBMITTED"]), _negated=True),
+                                ("closed_at__isnull", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="renewal_closed_with_status",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("ends_to__gt", models.F("ends_from")),
+                                ("status", portal.access.lifetime.RenewalStatus["GRANTED"]),
+                            ),
+                            models.Q(
+                                models.Q(("status", portal.access.lifetime.RenewalStatus["GRANTED"]), _negated=True),
+                                ("ends_to", None),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="renewal_extends_when_granted",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("decided_by__isnull", False),
+                                ("status", portal.access.lifetime.RenewalStatus["DECLINED"]),
+                                models.Q(("message", ""), _negated=True),
+                            ),
+                            ("status", portal.access.lifetime.RenewalStatus["GRANTED"]),
+                            models.Q(
+                                ("decided_by", None),
+                                (
+                                    "status__in",
+                                    [
+                                        portal.access.lifetime.RenewalStatus["SUBMITTED"],
+                                        portal.access.lifetime.RenewalStatus["WITHDRAWN"],
+                                        portal.access.lifetime.RenewalStatus["LAPSED"],
+                                    ],
+                                ),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="renewal_declined_by_somebody_with_a_reason",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
@@ -191,146 +293,6 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="grant_closed_out_is_over",
-            ),
-        ),
-        migrations.AddField(
-            model_name="grantstep",
-            name="by",
-            field=models.ForeignKey(
-                blank=True,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
-            model_name="grantstep",
-            name="grant",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.CASCADE, related_name="steps", to="access.grant"
-            ),
-        ),
-        migrations.AddField(
-            model_name="notice",
-            name="grant",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.CASCADE, related_name="notices", to="access.grant"
-            ),
-        ),
-        migrations.AddField(
-            model_name="renewal",
-            name="decided_by",
-            field=models.ForeignKey(
-                blank=True,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
-            model_name="renewal",
-            name="grant",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="renewals", to="access.grant"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="grantstep",
-            index=models.Index(fields=["grant", "at"], name="step_of_grant"),
-        ),
-        migrations.AddConstraint(
-            model_name="notice",
-            constraint=models.UniqueConstraint(fields=("grant", "kind", "deadline", "days"), name="notice_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="notice",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("kind__in", ["expiry", "deletion"])), name="notice_kind_known"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="renewal",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("status", portal.access.lifetime.RenewalStatus["SUBMITTED"])),
-                fields=("grant",),
-                name="renewal_one_open",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="renewal",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "status__in",
-                        [
-                            portal.access.lifetime.RenewalStatus["SUBMITTED"],
-                            portal.access.lifetime.RenewalStatus["GRANTED"],
-                            portal.access.lifetime.RenewalStatus["DECLINED"],
-                            portal.access.lifetime.RenewalStatus["WITHDRAWN"],
-                            portal.access.lifetime.RenewalStatus["LAPSED"],
-                        ],
-                    )
-                ),
-                name="renewal_status_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="renewal",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("closed_at", None), ("status", portal.access.lifetime.RenewalStatus["SUBMITTED"])),
-                    models.Q(
-                        models.Q(("status", portal.access.lifetime.RenewalStatus["SUBMITTED"]), _negated=True),
-                        ("closed_at__isnull", False),
-                    ),
-                    _connector="OR",
-                ),
-                name="renewal_closed_with_status",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="renewal",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("ends_to__gt", models.F("ends_from")),
-                        ("status", portal.access.lifetime.RenewalStatus["GRANTED"]),
-                    ),
-                    models.Q(
-                        models.Q(("status", portal.access.lifetime.RenewalStatus["GRANTED"]), _negated=True),
-                        ("ends_to", None),
-                    ),
-                    _connector="OR",
-                ),
-                name="renewal_extends_when_granted",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="renewal",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("decided_by__isnull", False),
-                        ("status", portal.access.lifetime.RenewalStatus["DECLINED"]),
-                        models.Q(("message", ""), _negated=True),
-                    ),
-                    ("status", portal.access.lifetime.RenewalStatus["GRANTED"]),
-                    models.Q(
-                        ("decided_by", None),
-                        (
-                            "status__in",
-                            [
-                                portal.access.lifetime.RenewalStatus["SUBMITTED"],
-                                portal.access.lifetime.RenewalStatus["WITHDRAWN"],
-                                portal.access.lifetime.RenewalStatus["LAPSED"],
-                            ],
-                        ),
-                    ),
-                    _connector="OR",
-                ),
-                name="renewal_declined_by_somebody_with_a_reason",
             ),
         ),
         migrations.RunSQL(FORWARD, BACKWARD),

@@ -44,7 +44,17 @@ class Migration(migrations.Migration):
                 ('found', models.CharField(blank=True, choices=[('right', 'the rules were right'), ('wrong', 'a person would have decided otherwise')], max_length=8)),
                 ('note', models.TextField(blank=True)),
                 ('checked_at', models.DateTimeField(blank=True, null=True)),
+                ('application', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='spot_check', to='access.application')),
+                ('checked_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'indexes': [
+                    models.Index(condition=models.Q(('checked_at', None)), fields=['drawn_at'], name='spot_check_waiting'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(models.Q(('checked_at', None), ('checked_by', None), ('found', ''), ('note', '')), models.Q(('checked_at__isnull', False), ('checked_by__isnull', False), ('found__in', ['right', 'wrong'])), _connector='OR'), name='spot_check_whole'),
+                ],
+            },
         ),
         migrations.RemoveConstraint(
             model_name='application',
@@ -67,24 +77,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='gate',
             constraint=models.CheckConstraint(condition=models.Q(('spot_check_percent__lte', 100)), name='gate_spot_check_percent'),
-        ),
-        migrations.AddField(
-            model_name='spotcheck',
-            name='application',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='spot_check', to='access.application'),
-        ),
-        migrations.AddField(
-            model_name='spotcheck',
-            name='checked_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddIndex(
-            model_name='spotcheck',
-            index=models.Index(condition=models.Q(('checked_at', None)), fields=['drawn_at'], name='spot_check_waiting'),
-        ),
-        migrations.AddConstraint(
-            model_name='spotcheck',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('checked_at', None), ('checked_by', None), ('found', ''), ('note', '')), models.Q(('checked_at__isnull', False), ('checked_by__isnull', False), ('found__in', ['right', 'wrong'])), _connector='OR'), name='spot_check_whole'),
         ),
         migrations.RunSQL(FORWARD, BACKWARD),
     ]

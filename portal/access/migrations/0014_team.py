@@ -31,9 +31,25 @@ class Migration(migrations.Migration):
                 ('reminders', models.PositiveSmallIntegerField(default=0)),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
                 ('accepted_at', models.DateTimeField(blank=True, null=True)),
+                ('application', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='members', to='access.application')),
+                ('grant', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='membership', to='access.grant')),
+                ('signature', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agreements.signature')),
+                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='places_on_teams', to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'ordering': ['invited_at', 'id'],
+                'indexes': [
+                    models.Index(fields=['mailbox'], name='member_by_mailbox'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('status__in', [portal.access.members.MemberStatus['ACCEPTED'], portal.access.members.MemberStatus['INVITED'], portal.access.members.MemberStatus['LAPSED']]), models.Q(('mailbox', ''), _negated=True)), fields=('application', 'mailbox'), name='member_named_once'),
+                    models.UniqueConstraint(condition=models.Q(('status', portal.access.members.MemberStatus['ACCEPTED'])), fields=('application', 'user'), name='member_accepts_once'),
+                    models.UniqueConstraint(condition=models.Q(('digest', ''), _negated=True), fields=('digest',), name='member_link'),
+                    models.CheckConstraint(condition=models.Q(('status__in', [portal.access.members.MemberStatus['INVITED'], portal.access.members.MemberStatus['ACCEPTED'], portal.access.members.MemberStatus['DECLINED'], portal.access.members.MemberStatus['REMOVED'], portal.access.members.MemberStatus['LAPSED']])), name='member_status_known'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('status', portal.access.members.MemberStatus['INVITED']), models.Q(('digest', ''), _negated=True)), models.Q(models.Q(('status', portal.access.members.MemberStatus['INVITED']), _negated=True), ('digest', '')), _connector='OR'), name='member_link_while_invited'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('status', portal.access.members.MemberStatus['ACCEPTED']), _negated=True), models.Q(('accepted_at__isnull', False), ('signature__isnull', False), ('user__isnull', False)), _connector='OR'), name='member_accepted_with_a_signature'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('ended_at', None), ('status__in', [portal.access.members.MemberStatus['INVITED'], portal.access.members.MemberStatus['ACCEPTED']])), models.Q(('ended_at__isnull', False), ('status__in', [portal.access.members.MemberStatus['DECLINED'], portal.access.members.MemberStatus['REMOVED'], portal.access.members.MemberStatus['LAPSED']])), _connector='OR'), name='member_ended_with_status'),
+                ],
             },
         ),
         migrations.AddField(
@@ -53,57 +69,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='grant',
             constraint=models.CheckConstraint(condition=models.Q(('lead', None), models.Q(('application', None), models.Q(('lead', models.F('id')), _negated=True)), _connector='OR'), name='grant_by_application_or_lead'),
-        ),
-        migrations.AddField(
-            model_name='member',
-            name='application',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='members', to='access.application'),
-        ),
-        migrations.AddField(
-            model_name='member',
-            name='grant',
-            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='membership', to='access.grant'),
-        ),
-        migrations.AddField(
-            model_name='member',
-            name='signature',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agreements.signature'),
-        ),
-        migrations.AddField(
-            model_name='member',
-            name='user',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='places_on_teams', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddIndex(
-            model_name='member',
-            index=models.Index(fields=['mailbox'], name='member_by_mailbox'),
-        ),
-        migrations.AddConstraint(
-            model_name='member',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', [portal.access.members.MemberStatus['ACCEPTED'], portal.access.members.MemberStatus['INVITED'], portal.access.members.MemberStatus['LAPSED']]), models.Q(('mailbox', ''), _negated=True)), fields=('application', 'mailbox'), name='member_named_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='member',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', portal.access.members.MemberStatus['ACCEPTED'])), fields=('application', 'user'), name='member_accepts_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='member',
-            constraint=models.UniqueConstraint(condition=models.Q(('digest', ''), _negated=True), fields=('digest',), name='member_link'),
-        ),
-        migrations.AddConstraint(
-            model_name='member',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', [portal.access.members.MemberStatus['INVITED'], portal.access.members.MemberStatus['ACCEPTED'], portal.access.members.MemberStatus['DECLINED'], portal.access.members.MemberStatus['REMOVED'], portal.access.members.MemberStatus['LAPSED']])), name='member_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='member',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', portal.access.members.MemberStatus['INVITED']), models.Q(('digest', ''), _negated=True)), models.Q(models.Q(('status', portal.access.members.MemberStatus['INVITED']), _negated=True), ('digest', '')), _connector='OR'), name='member_link_while_invited'),
-        ),
-        migrations.AddConstraint(
-            model_name='member',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', portal.access.members.MemberStatus['ACCEPTED']), _negated=True), models.Q(('accepted_at__isnull', False), ('signature__isnull', False), ('user__isnull', False)), _connector='OR'), name='member_accepted_with_a_signature'),
-        ),
-        migrations.AddConstraint(
-            model_name='member',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at', None), ('status__in', [portal.access.members.MemberStatus['INVITED'], portal.access.members.MemberStatus['ACCEPTED']])), models.Q(('ended_at__isnull', False), ('status__in', [portal.access.members.MemberStatus['DECLINED'], portal.access.members.MemberStatus['REMOVED'], portal.access.members.MemberStatus['LAPSED']])), _connector='OR'), name='member_ended_with_status'),
         ),
     ]

@@ -33,9 +33,19 @@ class Migration(migrations.Migration):
                 ('notices', models.PositiveSmallIntegerField(default=0)),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
                 ('comment', models.TextField(blank=True)),
+                ('application', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='referees', to='access.application')),
             ],
             options={
                 'ordering': ['asked_at', 'id'],
+                'indexes': [
+                    models.Index(fields=['mailbox'], name='referee_by_mailbox'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('status__in', [portal.access.referees.RefereeStatus['ASKED'], portal.access.referees.RefereeStatus['CONFIRMED'], portal.access.referees.RefereeStatus['EXPIRED']]), models.Q(('mailbox', ''), _negated=True)), fields=('application', 'mailbox'), name='referee_named_once'),
+                    models.UniqueConstraint(condition=models.Q(('digest', ''), _negated=True), fields=('digest',), name='referee_link'),
+                    models.CheckConstraint(condition=models.Q(('status__in', [portal.access.referees.RefereeStatus['ASKED'], portal.access.referees.RefereeStatus['CONFIRMED'], portal.access.referees.RefereeStatus['DECLINED'], portal.access.referees.RefereeStatus['UNKNOWN'], portal.access.referees.RefereeStatus['EXPIRED'], portal.access.referees.RefereeStatus['REPLACED']])), name='referee_status_known'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('ended_at', None), ('status', portal.access.referees.RefereeStatus['ASKED']), models.Q(('digest', ''), _negated=True)), models.Q(models.Q(('status', portal.access.referees.RefereeStatus['ASKED']), _negated=True), ('digest', ''), ('ended_at__isnull', False)), _connector='OR'), name='referee_link_while_asked'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -44,6 +54,8 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('at', models.DateTimeField()),
                 ('reason', models.TextField()),
+                ('application', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='waiver', to='access.application')),
+                ('by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
         ),
         migrations.AddField(
@@ -64,40 +76,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='gate',
             constraint=models.CheckConstraint(condition=models.Q(('confirmations__lte', 3), ('confirmer__in', ['referee', 'sponsor'])), name='gate_confirmations'),
-        ),
-        migrations.AddField(
-            model_name='referee',
-            name='application',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='referees', to='access.application'),
-        ),
-        migrations.AddField(
-            model_name='waiver',
-            name='application',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='waiver', to='access.application'),
-        ),
-        migrations.AddField(
-            model_name='waiver',
-            name='by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddIndex(
-            model_name='referee',
-            index=models.Index(fields=['mailbox'], name='referee_by_mailbox'),
-        ),
-        migrations.AddConstraint(
-            model_name='referee',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', [portal.access.referees.RefereeStatus['ASKED'], portal.access.referees.RefereeStatus['CONFIRMED'], portal.access.referees.RefereeStatus['EXPIRED']]), models.Q(('mailbox', ''), _negated=True)), fields=('application', 'mailbox'), name='referee_named_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='referee',
-            constraint=models.UniqueConstraint(condition=models.Q(('digest', ''), _negated=True), fields=('digest',), name='referee_link'),
-        ),
-        migrations.AddConstraint(
-            model_name='referee',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', [portal.access.referees.RefereeStatus['ASKED'], portal.access.referees.RefereeStatus['CONFIRMED'], portal.access.referees.RefereeStatus['DECLINED'], portal.access.referees.RefereeStatus['UNKNOWN'], portal.access.referees.RefereeStatus['EXPIRED'], portal.access.referees.RefereeStatus['REPLACED']])), name='referee_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='referee',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at', None), ('status', portal.access.referees.RefereeStatus['ASKED']), models.Q(('digest', ''), _negated=True)), models.Q(models.Q(('status', portal.access.referees.RefereeStatus['ASKED']), _negated=True), ('digest', ''), ('ended_at__isnull', False)), _connector='OR'), name='referee_link_while_asked'),
         ),
     ]

@@ -31,9 +31,14 @@ class Migration(migrations.Migration):
                 ('version', models.PositiveIntegerField()),
                 ('form_spec', models.JSONField()),
                 ('made_at', models.DateTimeField()),
+                ('gate', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='form_versions', to='access.gate')),
+                ('made_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'ordering': ['-version'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('gate', 'version'), name='form_version_once'),
+                ],
             },
         ),
         migrations.AddField(
@@ -68,20 +73,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='gate',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('closed_at', None), ('closed_reason', '')), models.Q(('closed_at__isnull', False), models.Q(('closed_reason', ''), _negated=True)), _connector='OR'), name='gate_closed_with_reason'),
-        ),
-        migrations.AddField(
-            model_name='formversion',
-            name='gate',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='form_versions', to='access.gate'),
-        ),
-        migrations.AddField(
-            model_name='formversion',
-            name='made_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddConstraint(
-            model_name='formversion',
-            constraint=models.UniqueConstraint(fields=('gate', 'version'), name='form_version_once'),
         ),
         migrations.RunSQL(FORWARD, BACKWARD),
     ]

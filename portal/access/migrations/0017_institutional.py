@@ -42,33 +42,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='RosterAttestation',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('due', models.DateTimeField()),
-                ('seated', models.PositiveIntegerField()),
-            ],
-            options={
-                'ordering': ['-at'],
-            },
-        ),
-        migrations.CreateModel(
-            name='RosterLine',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('address', models.EmailField(max_length=254)),
-                ('mailbox', models.CharField(max_length=254)),
-                ('status', models.CharField(max_length=8)),
-                ('digest', models.CharField(blank=True, max_length=64, null=True, unique=True)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('since', models.DateTimeField()),
-            ],
-            options={
-                'ordering': ['-since', '-id'],
-            },
-        ),
-        migrations.CreateModel(
             name='InstitutionalAgreement',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
@@ -95,6 +68,63 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-asked_at'],
+                'indexes': [
+                    models.Index(fields=['official', '-asked_at'], name='institutional_of_official'),
+                    models.Index(fields=['gate', '-asked_at'], name='institutional_of_gate'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('status__in', [portal.access.institutional.Status['ASKED'], portal.access.institutional.Status['IN_FORCE'], portal.access.institutional.Status['OFFERED'], portal.access.institutional.Status['SUSPENDED']])), fields=('institution', 'gate'), name='institutional_one_open'),
+                    models.CheckConstraint(condition=models.Q(('status__in', [portal.access.institutional.Status['ASKED'], portal.access.institutional.Status['OFFERED'], portal.access.institutional.Status['DECLINED'], portal.access.institutional.Status['WITHDRAWN'], portal.access.institutional.Status['IN_FORCE'], portal.access.institutional.Status['SUSPENDED'], portal.access.institutional.Status['ENDED'], portal.access.institutional.Status['REVOKED']])), name='institutional_status_known'),
+                    models.CheckConstraint(condition=models.Q(('seats__gte', 1), ('seats__lte', 10000), ('taken__lte', models.F('seats'))), name='institutional_seats'),
+                    models.CheckConstraint(condition=models.Q(('days__gte', 1), ('days__lte', 1830)), name='institutional_days'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('ends_at__gt', models.F('starts_at')), ('lapses_at__gte', models.F('attest_by')), ('signature__isnull', False), ('starts_at__isnull', False), ('status__in', [portal.access.institutional.Status['ENDED'], portal.access.institutional.Status['IN_FORCE'], portal.access.institutional.Status['REVOKED'], portal.access.institutional.Status['SUSPENDED']])), models.Q(models.Q(('status__in', [portal.access.institutional.Status['ENDED'], portal.access.institutional.Status['IN_FORCE'], portal.access.institutional.Status['REVOKED'], portal.access.institutional.Status['SUSPENDED']]), _negated=True), ('attest_by', None), ('ends_at', None), ('lapses_at', None), ('signature', None), ('starts_at', None)), _connector='OR'), name='institutional_signed_with_status'),
+                    models.CheckConstraint(condition=models.Q(('status__in', [portal.access.institutional.Status['ASKED'], portal.access.institutional.Status['WITHDRAWN']]), models.Q(('decided_at__isnull', False), ('decided_by__isnull', False)), _connector='OR'), name='institutional_decided_by_somebody'),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name='RosterAttestation',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('at', models.DateTimeField()),
+                ('due', models.DateTimeField()),
+                ('seated', models.PositiveIntegerField()),
+                ('agreement', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attestations', to='access.institutionalagreement')),
+                ('by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['-at'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('agreement', 'due'), name='roster_attested_once'),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name='RosterLine',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('address', models.EmailField(max_length=254)),
+                ('mailbox', models.CharField(max_length=254)),
+                ('status', models.CharField(max_length=8)),
+                ('digest', models.CharField(blank=True, max_length=64, null=True, unique=True)),
+                ('expires_at', models.DateTimeField(blank=True, null=True)),
+                ('since', models.DateTimeField()),
+                ('agreement', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='roster', to='access.institutionalagreement')),
+                ('grant', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='roster_line', to='access.grant')),
+                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='roster_lines', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['-since', '-id'],
+                'indexes': [
+                    models.Index(fields=['agreement', 'status', '-since'], name='roster_of_agreement'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('status__in', [portal.access.institutional.Line['ASKED'], portal.access.institutional.Line['INVITED'], portal.access.institutional.Line['SEATED'], portal.access.institutional.Line['REFUSED'], portal.access.institutional.Line['DECLINED'], portal.access.institutional.Line['REMOVED']])), name='roster_line_status_known'),
+                    models.UniqueConstraint(condition=models.Q(('status__in', [portal.access.institutional.Line['ASKED'], portal.access.institutional.Line['INVITED'], portal.access.institutional.Line['SEATED']])), fields=('agreement', 'mailbox'), name='roster_one_line'),
+                    models.UniqueConstraint(condition=models.Q(('status', portal.access.institutional.Line['SEATED'])), fields=('agreement', 'user'), name='roster_one_seat'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('digest__isnull', False), ('expires_at__isnull', False), ('status', portal.access.institutional.Line['INVITED'])), models.Q(models.Q(('status', portal.access.institutional.Line['INVITED']), _negated=True), ('digest', None), ('expires_at', None)), _connector='OR'), name='roster_line_invited_with_a_link'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('status', portal.access.institutional.Line['SEATED']), _negated=True), models.Q(('grant__isnull', False), ('user__isnull', False)), _connector='OR'), name='roster_line_seated_with_a_grant'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -108,6 +138,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['sent_at'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('agreement', 'due', 'days'), name='attestation_notice_once'),
+                ],
             },
         ),
         migrations.AddField(
@@ -118,95 +151,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='grant',
             constraint=models.CheckConstraint(condition=models.Q(('application', None), ('institutional', None), _connector='OR'), name='grant_by_one_way'),
-        ),
-        migrations.AddField(
-            model_name='rosterattestation',
-            name='agreement',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attestations', to='access.institutionalagreement'),
-        ),
-        migrations.AddField(
-            model_name='rosterattestation',
-            name='by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='rosterline',
-            name='agreement',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='roster', to='access.institutionalagreement'),
-        ),
-        migrations.AddField(
-            model_name='rosterline',
-            name='grant',
-            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='roster_line', to='access.grant'),
-        ),
-        migrations.AddField(
-            model_name='rosterline',
-            name='user',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='roster_lines', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddIndex(
-            model_name='institutionalagreement',
-            index=models.Index(fields=['official', '-asked_at'], name='institutional_of_official'),
-        ),
-        migrations.AddIndex(
-            model_name='institutionalagreement',
-            index=models.Index(fields=['gate', '-asked_at'], name='institutional_of_gate'),
-        ),
-        migrations.AddConstraint(
-            model_name='institutionalagreement',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', [portal.access.institutional.Status['ASKED'], portal.access.institutional.Status['IN_FORCE'], portal.access.institutional.Status['OFFERED'], portal.access.institutional.Status['SUSPENDED']])), fields=('institution', 'gate'), name='institutional_one_open'),
-        ),
-        migrations.AddConstraint(
-            model_name='institutionalagreement',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', [portal.access.institutional.Status['ASKED'], portal.access.institutional.Status['OFFERED'], portal.access.institutional.Status['DECLINED'], portal.access.institutional.Status['WITHDRAWN'], portal.access.institutional.Status['IN_FORCE'], portal.access.institutional.Status['SUSPENDED'], portal.access.institutional.Status['ENDED'], portal.access.institutional.Status['REVOKED']])), name='institutional_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='institutionalagreement',
-            constraint=models.CheckConstraint(condition=models.Q(('seats__gte', 1), ('seats__lte', 10000), ('taken__lte', models.F('seats'))), name='institutional_seats'),
-        ),
-        migrations.AddConstraint(
-            model_name='institutionalagreement',
-            constraint=models.CheckConstraint(condition=models.Q(('days__gte', 1), ('days__lte', 1830)), name='institutional_days'),
-        ),
-        migrations.AddConstraint(
-            model_name='institutionalagreement',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ends_at__gt', models.F('starts_at')), ('lapses_at__gte', models.F('attest_by')), ('signature__isnull', False), ('starts_at__isnull', False), ('status__in', [portal.access.institutional.Status['ENDED'], portal.access.institutional.Status['IN_FORCE'], portal.access.institutional.Status['REVOKED'], portal.access.institutional.Status['SUSPENDED']])), models.Q(models.Q(('status__in', [portal.access.institutional.Status['ENDED'], portal.access.institutional.Status['IN_FORCE'], portal.access.institutional.Status['REVOKED'], portal.access.institutional.Status['SUSPENDED']]), _negated=True), ('attest_by', None), ('ends_at', None), ('lapses_at', None), ('signature', None), ('starts_at', None)), _connector='OR'), name='institutional_signed_with_status'),
-        ),
-        migrations.AddConstraint(
-            model_name='institutionalagreement',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', [portal.access.institutional.Status['ASKED'], portal.access.institutional.Status['WITHDRAWN']]), models.Q(('decided_at__isnull', False), ('decided_by__isnull', False)), _connector='OR'), name='institutional_decided_by_somebody'),
-        ),
-        migrations.AddConstraint(
-            model_name='attestationnotice',
-            constraint=models.UniqueConstraint(fields=('agreement', 'due', 'days'), name='attestation_notice_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='rosterattestation',
-            constraint=models.UniqueConstraint(fields=('agreement', 'due'), name='roster_attested_once'),
-        ),
-        migrations.AddIndex(
-            model_name='rosterline',
-            index=models.Index(fields=['agreement', 'status', '-since'], name='roster_of_agreement'),
-        ),
-        migrations.AddConstraint(
-            model_name='rosterline',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', [portal.access.institutional.Line['ASKED'], portal.access.institutional.Line['INVITED'], portal.access.institutional.Line['SEATED'], portal.access.institutional.Line['REFUSED'], portal.access.institutional.Line['DECLINED'], portal.access.institutional.Line['REMOVED']])), name='roster_line_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='rosterline',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', [portal.access.institutional.Line['ASKED'], portal.access.institutional.Line['INVITED'], portal.access.institutional.Line['SEATED']])), fields=('agreement', 'mailbox'), name='roster_one_line'),
-        ),
-        migrations.AddConstraint(
-            model_name='rosterline',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', portal.access.institutional.Line['SEATED'])), fields=('agreement', 'user'), name='roster_one_seat'),
-        ),
-        migrations.AddConstraint(
-            model_name='rosterline',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('digest__isnull', False), ('expires_at__isnull', False), ('status', portal.access.institutional.Line['INVITED'])), models.Q(models.Q(('status', portal.access.institutional.Line['INVITED']), _negated=True), ('digest', None), ('expires_at', None)), _connector='OR'), name='roster_line_invited_with_a_link'),
-        ),
-        migrations.AddConstraint(
-            model_name='rosterline',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', portal.access.institutional.Line['SEATED']), _negated=True), models.Q(('grant__isnull', False), ('user__isnull', False)), _connector='OR'), name='roster_line_seated_with_a_grant'),
         ),
         migrations.RunSQL(FORWARD, BACKWARD),
     ]

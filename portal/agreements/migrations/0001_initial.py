@@ -27,6 +27,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['title'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('lab', 'slug'), name='agreement_slug_per_lab'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -46,6 +49,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-number'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('agreement', 'number'), name='agreement_version_number'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('published_at', None), ('published_by', None)), models.Q(('published_at__isnull', False), ('published_by__isnull', False)), _connector='OR'), name='agreement_version_published_by_somebody'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('change_class', 'notice'), ('grace_ends_at__isnull', False)), models.Q(models.Q(('change_class', 'notice'), _negated=True), ('grace_ends_at', None)), _connector='OR'), name='agreement_version_grace_with_notice'),
+                    models.CheckConstraint(condition=models.Q(('change_class__in', ['editorial', 'notice', 'blocking'])), name='agreement_version_change_class'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -67,30 +76,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-signed_at'],
+                'indexes': [
+                    models.Index(fields=['user', 'version'], name='signature_person_version'),
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='agreement',
-            constraint=models.UniqueConstraint(fields=('lab', 'slug'), name='agreement_slug_per_lab'),
-        ),
-        migrations.AddConstraint(
-            model_name='version',
-            constraint=models.UniqueConstraint(fields=('agreement', 'number'), name='agreement_version_number'),
-        ),
-        migrations.AddConstraint(
-            model_name='version',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('published_at', None), ('published_by', None)), models.Q(('published_at__isnull', False), ('published_by__isnull', False)), _connector='OR'), name='agreement_version_published_by_somebody'),
-        ),
-        migrations.AddConstraint(
-            model_name='version',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('change_class', 'notice'), ('grace_ends_at__isnull', False)), models.Q(models.Q(('change_class', 'notice'), _negated=True), ('grace_ends_at', None)), _connector='OR'), name='agreement_version_grace_with_notice'),
-        ),
-        migrations.AddConstraint(
-            model_name='version',
-            constraint=models.CheckConstraint(condition=models.Q(('change_class__in', ['editorial', 'notice', 'blocking'])), name='agreement_version_change_class'),
-        ),
-        migrations.AddIndex(
-            model_name='signature',
-            index=models.Index(fields=['user', 'version'], name='signature_person_version'),
         ),
     ]

@@ -65,6 +65,11 @@ class Migration(migrations.Migration):
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
                 ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='user_email_once', violation_error_message='This address has an account. Sign in instead.'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Affiliation',
@@ -79,6 +84,12 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='affiliations', to=settings.AUTH_USER_MODEL)),
                 ('institution', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='people.institution')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('klass__in', ['academia', 'government', 'civil_society', 'industry_research', 'other'])), name='affiliation_class_known'),
+                    models.UniqueConstraint(condition=models.Q(('ends_at', None)), fields=('user',), name='affiliation_one_current'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Membership',
@@ -90,29 +101,12 @@ class Migration(migrations.Migration):
                 ('lab', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='memberships', to='people.lab')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name='user',
-            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='user_email_once', violation_error_message='This address has an account. Sign in instead.'),
-        ),
-        migrations.AddConstraint(
-            model_name='affiliation',
-            constraint=models.CheckConstraint(condition=models.Q(('klass__in', ['academia', 'government', 'civil_society', 'industry_research', 'other'])), name='affiliation_class_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='affiliation',
-            constraint=models.UniqueConstraint(condition=models.Q(('ends_at', None)), fields=('user',), name='affiliation_one_current'),
-        ),
-        migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['reviewer', 'manager', 'administrator'])), name='membership_role_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at', None), ('ends_at__gte', models.F('starts_at')), _connector='OR'), name='membership_period'),
-        ),
-        migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.UniqueConstraint(condition=models.Q(('ends_at', None)), fields=('user', 'lab', 'role'), name='membership_once'),
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('role__in', ['reviewer', 'manager', 'administrator'])), name='membership_role_known'),
+                    models.CheckConstraint(condition=models.Q(('ends_at', None), ('ends_at__gte', models.F('starts_at')), _connector='OR'), name='membership_period'),
+                    models.UniqueConstraint(condition=models.Q(('ends_at', None)), fields=('user', 'lab', 'role'), name='membership_once'),
+                ],
+            },
         ),
     ]

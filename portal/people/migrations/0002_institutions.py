@@ -25,7 +25,13 @@ class Migration(migrations.Migration):
                 ('sent_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('verified_at', models.DateTimeField(blank=True, null=True)),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
+                ('affiliation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='proofs', to='people.affiliation')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('ended_at', None), ('verified_at__isnull', False)), fields=('mailbox',), name='mailed_proof_one_mailbox_one_person'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='ReviewedDomain',
@@ -33,7 +39,13 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('domain', models.CharField(max_length=253)),
                 ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('institution', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reviewed_domains', to='people.institution')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('institution', 'domain'), name='reviewed_domain_once'),
+                ],
+            },
         ),
         migrations.AddField(
             model_name='affiliation',
@@ -111,23 +123,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='institution',
             constraint=models.CheckConstraint(condition=models.Q(('status__in', ['active', 'inactive', 'withdrawn'])), name='institution_status_known'),
-        ),
-        migrations.AddField(
-            model_name='mailedproof',
-            name='affiliation',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='proofs', to='people.affiliation'),
-        ),
-        migrations.AddField(
-            model_name='revieweddomain',
-            name='institution',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reviewed_domains', to='people.institution'),
-        ),
-        migrations.AddConstraint(
-            model_name='mailedproof',
-            constraint=models.UniqueConstraint(condition=models.Q(('ended_at', None), ('verified_at__isnull', False)), fields=('mailbox',), name='mailed_proof_one_mailbox_one_person'),
-        ),
-        migrations.AddConstraint(
-            model_name='revieweddomain',
-            constraint=models.UniqueConstraint(fields=('institution', 'domain'), name='reviewed_domain_once'),
         ),
     ]

@@ -31,6 +31,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['created_at'],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('kind__in', ['personal', 'granted'])), name='project_kind_known'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('kind', 'personal'), ('lab', None)), models.Q(('kind', 'granted'), ('lab__isnull', False)), _connector='OR'), name='project_lab_iff_granted'),
+                    models.UniqueConstraint(condition=models.Q(('kind', 'personal')), fields=('owner',), name='project_one_personal'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -42,21 +47,10 @@ class Migration(migrations.Migration):
                 ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='members', to='projects.project')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='project_memberships', to=settings.AUTH_USER_MODEL)),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name='project',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['personal', 'granted'])), name='project_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='project',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'personal'), ('lab', None)), models.Q(('kind', 'granted'), ('lab__isnull', False)), _connector='OR'), name='project_lab_iff_granted'),
-        ),
-        migrations.AddConstraint(
-            model_name='project',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'personal')), fields=('owner',), name='project_one_personal'),
-        ),
-        migrations.AddConstraint(
-            model_name='projectmember',
-            constraint=models.UniqueConstraint(condition=models.Q(('left_at', None)), fields=('project', 'user'), name='project_member_once'),
+            options={
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('left_at', None)), fields=('project', 'user'), name='project_member_once'),
+                ],
+            },
         ),
     ]

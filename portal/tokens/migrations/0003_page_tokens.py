@@ -28,6 +28,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("resource", models.CharField(max_length=200)),
+                ("session", models.ForeignKey(
+                    db_constraint=False,
+                    on_delete=django.db.models.deletion.DO_NOTHING,
+                    related_name="+",
+                    to="sessions.session",
+                )),
             ],
         ),
         migrations.RemoveConstraint(
@@ -72,16 +78,6 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("kind__in", ["dl", "q", "pub", "rev", "ci", "svc", "page"])),
                 name="token_kind_known",
-            ),
-        ),
-        migrations.AddField(
-            model_name="pagetoken",
-            name="session",
-            field=models.ForeignKey(
-                db_constraint=False,
-                on_delete=django.db.models.deletion.DO_NOTHING,
-                related_name="+",
-                to="sessions.session",
             ),
         ),
     ]

@@ -28,6 +28,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['created_at'],
+                'indexes': [
+                    models.Index(condition=models.Q(('stopped_at', None)), fields=['lab'], name='webhook_live'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -47,18 +50,12 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'deliveries',
                 'ordering': ['-created_at'],
+                'indexes': [
+                    models.Index(fields=['endpoint', '-created_at'], name='webhook_log'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'delivered', 'failed'])), name='webhook_state_known'),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name='endpoint',
-            index=models.Index(condition=models.Q(('stopped_at', None)), fields=['lab'], name='webhook_live'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['endpoint', '-created_at'], name='webhook_log'),
-        ),
-        migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'delivered', 'failed'])), name='webhook_state_known'),
         ),
     ]
