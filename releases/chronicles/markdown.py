@@ -123,8 +123,10 @@ def _ref(name: str, title: str, count: int) -> str:
     return f"{name}#{title[:300]}" + (f"#{count}" if count > 1 else "")
 
 
-def _number(found: re.Match[str]) -> int:
-    return int(re.sub(r"\D", "", found[1])) * (1000 if found[2] else 1)
+def _number(found: re.Match[str]) -> int | None:
+    """The step; None for more digits than any has."""
+    digits = re.sub(r"\D", "", found[1])
+    return int(digits) * (1000 if found[2] else 1) if len(digits) < 16 else None
 
 
 def _problems(entries: list[Draft]) -> list[Problem]:

@@ -256,3 +256,35 @@ def test_the_reference_family_shows_its_logbook_and_the_counts_that_disagree(cli
 
 def test_the_page_promises_as_large_a_file_as_it_takes():
     assert f"at most {UPLOAD_MAX >> 20} MiB." in str(ImportForm().fields["file"].help_text)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [("NaN", "NaN"), ("-Infinity", "-Infinity"), ("1e999", "1e999"), ("[" * 20_000, "[" * 4_000), ('"a\\u0000b"', "a\ufffdb"), ("0.5", 0.5)],
+    ids=["nan", "infinity", "too large", "too deep", "nul", "a number"],
+)  # fmt: skip
+def test_a_parameter_that_json_does_not_have_is_kept_as_it_was_written(
+    lyceum: world.World, book: Logbook, said: str, kept: object
+) -> None:
+    said = said[:4_000]
+    manager = client_of(lyceum.manager)
+    form = {"verb": "add", "title": "It diverged", "kind": "note", "severity": "info", "before": f"loss = {said}"}
+    assert manager.post(f"{PAGE}/edit", form).status_code == 302
+    assert book.entries.get().before == {"loss": kept}
+    assert text_of(manager, PAGE)
+
+
+def test_tables_too_deep_for_a_page_are_refused_beside_their_field(lyceum: world.World, book: Logbook) -> None:
+    form = {"verb": "add", "title": "T", "kind": "note", "severity": "info", "after": f"a = {'[' * 50}{']' * 50}"}
+    answer = client_of(lyceum.manager).post(f"{PAGE}/edit", form)
+    assert answer.status_code == 422
+    assert "50 tables and lists in one another" in answer.content.decode()
+    assert not book.entries.exists()
+
+
+def test_a_time_before_all_years_is_kept_as_it_was_written(lyceum: world.World, book: Logbook) -> None:
+    stamp = "0001-01-01T00:00:00+14:00"
+    form = {"verb": "add", "title": "T", "kind": "note", "severity": "info", "raw_stamp": stamp}
+    assert client_of(lyceum.manager).post(f"{PAGE}/edit", form).status_code == 302
+    told = book.entries.get()
+    assert (told.raw_stamp, told.at, told.confidence) == (stamp, None, "unknown")
