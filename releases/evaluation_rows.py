@@ -12,6 +12,8 @@ from typing import Final
 
 from releases.evaluation_metrics import Direction, Kind, Unit
 
+N_MAX: Final = 10**15
+"""Items that were measured."""
 NORMAL_95: Final = 1.96
 """Standard errors on each side of a value that hold 95 of 100 repetitions."""
 LENGTHS: Final = {
@@ -75,8 +77,8 @@ class Row:
             yield "The standard error is negative. Correct it."
         elif self.low is not None and self.high is not None and self.low > self.high:
             yield "The interval ends before it begins. Correct low and high."
-        if self.n is not None and self.n < 1:
-            yield "n is less than one. Leave it out where it is not known."
+        if self.n is not None and not 1 <= self.n <= N_MAX:
+            yield f"n is less than one, or more than {N_MAX:,}. Leave it out where it is not known."
         if self.shots is not None and not 0 <= self.shots <= 10_000:
             yield "The number of shots cannot be right. Correct it."
 
