@@ -127,6 +127,18 @@ def test_in_a_file_that_is_published(lyceum: World, publish: Any, which: str, od
         assert reader.get(address).status_code == 200, address
 
 
+@pytest.mark.parametrize("said", ["temperature: .nan", f"size: 0x{'f' * 9_000}"], ids=["no number", "a large number"])
+def test_a_number_in_a_card_that_json_does_not_have_breaks_no_list(lyceum: World, publish: Any, said: str) -> None:
+    """One card's metadata stands in the list of all models, which strict readers would not read at all."""
+    results = "model-index: [{results: [{dataset: {name: d}, metrics: [{type: loss, value: .nan}]}]}]"
+    publish(lyceum, "odd", **{"README.md": f"---\nlicense: mit\n{said}\n{results}\n---\n# x\n"})
+    reader = Client(raise_request_exception=False)
+    for address in ("/api/models/lyceum/odd", "/api/models?full=true&cardData=true"):
+        answer = reader.get(address)
+        assert answer.status_code == 200, address
+        json.loads(answer.content, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
 @pytest.mark.parametrize("odd", [NUL, LONE])
 @pytest.mark.parametrize(
     "member", ["title", "text", "run", "kind", "before", "ts_raw", "ts_utc", "source", "supersedes"]
