@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -11,8 +12,10 @@ from typing import Final
 from markdown_it import MarkdownIt
 
 from releases.chronicles import stamps
-from releases.chronicles.drafts import TEXT_MAX, TITLE_MAX, Draft, Parsed, Problem
+from releases.chronicles.drafts import ID_MAX, TEXT_MAX, TITLE_MAX, Draft, Parsed, Problem
 
+_COUNT: Final = 10
+"""Characters that the number of equal headings takes at the most."""
 SHORT: Final = 60
 """Characters of a first line that may stand for a title."""
 _markdown: Final = MarkdownIt("commonmark")
@@ -120,7 +123,11 @@ def _headings(text: str, *, year: int | None, zone: str) -> Iterator[_Heading]:
 
 
 def _ref(name: str, title: str, count: int) -> str:
-    return f"{name}#{title[:300]}" + (f"#{count}" if count > 1 else "")
+    """The source's name and the heading, or the heading's digest where both are longer than an id may be."""
+    named = f"{name}#{title}"
+    if len(named) > ID_MAX - _COUNT:
+        named = f"{name[:100]}#{hashlib.sha256(title.encode()).hexdigest()[:24]}"
+    return named + (f"#{count}" if count > 1 else "")
 
 
 def _number(found: re.Match[str]) -> int | None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from releases.chronicles import stamps, values
 from releases.chronicles.drafts import (
+    ID_MAX,
     KINDS,
     RAW_MAX,
     REF_MAX,
@@ -28,7 +29,7 @@ from releases.chronicles.drafts import (
 )
 
 _TEXTS: Final = {
-    "id": REF_MAX - 100, "ts_raw": RAW_MAX, "ts_utc": 40, "tz": 10, "run": RUN_MAX - 10, "type": 80, "severity": 20,
+    "id": ID_MAX, "ts_raw": RAW_MAX, "ts_utc": 40, "tz": 10, "run": RUN_MAX - 10, "type": 80, "severity": 20,
     "title": TITLE_MAX, "text": TEXT_MAX, "supersedes": REF_MAX, "annotates": REF_MAX, "source": 2_000,
     "confidence": 20,
 }  # fmt: skip

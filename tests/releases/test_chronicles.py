@@ -10,6 +10,7 @@ import pytest
 
 from releases import chronicles
 from releases.chronicles import records, stamps, values
+from releases.chronicles.drafts import ID_MAX
 
 CHRONICLE = """\
 # The long run
@@ -209,6 +210,15 @@ def test_a_resumed_run_goes_on_from_the_step_that_is_told_where_it_can_be_one(sa
     rows = [{"run": "a", "text": "x"}, {"run": "a", "segment": 999_999_999, "text": "y", "after": {"step": said}}]
     parsed = chronicles.read("\n".join(map(json.dumps, rows)), name="x.jsonl")
     assert [(run.name, run.parent_step) for run in parsed.runs] == [("a", None), ("a.999999999", step)]
+
+
+@pytest.mark.parametrize(("name", "length"), [("c.md", 300), ("n" * 100, 1_000), ("n" * 255 + ".md", 10)])
+def test_no_heading_and_no_name_make_an_id_longer_than_it_may_be(name: str, length: int) -> None:
+    text = "".join(f"# 2022-01-06 {'x' * length}{end}\n\nSee.\n" for end in ("a", "b", "b"))
+    refs = [entry.ref for entry in chronicles.read(text, name=name).entries]
+    assert len(set(refs)) == 3
+    assert max(map(len, refs)) <= ID_MAX
+    assert refs == [entry.ref for entry in chronicles.read(text, name=name).entries]
 
 
 def test_a_title_with_more_digits_than_a_step_has_names_none() -> None:

@@ -183,6 +183,40 @@ def test_what_is_exported_as_json_can_be_imported_whole(
     assert (again.added, again.known) == (0, 3)
 
 
+def test_what_came_from_another_logbook_and_what_was_written_here_leave_under_ids_of_their_own(
+    lyceum: world.World, book: Logbook, client: Client
+) -> None:
+    actions.add_entry(logbook=book, by=lyceum.manager, said={"title": "Here first"})
+    rows = [{"id": "entry-1", "text": "There first."}, {"id": "x", "text": "There later.", "annotates": "entry-1"}]
+    parsed = chronicles.read(json.dumps(rows), name="x.json")
+    actions.import_entries(logbook=book, parsed=parsed, name="x.json", by=lyceum.manager)
+    told = b"".join(client.get(f"{PAGE}.json").streaming_content).decode()  # type: ignore[attr-defined]
+    back = chronicles.read(told[told.index("{") :], name="y.json", kind="json")
+    assert [(draft.ref, draft.annotates) for draft in back.entries] == [
+        ("entry-1", ""),
+        ("entry-2", ""),
+        ("x", "entry-2"),
+    ]
+
+
+def test_the_logbooks_of_a_family_leave_together_under_ids_of_their_own(
+    lyceum: world.World, book: Logbook, publish: Any, client: Client
+) -> None:
+    family = book.model.family  # type: ignore[union-attr]
+    other = actions.open_logbook(subject=publish(lyceum, "heron-2m", family=family), by=lyceum.manager)
+    own = actions.open_logbook(subject=family, by=lyceum.manager)  # type: ignore[arg-type]
+    for each in (book, other, own):
+        first = actions.add_entry(logbook=each, by=lyceum.manager, said={"title": "Begun"})
+        actions.add_entry(logbook=each, by=lyceum.manager, said={"title": "As planned"}, annotates=first)
+    told = b"".join(client.get("/families/lyceum/heron/logbook.json").streaming_content).decode()  # type: ignore[attr-defined]
+    rows = json.loads(told)["entries"]
+    back = chronicles.read(json.dumps(rows), name="y.json")
+    assert not back.problems
+    assert {draft.ref: draft.annotates for draft in back.entries if draft.annotates} == {
+        "heron-1m/entry-2": "heron-1m/entry-1", "heron-2m/entry-2": "heron-2m/entry-1", "entry-2": "entry-1",
+    }  # fmt: skip
+
+
 def test_a_manager_reads_a_file_first_then_imports_it_and_writes_beside_it(lyceum: world.World, book: Logbook) -> None:
     client = client_of(lyceum.manager)
     file = b"### 2022-03-11\n\nLaunch\n\n### 2022-04-12 First spike\n\nSee.\n"
