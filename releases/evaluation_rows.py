@@ -70,6 +70,7 @@ class Row:
         for name, most in LENGTHS.items():
             if len(getattr(self, name)) > most:
                 yield f"{name} has more than {most} characters. Shorten it."
+        yield from self._of_addresses()
         numbers = [number for number in (self.value, self.stderr, self.low, self.high) if number is not None]
         if not all(map(math.isfinite, numbers)):
             yield "The value is not a finite number. Leave the row out, or run it again."
@@ -81,6 +82,11 @@ class Row:
             yield f"n is less than one, or more than {N_MAX:,}. Leave it out where it is not known."
         if self.shots is not None and not 0 <= self.shots <= 10_000:
             yield "The number of shots cannot be right. Correct it."
+
+    def _of_addresses(self) -> Iterator[str]:
+        for name in ("raw_url", "source_url"):
+            if (address := getattr(self, name)) and not address.lower().startswith(("https://", "http://")):
+                yield f"{name} is no address that begins with https:// or http://. Correct it, or leave it out."
 
 
 _MISSING: Final = {

@@ -123,6 +123,22 @@ def test_a_number_that_no_database_keeps_is_told_with_its_place(more: dict[str, 
     assert says in refused.value.fields["document"][0]
 
 
+@pytest.mark.parametrize(
+    ("url", "taken"), [("javascript:alert(1)", False), ("ftp://a.example", False), ("HTTPS://a.example/x", True)]
+)
+def test_a_source_is_no_link_that_runs_a_program(url: str, taken: bool) -> None:
+    metrics = [{"type": "acc", "value": 0.5}]
+    result = {"dataset": {"name": "copa"}, "source": {"name": "h", "url": url}, "metrics": metrics}
+    document = {"model-index": [{"results": [result]}]}
+    if taken:
+        (row,) = read(document)
+        assert row.source_url == url
+        return
+    with pytest.raises(Invalid) as refused:
+        read(document)
+    assert "source_url is no address" in refused.value.fields["document"][0]
+
+
 def test_an_error_a_day_or_a_number_of_items_without_end_is_as_if_it_were_not_told() -> None:
     far = {"results": {"copa": {"acc": 0.5, "acc_stderr": 10**400}}, "date": 10**400, "n-samples": {"copa": 10**15}}
     (row,) = read(far)
