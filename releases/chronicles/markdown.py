@@ -22,7 +22,7 @@ _markdown: Final = MarkdownIt("commonmark")
 _ON_CALL: Final = re.compile(r"\[([^\]]{1,80})\]\s*(?!\()")
 """Who was on call, between stamp and run in an index of runs."""
 _RUN: Final = re.compile(
-    r"(?:run\s+)?(\d{1,3}\.\d{1,3}(?:\.\d{1,3})?(?:[._][A-Za-z]\w*)?)(?=[\s:,;)–—-]|$)", re.IGNORECASE
+    r"(?:run\s+)?(\d{1,3}\.\d{1,3}(?:\.\d{1,3})?(?:[._][A-Za-z]\w{0,100})?)(?=[\s:,;)–—-]|$)", re.IGNORECASE
 )
 """`12.45.2`, `12.47.name_rerun2`: lineage, number, retry, whose own rerun."""
 _STEP: Final = re.compile(r"\b(?:steps?|iterations?|iter|it\.)\s+~?(\d{1,3}(?:[,']\d{3})+|\d+)\b(k\b)?", re.IGNORECASE)

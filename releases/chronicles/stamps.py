@@ -20,8 +20,8 @@ _STAMP: Final = re.compile(
     r"""\s*
     (?: (?P<year>\d{4})[-/.](?P<month>\d{1,2}|XX)[-/.](?P<day>\d{1,2}|XX) | (?P<short_month>\d{1,2})[-/](?P<short_day>\d{1,2}) )
     (?![\d.])
-    (?: (?:T|[\s,_@]+) (?P<hour>\d{1,2})
-        (?: :(?P<minute>\d{2}) (?: :(?P<second>\d{2}(?:\.\d+)?) )? \s*(?P<half>[ap]\.?m\b\.?)? | \s*(?P<bare_half>[ap]\.?m\b\.?) )
+    (?: (?:T|[\s,_@]{1,20}) (?P<hour>\d{1,2})
+        (?: :(?P<minute>\d{2}) (?: :(?P<second>\d{2}(?:\.\d{1,9})?) )? \s*(?P<half>[ap]\.?m\b\.?)? | \s*(?P<bare_half>[ap]\.?m\b\.?) )
         (?: \s* \(?(?P<zone>Z|UTC|GMT|[EP][SD]?T|CES?T|[+-]\d{2}:?\d{2})\b\)? )?
     )?
     (?= \s | $ | [:,;)\]–—-] )

@@ -10,7 +10,7 @@ import pytest
 
 from releases import chronicles
 from releases.chronicles import records, stamps, values
-from releases.chronicles.drafts import ID_MAX
+from releases.chronicles.drafts import ID_MAX, RAW_MAX, RUN_MAX
 
 CHRONICLE = """\
 # The long run
@@ -219,6 +219,18 @@ def test_no_heading_and_no_name_make_an_id_longer_than_it_may_be(name: str, leng
     assert len(set(refs)) == 3
     assert max(map(len, refs)) <= ID_MAX
     assert refs == [entry.ref for entry in chronicles.read(text, name=name).entries]
+
+
+@pytest.mark.parametrize("many", [1, 300])
+def test_a_heading_has_no_stamp_and_no_run_longer_than_they_may_be(many: int) -> None:
+    headings = (
+        f"2022-01-06 12.38.1.{'a' * many}: on",
+        f"2022-01-06{',' * many}12:30 PM ET [{'on call' * 11}] 12.38: on",
+        f"2022-01-06 12:30:01.{'5' * many} Z 12.38: on",
+    )
+    entries = chronicles.read("".join(f"# {each}\n\nSee.\n" for each in headings), name="x.md").entries
+    assert all(len(entry.raw_stamp) <= RAW_MAX and len(entry.run) <= RUN_MAX for entry in entries)
+    assert [entry.run for entry in entries] == (["12.38.1.a", "12.38", "12.38"] if many == 1 else ["", "", ""])
 
 
 def test_a_title_with_more_digits_than_a_step_has_names_none() -> None:
