@@ -1,7 +1,9 @@
-"""Texts that the database can keep. JSON and YAML can say two things that it cannot: a NUL, and half of a character."""
+"""What the database can keep. JSON and YAML can say three things that it cannot: a NUL, half of a character, and 1e999."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any, Final
 
 _NUL: Final = "\0"
@@ -10,16 +12,12 @@ _STANDS_FOR_ANY: Final = "\ufffd"
 
 def storable(said: object) -> bool:
     """Whether every text in what JSON said can be kept."""
-    rest = [said]
-    while rest:  # not by calls of itself: it may be nested as deeply as the parser goes
-        each = rest.pop()
-        if isinstance(each, str) and not _whole(each):
-            return False
-        if isinstance(each, dict):
-            rest += [*each, *each.values()]
-        elif isinstance(each, list):
-            rest += each
-    return True
+    return all(_whole(each) for each in _each(said) if isinstance(each, str))
+
+
+def finite(said: object) -> bool:
+    """Whether every number in it can: one that is larger than any float is read as infinity."""
+    return all(math.isfinite(each) for each in _each(said) if isinstance(each, float))
 
 
 def mended(text: str) -> str:
@@ -43,6 +41,19 @@ def all_mended(said: Any) -> Any:  # noqa: ANN401 whatever JSON can say
             elif isinstance(value, dict | list):
                 rest.append(value)
     return top[0]
+
+
+def _each(said: object) -> Iterator[object]:
+    """Every name and value in it."""
+    rest = [said]
+    while rest:  # not by calls of itself: it may be nested as deeply as the parser goes
+        each = rest.pop()
+        if isinstance(each, dict):
+            rest += [*each, *each.values()]
+        elif isinstance(each, list):
+            rest += each
+        else:
+            yield each
 
 
 def _whole(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +22,7 @@ DATA_CARD: Final = "DATACARD.md"
 """What the model was trained on, with the front matter of a Hugging Face dataset card."""
 CARD_MAX: Final = 1 << 20
 """Bytes; a longer card is shown as a file only."""
+_LARGE: Final = 2**63
 NODES_MAX: Final = 5_000
 """Values in a card's metadata, aliases counted each time they are used."""
 _TAGS: Final = {
@@ -166,7 +168,8 @@ def split(text: str) -> tuple[dict[str, Any], str]:
 
 
 def _plain(data: Any, left: list[int]) -> Any:  # noqa: ANN401 whatever YAML can say
-    """What JSON can carry: dates as text, keys as text. ValueError past `left` values: aliases can name billions."""
+    """What JSON can carry: keys, dates and numbers past all measure as text. ValueError past `left` values: aliases can
+    name billions."""
     left[0] -= 1
     if left[0] < 0:
         raise ValueError("too many values")
@@ -176,4 +179,6 @@ def _plain(data: Any, left: list[int]) -> Any:  # noqa: ANN401 whatever YAML can
         return [_plain(value, left) for value in data]
     if isinstance(data, str):
         return mended(data)
-    return data if data is None or isinstance(data, int | float | bool) else str(data)
+    if isinstance(data, int):
+        return data if abs(data) < _LARGE else f"{data:#x}"
+    return data if data is None or (isinstance(data, float) and math.isfinite(data)) else str(data)

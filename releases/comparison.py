@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -125,12 +126,17 @@ def _said(facts: Facts, *, measured: bool) -> dict[str, str]:
 
 
 def _scores(facts: Facts) -> dict[str, str]:
-    told = {f"{score.metric}, {score.dataset}".strip(", "): score.value for score in facts.scores}
-    for row in facts.revision.scores.standing():
+    """By what was measured how: the value, or the values of several runs."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for score in facts.scores:
+        found[f"{score.metric}, {score.dataset}".strip(", ")].append(score.value)
+    for row in facts.revision.scores.standing().order_by("ran_on", "pk"):
+        version = f"version {row.task_version}" if row.task_version else ""
         shots = f"{row.shots} shots" if row.shots is not None else ""
-        setting = (row.task, row.metric, row.variant, shots, row.prompt, f"{row.harness} {row.harness_version}".strip())
-        told[", ".join(part for part in setting if part)] = f"{row.value:.6g}"
-    return told
+        harness = f"{row.harness} {row.harness_version}".strip()
+        setting = (row.task, version, row.metric, row.variant, shots, row.prompt, harness)
+        found[", ".join(part for part in setting if part)].append(f"{row.value:.6g}")
+    return {name: "; ".join(values) for name, values in found.items()}
 
 
 def _changes(old: Mapping[str, object], new: Mapping[str, object]) -> Changes:

@@ -12,6 +12,8 @@ from typing import Final
 
 from releases.evaluation_metrics import Direction, Kind, Unit
 
+N_MAX: Final = 10**15
+"""Items that were measured."""
 NORMAL_95: Final = 1.96
 """Standard errors on each side of a value that hold 95 of 100 repetitions."""
 LENGTHS: Final = {
@@ -68,6 +70,7 @@ class Row:
         for name, most in LENGTHS.items():
             if len(getattr(self, name)) > most:
                 yield f"{name} has more than {most} characters. Shorten it."
+        yield from self._of_addresses()
         numbers = [number for number in (self.value, self.stderr, self.low, self.high) if number is not None]
         if not all(map(math.isfinite, numbers)):
             yield "The value is not a finite number. Leave the row out, or run it again."
@@ -75,10 +78,15 @@ class Row:
             yield "The standard error is negative. Correct it."
         elif self.low is not None and self.high is not None and self.low > self.high:
             yield "The interval ends before it begins. Correct low and high."
-        if self.n is not None and self.n < 1:
-            yield "n is less than one. Leave it out where it is not known."
+        if self.n is not None and not 1 <= self.n <= N_MAX:
+            yield f"n is less than one, or more than {N_MAX:,}. Leave it out where it is not known."
         if self.shots is not None and not 0 <= self.shots <= 10_000:
             yield "The number of shots cannot be right. Correct it."
+
+    def _of_addresses(self) -> Iterator[str]:
+        for name in ("raw_url", "source_url"):
+            if (address := getattr(self, name)) and not address.lower().startswith(("https://", "http://")):
+                yield f"{name} is no address that begins with https:// or http://. Correct it, or leave it out."
 
 
 _MISSING: Final = {

@@ -11,6 +11,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.feedgenerator import Atom1Feed
 
+from releases.xml_texts import sayable
+
 NEWEST: Final = 50
 """Items of one feed."""
 
@@ -30,12 +32,15 @@ class Item:
 def atom(request: HttpRequest, *, title: str, page: str, items: Iterable[Item]) -> HttpResponse:
     """The items as a feed of the page at this path, at the address that is asked for."""
     feed = Atom1Feed(
-        title=title, link=settings.BASE_URL + page, description="", feed_url=f"{settings.BASE_URL}{request.path}"
+        title=sayable(title),
+        link=settings.BASE_URL + page,
+        description="",
+        feed_url=f"{settings.BASE_URL}{request.path}",
     )
     for item in items:
         link = settings.BASE_URL + item.path
         feed.add_item(
-            title=item.title, link=link, description=item.text, unique_id=link, pubdate=item.at, updateddate=item.at,
-            categories=[item.category], author_name=item.author,
+            title=sayable(item.title), link=link, description=sayable(item.text), unique_id=link, pubdate=item.at,
+            updateddate=item.at, categories=[item.category], author_name=sayable(item.author),
         )  # fmt: skip
     return HttpResponse(feed.writeString("utf-8"), content_type="application/atom+xml; charset=utf-8")

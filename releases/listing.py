@@ -59,7 +59,8 @@ def find(*, query: str, show: str, sort: str, page: str, person: User | None, no
     """The page of the catalogue that matches; its object_list holds Entry."""
     families, models = _families(query, show, person, now), _models(query, show, person, now)
     keys = ("is_family", "id", "changed", "label", "bulk")
-    rows = families.values_list(*keys).union(models.values_list(*keys), all=True).order_by(*SORT[sort])
+    rows = families.values_list(*keys).union(models.values_list(*keys), all=True)
+    rows = rows.order_by(*SORT[sort], "is_family", "id")  # two labs may use one name: no row may change its place
     found = Paginator(rows, PAGE).get_page(page)
     found.object_list = _fill([(row[0], row[1]) for row in found.object_list])
     return found

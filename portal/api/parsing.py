@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any, Final
 
 from django.utils.translation import gettext as _
@@ -12,14 +12,14 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from portal.errors import Invalid
-from portal.storable import mended, storable
+from portal.storable import finite, mended, storable
 
 _framework: Final = JSONParser()
 
 
 class Json(BaseParser):
     """What the framework's parser reads, which would fall over a body that is nested past all measure, and over texts
-    that cannot be kept.
+    and numbers that cannot be kept.
 
     It is no JSONParser itself: of those the framework takes the body as Django does a form's, which may have 2.5 MB
     whatever the operation says (Operation.most).
@@ -30,16 +30,20 @@ class Json(BaseParser):
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """The body. Raises ParseError for whatever is not JSON, Invalid for texts that cannot be kept."""
+        """The body. Raises ParseError for whatever is not JSON, Invalid for what cannot be kept."""
         try:
             said: dict[str, Any] = _framework.parse(stream, media_type, parser_context)
         except RecursionError:
             raise exceptions.ParseError("This is nested too deeply.") from None
-        if storable(said):
-            return said
-        wrong = _("A text has a NUL in it, or half of a character. Send whole characters.")
+        _require(storable, said, _("A text has a NUL in it, or half of a character. Send whole characters."))
+        _require(finite, said, _("A number is larger than any that can be kept. Send a smaller one."))
+        return said
+
+
+def _require(kept: Callable[[object], bool], said: object, wrong: str) -> None:
+    if not kept(said):
         named = said if isinstance(said, dict) else {}
-        raise Invalid(wrong, fields={mended(name): [wrong] for name in named if not storable({name: named[name]})})
+        raise Invalid(wrong, fields={mended(name): [wrong] for name in named if not kept({name: named[name]})})
 
 
 class OnlyJson(negotiation.DefaultContentNegotiation):

@@ -13,6 +13,8 @@ TITLE_MAX: Final = 300
 TEXT_MAX: Final = 100_000
 RAW_MAX: Final = 200
 REF_MAX: Final = 400
+ID_MAX: Final = 300
+"""Characters of an id that a source gives, or that is made of its name and a heading."""
 RUN_MAX: Final = 120
 VALUES_MAX: Final = 20_000
 """Characters of `before` or `after` as JSON."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -11,15 +12,17 @@ from typing import Final
 from markdown_it import MarkdownIt
 
 from releases.chronicles import stamps
-from releases.chronicles.drafts import TEXT_MAX, TITLE_MAX, Draft, Parsed, Problem
+from releases.chronicles.drafts import ID_MAX, TEXT_MAX, TITLE_MAX, Draft, Parsed, Problem
 
+_COUNT: Final = 10
+"""Characters that the number of equal headings takes at the most."""
 SHORT: Final = 60
 """Characters of a first line that may stand for a title."""
 _markdown: Final = MarkdownIt("commonmark")
 _ON_CALL: Final = re.compile(r"\[([^\]]{1,80})\]\s*(?!\()")
 """Who was on call, between stamp and run in an index of runs."""
 _RUN: Final = re.compile(
-    r"(?:run\s+)?(\d{1,3}\.\d{1,3}(?:\.\d{1,3})?(?:[._][A-Za-z]\w*)?)(?=[\s:,;)–—-]|$)", re.IGNORECASE
+    r"(?:run\s+)?(\d{1,3}\.\d{1,3}(?:\.\d{1,3})?(?:[._][A-Za-z]\w{0,100})?)(?=[\s:,;)–—-]|$)", re.IGNORECASE
 )
 """`12.45.2`, `12.47.name_rerun2`: lineage, number, retry, whose own rerun."""
 _STEP: Final = re.compile(r"\b(?:steps?|iterations?|iter|it\.)\s+~?(\d{1,3}(?:[,']\d{3})+|\d+)\b(k\b)?", re.IGNORECASE)
@@ -120,11 +123,17 @@ def _headings(text: str, *, year: int | None, zone: str) -> Iterator[_Heading]:
 
 
 def _ref(name: str, title: str, count: int) -> str:
-    return f"{name}#{title[:300]}" + (f"#{count}" if count > 1 else "")
+    """The source's name and the heading, or the heading's digest where both are longer than an id may be."""
+    named = f"{name}#{title}"
+    if len(named) > ID_MAX - _COUNT:
+        named = f"{name[:100]}#{hashlib.sha256(title.encode()).hexdigest()[:24]}"
+    return named + (f"#{count}" if count > 1 else "")
 
 
-def _number(found: re.Match[str]) -> int:
-    return int(re.sub(r"\D", "", found[1])) * (1000 if found[2] else 1)
+def _number(found: re.Match[str]) -> int | None:
+    """The step; None for more digits than any has."""
+    digits = re.sub(r"\D", "", found[1])
+    return int(digits) * (1000 if found[2] else 1) if len(digits) < 16 else None
 
 
 def _problems(entries: list[Draft]) -> list[Problem]:

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from portal.storable import all_mended
-from releases.chronicles import stamps
+from releases.chronicles import stamps, values
 from releases.chronicles.drafts import (
+    ID_MAX,
     KINDS,
     RAW_MAX,
     REF_MAX,
@@ -29,12 +29,13 @@ from releases.chronicles.drafts import (
 )
 
 _TEXTS: Final = {
-    "id": REF_MAX - 100, "ts_raw": RAW_MAX, "ts_utc": 40, "tz": 10, "run": RUN_MAX - 10, "type": 80, "severity": 20,
+    "id": ID_MAX, "ts_raw": RAW_MAX, "ts_utc": 40, "tz": 10, "run": RUN_MAX - 10, "type": 80, "severity": 20,
     "title": TITLE_MAX, "text": TEXT_MAX, "supersedes": REF_MAX, "annotates": REF_MAX, "source": 2_000,
     "confidence": 20,
 }  # fmt: skip
 """Keys whose values are texts, and how long they may be."""
-_NUMBERS: Final = ("step", "segment")
+_NUMBERS: Final = {"step": 2**63, "segment": 10**9}
+"""Keys whose values are whole numbers, and what they are below: a bigint; what a run's name has room for."""
 _TABLES: Final = ("before", "after")
 _KEYS: Final = frozenset({*_TEXTS, *_NUMBERS, *_TABLES})
 _RUN_KEYS: Final = frozenset({"name", "kind", "parent", "parent_step"})
@@ -152,7 +153,7 @@ def _is_object(line: str) -> bool:
 def _loads(text: str, line: int, reading: _Reading) -> Any:  # noqa: ANN401 whatever JSON can say
     """The value, or _NOTHING with a problem that names the line; `line` is that of the text's start."""
     try:
-        return all_mended(json.loads(text))
+        return values.loads(text)
     except (ValueError, RecursionError) as fault:
         at = line + getattr(fault, "lineno", 1) - 1
         reading.problems.append(Problem(at, f"This is not JSON: {getattr(fault, 'msg', 'it is too deep')}."))
@@ -166,11 +167,11 @@ def _take_run(reading: _Reading, row: Any) -> None:  # noqa: ANN401
     if unknown := sorted(row.keys() - _RUN_KEYS):
         raise _Wrong(f"A run has no key {unknown[0]}. Choose among name, kind, parent, parent_step.")
     kind, parent, step = row.get("kind", "start"), row.get("parent") or "", row.get("parent_step")
-    if kind not in _RUN_KINDS:
+    if not isinstance(kind, str) or kind not in _RUN_KINDS:
         raise _Wrong(f"Run {name}: the kind is start, fork, rollback or resume.")
-    if parent and (parent not in reading.runs or kind == "start"):
+    if parent and (not isinstance(parent, str) or parent not in reading.runs or kind == "start"):
         raise _Wrong(f"Run {name}: a parent is a run that stands before it, and a start has none.")
-    if step is not None and (not parent or not isinstance(step, int) or isinstance(step, bool) or step < 0):
+    if step is not None and not (parent and _whole(step)):
         raise _Wrong(f"Run {name}: parent_step is a whole number from 0, beside a parent.")
     if len(name) > RUN_MAX:
         raise _Wrong(f"A run's name has at most {RUN_MAX} characters.")
@@ -209,16 +210,15 @@ def _check(row: dict[str, Any]) -> None:
             raise _Wrong(f"{key} must be a text.")
         if len(value) > most:
             raise _Wrong(f"{key} has more than {most:,} characters.")
-    for key in _NUMBERS:
-        value = row.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63):
-            raise _Wrong(f"{key} must be a whole number from 0.")
+    for key, below in _NUMBERS.items():
+        if row.get(key) is not None and not _whole(row[key], below):
+            raise _Wrong(f"{key} must be a whole number from 0, below {below:,}.")
     for key in _TABLES:
-        value = row.get(key) or {}
-        if not isinstance(value, dict) or len(json.dumps(value)) > VALUES_MAX:
-            raise _Wrong(f"{key} must be an object of values by name, with at most {VALUES_MAX:,} characters.")
-        if "\\u0000" in json.dumps(value):
-            raise _Wrong(f"{key} holds a null character.")
+        if not values.fit(row.get(key) or {}):
+            raise _Wrong(
+                f"{key} must be an object of values by name, with at most {VALUES_MAX:,} characters, and {values.DEEPEST} "
+                "objects and lists in one another."
+            )
 
 
 def _stamp(row: dict[str, Any], zone: str) -> stamps.Stamp:
@@ -250,7 +250,7 @@ def _run(reading: _Reading, row: dict[str, Any]) -> str:
         word = row.get("type")
         kind = ("rollback" if word == "rollback" else "resume") if parent else "start"
         step = (row.get("after") or {}).get("step") if parent else None
-        reading.runs[name] = RunDraft(name, kind, parent, step if isinstance(step, int) and step >= 0 else None)
+        reading.runs[name] = RunDraft(name, kind, parent, step if _whole(step) else None)
     reading.segment[base] = number
     return name
 
@@ -265,6 +265,10 @@ def _ref(reading: _Reading, row: dict[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:24]
     reading.seen[digest] += 1
     return f"{reading.name[:200]}#{digest}" + (f"#{reading.seen[digest]}" if reading.seen[digest] > 1 else "")
+
+
+def _whole(value: object, below: int = 2**63) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < below
 
 
 def _plain(value: str | None) -> str:

@@ -20,8 +20,8 @@ _STAMP: Final = re.compile(
     r"""\s*
     (?: (?P<year>\d{4})[-/.](?P<month>\d{1,2}|XX)[-/.](?P<day>\d{1,2}|XX) | (?P<short_month>\d{1,2})[-/](?P<short_day>\d{1,2}) )
     (?![\d.])
-    (?: (?:T|[\s,_@]+) (?P<hour>\d{1,2})
-        (?: :(?P<minute>\d{2}) (?: :(?P<second>\d{2}(?:\.\d+)?) )? \s*(?P<half>[ap]\.?m\b\.?)? | \s*(?P<bare_half>[ap]\.?m\b\.?) )
+    (?: (?:T|[\s,_@]{1,20}) (?P<hour>\d{1,2})
+        (?: :(?P<minute>\d{2}) (?: :(?P<second>\d{2}(?:\.\d{1,9})?) )? \s*(?P<half>[ap]\.?m\b\.?)? | \s*(?P<bare_half>[ap]\.?m\b\.?) )
         (?: \s* \(?(?P<zone>Z|UTC|GMT|[EP][SD]?T|CES?T|[+-]\d{2}:?\d{2})\b\)? )?
     )?
     (?= \s | $ | [:,;)\]–—-] )
@@ -66,7 +66,8 @@ def read(raw: str, *, zone: str = "") -> Stamp:
         return stamp if not rest and stamp.raw else Stamp(raw)
     if len(raw) <= len("2022-01-01"):
         return Stamp(raw, moment.replace(tzinfo=UTC), "day")
-    return _placed(raw, moment, zone, exact=raw.count(":") > 1 + ("+" in raw[10:] or "-" in raw[10:]))
+    clock = re.split("[+-]", raw[10:])[0]
+    return _placed(raw, moment, zone, exact=clock.count(":") > 1)
 
 
 def _read(found: re.Match[str], raw: str, year: int | None, zone: str) -> Stamp:
@@ -98,12 +99,13 @@ def _hour(part: dict[str, str]) -> int:
 
 def _placed(raw: str, moment: datetime, zone: str, *, exact: bool) -> Stamp:
     """In UTC. Where nobody says the zone, UTC is assumed, and the stamp says that it is inferred."""
-    if moment.tzinfo is not None:
-        return Stamp(raw, moment.astimezone(UTC), "exact" if exact else "minute")
-    place = _zone(zone)
+    place = moment.tzinfo or _zone(zone)
     if place is None:
         return Stamp(raw, moment.replace(tzinfo=UTC), "inferred")
-    return Stamp(raw, moment.replace(tzinfo=place).astimezone(UTC), "exact" if exact else "minute")
+    try:
+        return Stamp(raw, moment.replace(tzinfo=place).astimezone(UTC), "exact" if exact else "minute")
+    except OverflowError:  # UTC has no such year
+        return Stamp(raw)
 
 
 def _zone(name: str) -> tzinfo | None:

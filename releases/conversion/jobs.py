@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ GROWTH: Final = 4
 ROOM: Final = 64 << 20
 _PIECE: Final = 1 << 20
 _TELL_S: Final = 1.0
+_FOLDER: Final = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})_[0-9.]+")
+"""The folder of a conversion's run: its id, and when it began."""
 
 
 def carry_out(pk: UUID) -> None:
@@ -120,7 +123,8 @@ def _scratch(conversion: Conversion) -> Iterator[Path]:
 def _sweep() -> None:
     """Remove what killed workers left: folders of conversions that do not run."""
     for folder in Path(settings.CONVERSION_PATH).glob("*_*"):
-        if not Conversion.objects.filter(pk=folder.name.partition("_")[0], stage=Stage.RUNNING).exists():
+        ours = _FOLDER.fullmatch(folder.name)  # anything else is another's, and stays
+        if ours and not Conversion.objects.filter(pk=ours[1], stage=Stage.RUNNING).exists():
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -76,20 +76,22 @@ def read(config: Mapping[str, Any], source: Source | None = None) -> Architectur
     experts = _whole(said, "num_local_experts", "num_experts", "n_routed_experts", default=0)
     feed_forward = _feed_forward(said, width)
     window, windowed = _window(said, layers)
-    context = _whole(said, "max_position_embeddings", "n_positions", "seq_length", default=2048)
-    dense = _whole(said, "first_k_dense_replace", default=0) if experts else 0
+    context = _whole(said, "max_position_embeddings", "n_positions", "seq_length", default=2048, least=1)
+    dense = _whole(said, "first_k_dense_replace", default=0, most=layers) if experts else 0
     return Architecture(
         layers=layers,
         width=width,
         heads=heads,
         kv_heads=_kv_heads(said, heads),
-        head_width=_whole(said, "head_dim", default=max(1, width // heads)),
+        head_width=_whole(said, "head_dim", default=max(1, width // heads), least=1),
         feed_forward=_whole(said, "moe_intermediate_size", default=feed_forward) if experts else feed_forward,
         vocabulary=_whole(said, "vocab_size"),
         context=context,
         matrices=2 if kind in _LAYERED else 3,
         experts=experts,
-        experts_used=_whole(said, "num_experts_per_tok", "num_experts_per_token", default=1) if experts else 0,
+        experts_used=_whole(said, "num_experts_per_tok", "num_experts_per_token", default=1, most=experts)
+        if experts
+        else 0,
         dense_layers=dense,
         dense_feed_forward=feed_forward if dense else 0,
         shared_feed_forward=_shared(said) if experts else 0,
@@ -108,12 +110,15 @@ def read(config: Mapping[str, Any], source: Source | None = None) -> Architectur
     )
 
 
-def _whole(said: Mapping[str, Any], *names: str, default: int | None = None) -> int:
+def _whole(
+    said: Mapping[str, Any], *names: str, default: int | None = None, least: int = 0, most: int = LARGEST
+) -> int:
+    """The first of the names that is said. Raises Invalid where it is no number from `least` to `most`, or none is said."""
     for name in names:
         value = said.get(name)
         if value is None or (name == "group_size" and value == -1):
             continue
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             raise Invalid(_("config.json gives no usable number for %(name)s.") % {"name": name})
         if value or default is not None:
             return value
@@ -129,7 +134,7 @@ def _feed_forward(said: Mapping[str, Any], width: int) -> int:
 def _kv_heads(said: Mapping[str, Any], heads: int) -> int:
     if said.get("multi_query") and not said.get("new_decoder_architecture"):
         return 1
-    return _whole(said, "num_key_value_heads", "num_kv_heads", default=heads)
+    return _whole(said, "num_key_value_heads", "num_kv_heads", default=heads, least=1)
 
 
 def _shared(said: Mapping[str, Any]) -> int:
@@ -144,7 +149,7 @@ def _window(said: Mapping[str, Any], layers: int) -> tuple[int, int]:
         return 0, 0
     kinds = said.get("layer_types")
     if isinstance(kinds, list):
-        count = sum(kind == "sliding_attention" for kind in kinds)
+        count = min(layers, sum(kind == "sliding_attention" for kind in kinds))
         return (window, count) if count else (0, 0)
     every = _whole(said, "sliding_window_pattern", default=0)
     return window, layers - layers // every if every else layers

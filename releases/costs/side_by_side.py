@@ -59,7 +59,7 @@ class Row:
 
 def families() -> QuerySet[Family]:
     """Those with something to show, the largest first."""
-    return Family.objects.listed().select_related("lab").order_by("-largest", "slug")
+    return Family.objects.listed().select_related("lab").order_by("-largest", "slug", "pk")
 
 
 def rows(page: list[Family]) -> list[Row]:

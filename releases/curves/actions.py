@@ -7,13 +7,16 @@ from collections.abc import Callable
 from typing import IO
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal.audit import trail
 from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people.models import User
-from releases.actions.rights import require_staff
+from releases.actions.rights import require_open, require_staff
+from releases.chronicles.drafts import RUN_MAX
+from releases.chronicles.records import run_name
 from releases.curve_models import Curve, Recording
 from releases.curves import formats
 from releases.curves.recorder import Recorder
@@ -41,8 +44,10 @@ def import_curves(
     Where the file numbers its segments, those from the second on belong to `run.1`, `run.2` …, as in the logbook.
     `file` is read once where its `sha256` is known, else it must be one that can be read twice. `kind` names its format (releases.curves.formats), told by its name
     otherwise. With `replace`, curves of these runs and names make room; a frozen logbook keeps what it has, and only
-    takes more. Raises Invalid where the file cannot be read, Conflict where a curve is there already.
+    takes more. Raises Invalid where the file cannot be read, Conflict where a curve is there already, Unavailable while
+    publishing is paused.
     """
+    require_open()
     lab = (logbook.model or logbook.family).lab  # type: ignore[union-attr]  # logbook_of_something
     require_staff(by, lab)
     locked = Logbook.objects.select_for_update(of=("self",)).get(pk=logbook.pk)
@@ -73,8 +78,9 @@ def take_back_curves(*, logbook: Logbook, sha256: str, by: User | None) -> Recor
     """Undo the import of a file: its curves and points are gone, and the runs that it alone told of. What it was.
 
     Raises Conflict where the logbook is frozen: then what is wrong with them is told in an erratum; NotFound where the
-    logbook has no such file.
+    logbook has no such file; Unavailable while publishing is paused.
     """
+    require_open()
     locked = Logbook.objects.with_subjects().select_for_update(of=("self",)).get(pk=logbook.pk)
     require_staff(by, locked.lab)
     if next_state(locked.state, Verb.TAKE_BACK) is None:
@@ -86,6 +92,7 @@ def take_back_curves(*, logbook: Logbook, sha256: str, by: User | None) -> Recor
     runs, points = set(curves.values_list("run", flat=True)), sum(curves.values_list("points", flat=True))
     recording.delete()
     drop_untold_runs(locked, runs)
+    Logbook.objects.filter(pk=locked.pk).update(changed_at=timezone.now())  # copies that are kept elsewhere are old
     trail.record(
         Event.CURVES_TAKEN_BACK, by=by, target=locked, lab=locked.lab, source=recording.source, sha256=sha256,
         points=points,
@@ -105,14 +112,14 @@ def _runs(logbook: Logbook, name: str) -> Callable[[int | None], Run]:
     """Finds the run of a part, and makes it where the logbook does not tell of it."""
 
     def find(part: int | None) -> Run:
-        begun = Run.objects.filter(logbook=logbook, name=name).first()
-        if begun is None:
-            begun = Run.objects.create(logbook=logbook, name=name[:120])
+        if len(run_name(name, part or 0)) > RUN_MAX:
+            raise Invalid(f"A run's name has at most {RUN_MAX} characters, with the number of its segment. Shorten it.")
+        begun, _ = Run.objects.get_or_create(logbook=logbook, name=name)
         if not part:
             return begun
-        before = Run.objects.filter(logbook=logbook, name=f"{name}.{part - 1}").first() or begun
+        before = Run.objects.filter(logbook=logbook, name=run_name(name, part - 1)).first() or begun
         made, _ = Run.objects.get_or_create(
-            logbook=logbook, name=f"{name}.{part}", defaults={"kind": RunKind.RESUME, "parent": before}
+            logbook=logbook, name=run_name(name, part), defaults={"kind": RunKind.RESUME, "parent": before}
         )
         return made
 

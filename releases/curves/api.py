@@ -69,7 +69,7 @@ class CurvesOf(Scoped):
 
     @Operation(
         name="importCurves", tag=TAG, scopes=(MANAGE,), asks=CurvesFile, takes_file=True, gives=RecordingShape, status=201,
-        problems=(404,), most=CURVES_MAX,
+        problems=(404, 503), most=CURVES_MAX,
     )  # fmt: skip
     def post(self, request: Request, logbook: int, asked: dict[str, Any], sent: Sent) -> Recording:
         """Read a file of numbers, the body as it is, as curves of a run. The same file again changes nothing."""
@@ -86,7 +86,7 @@ class CurvesTakenBackOf(Scoped):
 
     @Operation(
         name="takeBackCurves", tag=TAG, scopes=(MANAGE,), takes=CurvesTakenBack, gives=CurvesTakenBackShape,
-        problems=(404,), example={"sha256": "0" * 64},
+        problems=(404, 503), example={"sha256": "0" * 64},
     )  # fmt: skip
     def post(self, request: Request, logbook: int, said: dict[str, Any]) -> Recording:
         """Undo the import of a file of numbers while the logbook is open; its points are gone."""

@@ -13,6 +13,7 @@ from releases.curves.marks import Mark
 from releases.curves.picture import Picture
 from releases.curves.reading import Asked
 from releases.logbook_models import Logbook
+from releases.xml_texts import sayable
 
 
 def figure(drawn: Picture, here: list[Mark], pick: int) -> dict[str, Any]:
@@ -51,7 +52,8 @@ def as_csv(drawn: Picture, _logbook: Logbook, _asked: Asked) -> HttpResponseBase
 def as_svg(drawn: Picture, logbook: Logbook, asked: Asked) -> HttpResponseBase:
     """The figure alone, as the page draws it."""
     context = figure(drawn, placed.on(drawn, logbook).here, asked.pick) | {"logbook": logbook}
-    response = HttpResponse(render_to_string("releases/curves/figure.svg", context), content_type="image/svg+xml")
+    drawing = sayable(render_to_string("releases/curves/figure.svg", context))
+    response = HttpResponse(drawing, content_type="image/svg+xml")
     response["Content-Disposition"] = 'attachment; filename="curves.svg"'
     return response
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import itemgetter
 from typing import Final
 
 from releases.curve_models import CurveSegment
@@ -112,8 +114,9 @@ def derive(parts: Sequence[Part], entries: Sequence[Entry], tracks: Sequence[Tra
     parts = [part for part in parts if part.segment.first_step is not None]
     if not parts:
         return None
+    told = _Told(entries)
     restarts = [
-        _restart(before, part, entries, tracks)
+        _restart(before, part, told, tracks)
         for before, part in pairwise(parts)
         if not (part.opens_run and part.run.kind in {RunKind.START, RunKind.FORK})
     ]
@@ -129,8 +132,21 @@ def derive(parts: Sequence[Part], entries: Sequence[Entry], tracks: Sequence[Tra
     )
 
 
-def _restart(before: Part, part: Part, entries: Sequence[Entry], tracks: Sequence[Track]) -> Restart:
-    entry = _cause(before, part, entries)
+class _Told:
+    """The entries of a logbook in their order, by the run that they name."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.first: dict[int | None, int] = {}
+        """Where the first entry of each run stands."""
+        self.causes: dict[int | None, list[tuple[int, Entry]]] = defaultdict(list)
+        for number, entry in enumerate(entries):
+            self.first.setdefault(entry.run_id, number)
+            if entry.kind in _CAUSES and entry.step is not None:
+                self.causes[entry.run_id].append((number, entry))
+
+
+def _restart(before: Part, part: Part, told: _Told, tracks: Sequence[Track]) -> Restart:
+    entry = _cause(before, part, told)
     left, went_on = before.segment.last_at, part.segment.first_at
     stood = _when(before, part.begun, tracks)
     return Restart(
@@ -154,21 +170,19 @@ def _when(part: Part, step: float, tracks: Sequence[Track]) -> float | None:
     return known[-1] if known else part.segment.last_at
 
 
-def _cause(before: Part, part: Part, entries: Sequence[Entry]) -> Entry | None:
+def _cause(before: Part, part: Part, told: _Told) -> Entry | None:
     """What happened last between the step that was gone back to and the step that had been reached.
 
     Looked for among entries of the two runs that stand before the new one's second; where none has such a step, the
     log tells no cause.
     """
-    own = next((number for number, entry in enumerate(entries) if entry.run_id == part.run.pk), None)
+    own = told.first.get(part.run.pk)
     if not part.opens_run or own is None:
         return None
-    reached = before.segment.last_step or 0.0
-    for entry in reversed(entries[: own + 1]):
-        near = entry.step is not None and part.begun <= entry.step <= reached + before.stride
-        if near and entry.kind in _CAUSES and entry.run_id in {part.run.pk, before.run.pk, None}:
-            return entry
-    return None
+    reached = (before.segment.last_step or 0.0) + before.stride
+    beside = (each for run in {part.run.pk, before.run.pk, None} for each in told.causes.get(run, []))
+    near = [(number, entry) for number, entry in beside if number <= own and part.begun <= (entry.step or 0) <= reached]
+    return max(near, key=itemgetter(0))[1] if near else None
 
 
 def _running(parts: Sequence[Part]) -> float | None:

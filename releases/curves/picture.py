@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -94,13 +95,13 @@ class Picture:
 
 
 def draw(logbook: Logbook, wish: Wish) -> Picture | None:
-    """The picture as wished, or None where the logbook has no curves. Nine queries at most, whatever it holds."""
+    """The picture as wished, or None where the logbook has no curves with a place. Nine queries at most, whatever it holds."""
     runs = list(logbook.runs.select_related("parent"))
     curves = list(Curve.objects.filter(run__in=runs).order_by("run", "pk"))
     segments = list(CurveSegment.objects.filter(curve__in=curves).order_by("curve", "number"))
-    if not segments:
-        return None
     axes = [axis for axis in AXES if any(windows.ends(each, axis)[0] is not None for each in segments)]
+    if not axes:
+        return None
     axis = wish.axis if wish.axis in axes else axes[0]
     series = sorted({curve.name for curve in curves}, key=names.order)
     chosen = _chosen(series, wish.series)
@@ -143,11 +144,14 @@ def _parts(runs: Sequence[Run], curves: Sequence[Curve], segments: Sequence[Curv
         known = fullest.get(curve.run_id)
         if known is None or (curve.pk in stepped, curve.points) > (known.pk in stepped, known.points):
             fullest[curve.run_id] = curve
-    found = []
-    for run in runs:
-        own = [each for each in segments if run.pk in fullest and each.curve_id == fullest[run.pk].pk]
-        found += [Part(run, each, opens_run=not number) for number, each in enumerate(own)]
-    return found
+    own: dict[int, list[CurveSegment]] = defaultdict(list)
+    for each in segments:
+        own[each.curve_id].append(each)
+    return [
+        Part(run, each, opens_run=not number)
+        for run in runs if run.pk in fullest
+        for number, each in enumerate(own[fullest[run.pk].pk])
+    ]  # fmt: skip
 
 
 def _tracks(parts: Sequence[Part]) -> list[Track]:
@@ -193,18 +197,16 @@ def discarded_after(
 
 
 def _of_runs(runs: Sequence[Run], begins: Mapping[int, float]) -> dict[int, float]:
-    by_pk = {run.pk: run for run in runs}
+    """By run, the least step that it, or a run after it, was gone back to. A run stands behind the one it came from."""
     limits: dict[int, float] = {}
-    for run in runs:
-        if run.kind not in {RunKind.RESUME, RunKind.ROLLBACK}:
-            continue
-        known = run.parent_step is not None
-        limit = float(run.parent_step or 0) if known else math.nextafter(begins.get(run.pk, math.inf), -math.inf)
-        above, seen = run.parent_id, {run.pk}
-        while above in by_pk and above not in seen:
-            limits[above] = min(limits.get(above, math.inf), limit)
-            seen.add(above)
-            above = by_pk[above].parent_id
+    for run in sorted(runs, key=lambda run: -run.pk):
+        limit = limits.get(run.pk, math.inf)
+        if run.kind in {RunKind.RESUME, RunKind.ROLLBACK}:
+            known = run.parent_step is not None
+            own = float(run.parent_step or 0) if known else math.nextafter(begins.get(run.pk, math.inf), -math.inf)
+            limit = min(limit, own)
+        if run.parent_id is not None and limit < math.inf:
+            limits[run.parent_id] = min(limits.get(run.parent_id, math.inf), limit)
     return limits
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,6 +20,8 @@ MOST_CURVES: Final = 64
 """Series of one run."""
 MOST_SEGMENTS: Final = 500
 """Of one curve. A file in no order has one for every row."""
+MOST_RUNS: Final = 500
+"""Of one file, whose segments become runs."""
 _BATCH: Final = 32
 """Blocks that are written with one statement, about 3 MB."""
 
@@ -55,6 +58,10 @@ class Recorder:
     make_room: MakeRoom
     _series: dict[tuple[int | None, str], _Series] = field(default_factory=dict)
     _blocks: list[CurveBlock] = field(default_factory=list)
+    _names: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Of the series of each run."""
+    _placed: set[bool] = field(default_factory=set)
+    """Whether segments stand anywhere on an axis."""
 
     def take(self, rows: Iterable[Row]) -> None:
         """Keep the rows. Raises Invalid where there are too many series, or the rows are in no order."""
@@ -75,9 +82,11 @@ class Recorder:
         self.recording.rows += count
 
     def close(self) -> None:
-        """Write what is left. Raises Invalid where the file held no number."""
+        """Write what is left. Raises Invalid where the file held no number, or none that has a place."""
         if not self._series:
             raise Invalid("This file holds no numbers that could be drawn.")
+        if self._placed == {False}:
+            raise Invalid("No row of this file says its step, its tokens or its time, so nothing can be drawn.")
         for series in self._series.values():
             self._finish(series)
             series.curve.save(update_fields=["points", "left_out"])
@@ -86,12 +95,18 @@ class Recorder:
 
     def _begun(self, part: int | None, source: str) -> _Series:
         run, name = self.find_run(part), names.known(source)
-        if sum(1 for known in self._series.values() if known.curve.run_id == run.pk) >= MOST_CURVES:
+        taken = self._names[run.pk]
+        if len(self._names) > MOST_RUNS:
+            raise Invalid(
+                f"The segments of this file would be more than {MOST_RUNS} runs. Leave out what numbers them."
+            )
+        if len(taken) >= MOST_CURVES:
             raise Invalid(f"Run {run.name} has more than {MOST_CURVES} series. Leave out those that nobody reads.")
-        if any(known.curve.run_id == run.pk and known.curve.name == name for known in self._series.values()):
+        if name in taken:
             raise Invalid(
                 f"Run {run.name} has two series that are both {name} here, one of them {source:.80}. Rename one."
             )
+        taken.add(name)
         self.make_room(run, name)
         curve = Curve.objects.create(run=run, recording=self.recording, name=name, source_name=names.written(source))
         self._series[part, source] = begun = _Series(curve)
@@ -99,6 +114,7 @@ class Recorder:
 
     def _next(self, series: _Series, key: tuple[int, bool, bool, bool]) -> _Open:
         self._finish(series)
+        self._placed.add(any(key[1:]))
         if series.count >= MOST_SEGMENTS:
             raise Invalid(
                 f"{series.curve.source_name:.80} goes back more than {MOST_SEGMENTS} times. "

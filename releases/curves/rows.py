@@ -19,6 +19,8 @@ _MOMENTS: Final = ("ts_utc", "ts", "timestamp", "_timestamp", "wall_time", "time
 _BESIDE: Final = {"segment", "epoch", "_runtime"}
 """Columns that are neither an axis nor a series."""
 _MOST_PARTS: Final = 100_000
+_FIRST: Final = datetime(1, 1, 2, tzinfo=UTC).timestamp()
+_LAST: Final = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 _MILLISECONDS: Final = 1e11
 """Seconds since 1970 never have as many digits until the year 5138; a larger number counts milliseconds."""
 
@@ -97,15 +99,23 @@ def moment_of(row: Mapping[str, Any], number: int) -> float:
 
 def seconds(value: object, number: int) -> float:
     """Seconds since 1970 of what a source writes as a moment. Raises Invalid with the row's number."""
+    found = NONE
     try:
         if isinstance(value, str):
             moment = datetime.fromisoformat(value)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        if isinstance(value, int | float) and 0 <= value < math.inf:
-            return value / 1000 if value > _MILLISECONDS else float(value)
+            found = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        elif isinstance(value, int | float) and value >= 0:
+            found = value / 1000 if value > _MILLISECONDS else float(value)
     except (ValueError, OverflowError):
         pass
+    if is_moment(found):
+        return found
     raise Invalid(f"Row {number}: {value!r:.40} is not a moment. Write ISO 8601, or seconds since 1970.")
+
+
+def is_moment(found: float) -> bool:
+    """Whether so many seconds since 1970 fall in a year that has a number of four digits."""
+    return _FIRST <= found < _LAST
 
 
 def _part_of(row: Mapping[str, Any], number: int) -> int | None:

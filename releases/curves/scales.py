@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,9 @@ _ROUND: Final = (1.0, 2.0, 5.0)
 _LOG_ROUND: Final = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 _SPANS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 """Seconds between marks of a clock."""
+_MOST: Final = sys.float_info.max
+_LEAST: Final = 1e-300
+"""Stretches that are shorter have no round numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +30,9 @@ class Scale:
 
     def place(self, value: float) -> float:
         """Where a number lies, in pixels."""
-        low, high, at = self.low, self.high, value
+        low, high, at = self.low / 2, self.high / 2, value / 2  # halves: the whole may be longer than any float
         if self.logarithmic:
-            low, high, at = math.log(low), math.log(high), math.log(max(value, self.low))
+            low, high, at = math.log(self.low), math.log(self.high), math.log(max(value, self.low))
         return self.start + (at - low) / ((high - low) or 1.0) * (self.end - self.start)
 
     def ticks(self, about: int) -> list[float]:
@@ -44,10 +48,10 @@ class Scale:
 def fitted(low: float, high: float, start: float, end: float, *, logarithmic: bool) -> Scale:
     """A scale that has a little room beyond both bounds; linear where a logarithm has none."""
     if logarithmic and low > 0:
-        room = (high / low) ** 0.04 if high > low else 1.1
-        return Scale(low / room, high * room, start, end, logarithmic=True)
-    room = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
-    return Scale(low - room if low < 0 or low > room else 0.0, high + room, start, end)
+        room = math.exp((math.log(high) - math.log(low)) * 0.04) if high > low else 1.1
+        return Scale(max(low / room, math.ulp(0.0)), min(high * room, _MOST), start, end, logarithmic=True)
+    room = (high / 2 - low / 2) * 0.12 or abs(high) * 0.1 or 1.0
+    return Scale(max(low - room, -_MOST) if low < 0 or low > room else 0.0, min(high + room, _MOST), start, end)
 
 
 def clock(low: float, high: float, about: int) -> list[tuple[float, str]]:
@@ -74,11 +78,13 @@ def short(value: float) -> str:
 
 
 def _rounds(low: float, high: float, about: int) -> Iterator[float]:
-    span = (high - low) / max(1, about)
-    if span <= 0 or not math.isfinite(span):
+    span = high / max(1, about) - low / max(1, about)
+    if not _LEAST < span < math.inf:
         return
     size = 10.0 ** math.floor(math.log10(span))
     step = next((size * factor for factor in (*_ROUND, 10.0) if size * factor >= span), size * 10)
+    if step == math.inf:
+        return
     for at in range(math.ceil(low / step), math.floor(high / step) + 1):
         yield float(f"{at * step:.12g}")
 
@@ -87,5 +93,5 @@ def _of_logs(low: float, high: float) -> Iterator[float]:
     wide = high / low > 100
     for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1):
         for factor in _ROUND[:1] if wide else _LOG_ROUND:
-            if low <= (value := float(f"{factor * 10.0**power:.12g}")) <= high:
+            if low <= (value := float(f"{factor}e{power}")) <= high:
                 yield value

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from portal.access.exports import harmless
 from portal.errors import Invalid
 from releases.curves import windows
 from releases.curves.picture import Panel, Picture
@@ -65,7 +66,7 @@ def _lines(picture: Picture, spans: dict[int, tuple[int, int]]) -> Iterator[str]
             continue
         curve = picture.curves[segment.curve_id]
         limit = picture.limits.get((curve.pk, segment.number), math.inf)
-        first = (runs[curve.run_id], segment.number, curve.name, units[curve.name])
+        first = (str(harmless(runs[curve.run_id])), segment.number, str(harmless(curve.name)), units[curve.name])
         for points in windows.every(segment, *spans[segment.pk]):
             yield _text([(*first, *row) for row in _rows(points, limit)])
 

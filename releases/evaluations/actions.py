@@ -45,11 +45,14 @@ def import_scores(
 
     `raw_path` is the file of the revision that they were read from. `weights` is the weight id or the SHA-256 of a
     weights file that the evaluation names; Invalid where this revision has neither. Invalid too, with each place, where
-    a score is kept already with another value: that one is withdrawn first, so that nothing changes unseen.
+    a score is kept already with another value: that one is withdrawn first, so that nothing changes unseen. NotFound
+    where the draft was deleted meanwhile.
     """
     require_open()
     model = Model.objects.select_for_update(of=("self",)).select_related("lab").get(pk=revision.model_id)
     require_staff(by, model.lab)
+    if not model.revisions.filter(pk=revision.pk).exists():
+        raise NotFound(_("There is no revision of this name. See the list of revisions."))
     own = weight_id(revision)
     _require_weights(revision, own, weights)
     subject = f"revision:{revision.pk}"

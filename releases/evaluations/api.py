@@ -17,7 +17,7 @@ from portal.people.models import User
 from releases.api_names import model_kept, revision_of
 from releases.evaluation_metrics import Direction, Kind, Unit
 from releases.evaluation_models import Score, ScoreQuerySet
-from releases.evaluation_rows import LENGTHS
+from releases.evaluation_rows import LENGTHS, N_MAX
 from releases.evaluation_verdicts import State, Verb, Verdict
 from releases.evaluations import actions, exports, listing, readers, reproducing
 from releases.evaluations.reading import Said
@@ -129,7 +129,7 @@ class Measured(Taken):
 
     value = serializers.FloatField()
     stderr = serializers.FloatField(required=False, allow_null=True, default=None, min_value=0)
-    n = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=1, max_value=10**15)
+    n = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=1, max_value=N_MAX)
     tolerance = serializers.FloatField(
         min_value=0, help_text="The largest difference that is taken for the same value."
     )

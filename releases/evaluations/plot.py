@@ -24,6 +24,10 @@ MOST: Final = 80
 """Scores in one picture; its table has all of them."""
 STEPS: Final = 5
 """About so many parts a scale has."""
+_FURTHEST: Final = 1e300
+"""Where a scale ends at the latest: what lies beyond is drawn there."""
+_NEAREST: Final = 1e-9
+"""How long a scale is at the least, as a share of its numbers: the last digits of a float are no difference to be drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +118,9 @@ def _x(value: float, least: float, most: float) -> float:
 def scale(scores: Sequence[Score], unit: str) -> tuple[float, float, float]:
     """(left end, step, right end) in round numbers around every value and interval; a share stays between 0 and 1."""
     bounds = [bound for score in scores for bound in (score.value, *(score.interval or ()))]
-    least, most = min(bounds), max(bounds)
-    step = round_step((most - least or abs(most) or 1.0) / STEPS)
+    least, most = (min(_FURTHEST, max(-_FURTHEST, bound)) for bound in (min(bounds), max(bounds)))
+    apart = max(most - least, _NEAREST * max(abs(least), abs(most)))
+    step = round_step((apart if apart > 1 / _FURTHEST else 1.0) / STEPS)
     least, most = math.floor(least / step) * step, math.ceil(most / step) * step
     if unit == Unit.SHARE and min(bounds) >= 0 and max(bounds) <= 1:
         least, most = max(0.0, least), min(1.0, most)

@@ -47,7 +47,7 @@ class Reading:
         self.unnamed = self.unnamed or not told["harness"]
         told["harness_version"] = told.get("harness_version") or self.said.harness_version
         told["ran_on"] = told.get("ran_on") or self.said.ran_on
-        row = _in_unit(Row(value=float(value), ran_by=self.said.ran_by, place=place, **told))
+        row = _in_unit(Row(value=_float(value), ran_by=self.said.ran_by, place=place, **told))
         wrong = [f"{place}: {problem}" for problem in row.problems()]
         self.problems += wrong
         self.rows += [] if wrong else [row]
@@ -57,9 +57,9 @@ def number(value: object) -> float | None:
     """A number that may be missing: None for null, N/A and NaN."""
     if isinstance(value, str) and value.strip().lower() in NO_NUMBERS:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(_float(value)):
         return None
-    return float(value)
+    return _float(value)
 
 
 def whole(value: object) -> int | None:
@@ -85,6 +85,14 @@ def day(value: object) -> date | None:
         return date.fromisoformat(text(value)[:10])
     except ValueError:
         return None
+
+
+def _float(number: float) -> float:
+    """Infinite where it is a whole number larger than any float."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def _in_unit(row: Row) -> Row:

@@ -18,6 +18,7 @@ from releases import lifecycle
 from releases.actions.rights import require_staff
 from releases.evaluation_metrics import Unit
 from releases.evaluation_models import Score
+from releases.evaluation_rows import N_MAX
 from releases.evaluation_verdicts import State, Verb, Verdict, next_state, weigh
 from releases.reproduction_models import Reproduction
 
@@ -150,7 +151,7 @@ def _require_sense(
             fields[name] = [_("Write a number that is not negative.")]
     if score.unit == Unit.SHARE and math.isfinite(value) and not 0 <= value <= 1:
         fields["value"] = [_("This metric lies between 0 and 100 per cent.")]
-    if n is not None and not 1 <= n <= 10**15:
+    if n is not None and not 1 <= n <= N_MAX:
         fields["n"] = [_("Write how many items were measured, or leave it empty.")]
     if told["weights"] and score.weights and told["weights"] != score.weights:
         fields["weights"] = [

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from portal.audit import trail
 from portal.audit.events import Event
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Invalid, NotFound
 from portal.people.models import User
 from releases.actions.rights import require_open, require_staff
 from releases.chronicles.drafts import Draft, Parsed, Problem
@@ -101,11 +101,15 @@ def add_entry(
 
 @transaction.atomic
 def edit_entry(*, entry: Entry, by: User | None, said: Mapping[str, Any]) -> Entry:
-    """Change what an entry says, while its logbook is open; the trail keeps what stood there."""
+    """Change what an entry says, while its logbook is open; the trail keeps what stood there.
+
+    Raises NotFound where it was taken back meanwhile, and as add_entry.
+    """
     locked = _locked(entry.logbook, by)
     _require(locked, Verb.EDIT)
     told = entry_fields.checked(said)
     told["run"] = _run(locked, told.pop("run"))
+    _require_there(locked, entry)
     current = Entry.objects.select_related("run").get(pk=entry.pk)
     differing = {name: value for name, value in told.items() if getattr(current, name) != value}
     if differing:
@@ -262,8 +266,15 @@ def _require_related(logbook: Logbook, supersedes: Entry | None, annotates: Entr
     for other in filter(None, (supersedes, annotates)):
         if other.logbook_id != logbook.pk:
             raise Invalid(_("Choose an entry of this logbook."))
+        _require_there(logbook, other)
     if supersedes and Entry.objects.filter(supersedes=supersedes).exists():
         raise Conflict(_("This entry was corrected already. Correct the one that corrects it."))
+
+
+def _require_there(logbook: Logbook, entry: Entry) -> None:
+    """Raise NotFound for an entry whose import was taken back since it was read."""
+    if not logbook.entries.filter(pk=entry.pk).exists():
+        raise NotFound(_("There is no entry of this number in this logbook."))
 
 
 def _last(logbook: Logbook) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -10,7 +9,7 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 
 from portal.errors import Invalid
-from releases.chronicles import stamps
+from releases.chronicles import stamps, values
 from releases.chronicles.drafts import RAW_MAX, RUN_MAX, TEXT_MAX, TITLE_MAX, VALUES_MAX
 from releases.logbook_models import Confidence, Kind, Severity
 
@@ -29,10 +28,10 @@ def checked(said: Mapping[str, Any]) -> dict[str, Any]:
     for name, most in _TEXTS.items():
         if len(told[name]) > most:
             problems[name] = [_("At most %(n)s characters.") % {"n": f"{most:,}"}]
-    for name, (values, default) in _CHOICES.items():
+    for name, (among, default) in _CHOICES.items():
         told[name] = said.get(name) or default
-        if told[name] not in values:
-            problems[name] = [_("Choose among: %(choices)s.") % {"choices": ", ".join(values)}]
+        if told[name] not in among:
+            problems[name] = [_("Choose among: %(choices)s.") % {"choices": ", ".join(among)}]
     if not told["title"] and not told["text"]:
         problems["title"] = [_("Write a title, or a text.")]
     told["step"] = said.get("step")
@@ -40,8 +39,9 @@ def checked(said: Mapping[str, Any]) -> dict[str, Any]:
         problems["step"] = [_("A step is a whole number from 0.")]
     for name in ("before", "after"):
         told[name] = dict(said.get(name) or {})
-        if len(json.dumps(told[name])) > VALUES_MAX:
-            problems[name] = [_("At most %(n)s characters.") % {"n": f"{VALUES_MAX:,}"}]
+        if not values.fit(told[name]):
+            bounds = {"n": f"{VALUES_MAX:,}", "deep": values.DEEPEST}
+            problems[name] = [_("At most %(n)s characters, and %(deep)s tables and lists in one another.") % bounds]
     told |= _time(told["raw_stamp"], said.get("at"), said.get("confidence") or "", problems)
     if problems:
         raise Invalid(_("The entry was not written."), fields=problems)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -11,16 +12,17 @@ from releases.logbook.shelves import Asked, Shelf
 from releases.logbook_models import Entry, Run
 
 CHUNK: Final = 2_000
+_NUMBER: Final = re.compile(r"([^/]+/)?entry-\d+")
 COLUMNS: Final = (
     "id", "ts_utc", "ts_raw", "confidence", "run", "step", "type", "severity", "title", "text", "before", "after",
     "supersedes", "annotates", "source",
 )  # fmt: skip
 
 
-def as_row(entry: Entry) -> dict[str, Any]:
+def as_row(entry: Entry, shelf: Shelf) -> dict[str, Any]:
     """An entry in the importer's shape (docs/logbook.md), without what it does not say."""
     told: dict[str, Any] = {
-        "id": id_of(entry),
+        "id": id_of(entry, shelf),
         "ts_utc": entry.at.isoformat() if entry.at else "",
         "ts_raw": entry.raw_stamp,
         "confidence": entry.confidence,
@@ -32,16 +34,24 @@ def as_row(entry: Entry) -> dict[str, Any]:
         "text": entry.text,
         "before": entry.before,
         "after": entry.after,
-        "supersedes": id_of(entry.supersedes) if entry.supersedes else "",
-        "annotates": id_of(entry.annotates) if entry.annotates else "",
+        "supersedes": id_of(entry.supersedes, shelf) if entry.supersedes else "",
+        "annotates": id_of(entry.annotates, shelf) if entry.annotates else "",
         "source": entry.source,
     }
     return {name: value for name, value in told.items() if value or value == 0}
 
 
-def id_of(entry: Entry) -> str:
-    """What an entry is called outside: its source's id; its number where it has none, or corrects one that has."""
-    return entry.ref if entry.ref and not entry.supersedes_id else f"entry-{entry.order}"
+def id_of(entry: Entry, shelf: Shelf) -> str:
+    """What an entry is called outside, and no other beside it: its source's id; its number where it has none, or corrects one that has.
+
+    Its number too where the id is such a number of the logbook that it came from, and where several logbooks stand
+    together: two sources may use one id.
+    """
+    number = f"entry-{entry.order}"
+    if len(shelf.books) > 1:
+        model = next(book.model for book in shelf.books if book.pk == entry.logbook_id)
+        return f"{model.name}/{number}" if model else number
+    return entry.ref if entry.ref and not entry.supersedes_id and not _NUMBER.fullmatch(entry.ref) else number
 
 
 def as_json(shelf: Shelf, asked: Asked) -> Iterator[str]:
@@ -50,7 +60,7 @@ def as_json(shelf: Shelf, asked: Asked) -> Iterator[str]:
     runs = [_run(run) for run in Run.objects.filter(logbook__in=shelf.books).select_related("parent").order_by("pk")]
     yield json.dumps(head | {"runs": runs}, ensure_ascii=False)[:-1] + ', "entries": ['
     for n, entry in enumerate(_entries(shelf, asked)):
-        yield (",\n" if n else "\n") + json.dumps(as_row(entry), ensure_ascii=False)
+        yield (",\n" if n else "\n") + json.dumps(as_row(entry, shelf), ensure_ascii=False)
     yield "\n]}\n"
 
 
@@ -58,7 +68,7 @@ def as_csv(shelf: Shelf, asked: Asked) -> Iterator[str]:
     """Head and rows; tables as JSON in their cells."""
     yield line(COLUMNS)
     for entry in _entries(shelf, asked):
-        row = as_row(entry)
+        row = as_row(entry, shelf)
         cells = (row.get(name, "") for name in COLUMNS)
         yield line(json.dumps(cell, ensure_ascii=False) if isinstance(cell, dict) else cell for cell in cells)
 

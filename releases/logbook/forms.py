@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from releases import chronicles
-from releases.chronicles import stamps
+from releases.chronicles import stamps, values
 from releases.chronicles.drafts import RAW_MAX, RUN_MAX, TEXT_MAX, TITLE_MAX, Parsed
 from releases.forms import Told
 from releases.logbook.actions import PROBLEMS_MAX
@@ -158,9 +158,9 @@ class ImportForm(Told):
         return text
 
 
-def _lines(values: dict[str, Any]) -> str:
+def _lines(told: dict[str, Any]) -> str:
     return "\n".join(
-        f"{name} = {value if isinstance(value, str) else json.dumps(value)}" for name, value in values.items()
+        f"{name} = {value if isinstance(value, str) else json.dumps(value)}" for name, value in told.items()
     )
 
 
@@ -174,8 +174,8 @@ def _values(text: str) -> dict[str, Any]:
         if not equals or not name.strip() or not value.strip():
             raise forms.ValidationError(_("Line %(n)s is not of the form name = value.") % {"n": number})
         try:
-            told[name.strip()] = json.loads(value)
-        except ValueError:
+            told[name.strip()] = values.loads(value)
+        except (ValueError, RecursionError):
             told[name.strip()] = value.strip()
     return told
 

@@ -111,7 +111,8 @@ def entries(words: str, page: str | int, *, logbook: int | None = None, kind: st
         .annotate(found=headline("text", query))
         .in_bulk()
     )
-    shown.object_list = [Told(rows[pk], marked(rows[pk].found)) for pk in shown.object_list]  # type: ignore[attr-defined]  # annotated
+    # One may have been taken back since it was weighed.
+    shown.object_list = [Told(rows[pk], marked(rows[pk].found)) for pk in shown.object_list if pk in rows]  # type: ignore[attr-defined]  # annotated
     books = Counter(book for _pk, _rank, book, _kind in weighed)
     named = Logbook.objects.in_bulk(list(books))
     return Entries(

@@ -32,6 +32,14 @@ def test_nothing_of_a_hostile_card_lives(source: str) -> None:
         assert not FORBIDDEN.search(cards.render(text)), cards.render(text)
 
 
+def test_numbers_that_json_does_not_have_are_texts_and_others_stay_numbers() -> None:
+    front = f"a: [.nan, -.inf, 1.5, 0, true, null, {2**63 - 1}, {-(2**63)}]\nb: 0x{'f' * 9_000}\nc: 2026-01-02"
+    found = cards.parse(f"---\n{front}\n---\n# x\n").metadata
+    assert found["a"] == ["nan", "-inf", 1.5, 0, True, None, 2**63 - 1, f"-0x8{'0' * 15}"]
+    assert (found["b"][:4], len(found["b"]), found["c"]) == ("0xff", 9_002, "2026-01-02")
+    json.dumps(found, allow_nan=False)
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(

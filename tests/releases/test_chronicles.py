@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from releases import chronicles
-from releases.chronicles import records, stamps
+from releases.chronicles import records, stamps, values
+from releases.chronicles.drafts import ID_MAX, RAW_MAX, RUN_MAX
 
 CHRONICLE = """\
 # The long run
@@ -93,12 +94,16 @@ def test_an_index_of_runs_gives_zone_person_run_and_title() -> None:
         ("2021-07-01 08:00 PT", at(2021, 7, 1, 15), "minute"),
         ("2022-01-06T20:46:05Z", at(2022, 1, 6, 20, 46, 5), "exact"),
         ("2022-01-06T20:46:05+01:00", at(2022, 1, 6, 19, 46, 5), "exact"),
+        ("2022-01-06T20:46:05-0100", at(2022, 1, 6, 21, 46, 5), "exact"),
+        ("2022-01-06T20:46+0100", at(2022, 1, 6, 19, 46), "minute"),
         ("2022-01-06 20:46", at(2022, 1, 6, 20, 46), "inferred"),
         ("2022-01-06", at(2022, 1, 6), "day"),
         ("2022-13-06", None, "unknown"),
         ("2021-11-25 13:05 PM ET", None, "unknown"),
         ("about the tenth", None, "unknown"),
         ("11-28", None, "unknown"),
+        ("0001-01-01T00:00:00+14:00", None, "unknown"),
+        ("9999-12-31 23:59 PST", None, "unknown"),
     ],
 )
 def test_a_stamp_is_read_as_surely_as_it_is_written(raw: str, moment: datetime | None, confidence: str) -> None:
@@ -140,6 +145,13 @@ def test_json_in_each_of_its_forms_holds_the_same(form: str) -> None:
     assert parsed.entries[0].confidence == "exact"
 
 
+def nested(deep: int) -> list[Any]:
+    found: list[Any] = []
+    for _each in range(deep - 1):
+        found = [found]
+    return found
+
+
 @pytest.mark.parametrize(
     ("row", "word"),
     [
@@ -147,9 +159,12 @@ def test_json_in_each_of_its_forms_holds_the_same(form: str) -> None:
         ({"text": 5}, "text must be a text"),
         ({"text": "x", "step": 1.5}, "whole number"),
         ({"text": "x", "step": True}, "whole number"),
+        ({"text": "x", "step": 2**63}, "whole number"),
+        ({"text": "x", "run": "r", "segment": 10**9}, "segment must be a whole number"),
         ({"text": "x", "ts_utc": "yesterday"}, "ISO 8601"),
         ({"text": "x", "severity": "loud"}, "severity"),
         ({"text": "x", "after": [1]}, "after"),
+        ({"text": "x", "after": {"a": nested(values.DEEPEST)}}, "in one another"),
         ({"text": "x", "tz": "Mars"}, "tz"),
         ({"text": "x", "confidence": "day"}, "give ts_utc"),
         ({"text": "x", "supersedes": "a", "annotates": "b"}, "not both"),
@@ -163,6 +178,64 @@ def test_a_wrong_line_is_named_and_the_others_are_read(row: Any, word: str) -> N
     assert sorted(p.line for p in parsed.problems) == [2, 4]
     assert any(word in p.message for p in parsed.problems if p.line == 2)
     assert len(parsed.entries) == 2
+
+
+def test_what_python_writes_for_a_loss_that_is_none_stays_as_it_is_written() -> None:
+    deep = nested(values.DEEPEST - 1)
+    row = '{"text": "x", "before": {"loss": NaN, "scale": [-Infinity, 1e999]}, "after": {"lr": 0.5, "a": %s}}'
+    (entry,) = chronicles.read(row % json.dumps(deep), name="x.jsonl").entries
+    assert entry.before == {"loss": "NaN", "scale": ["-Infinity", "1e999"]}
+    assert entry.after == {"lr": 0.5, "a": deep}
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        {"name": "b", "kind": ["fork"]},
+        {"name": "b", "kind": "fork", "parent": {"name": "a"}},
+        {"name": "b", "kind": "fork", "parent": "a", "parent_step": 2**63},
+        {"name": "b", "kind": "fork", "parent": "a", "parent_step": True},
+        {"name": "b", "kind": "fork", "parent_step": 3},
+    ],
+)
+def test_a_run_that_cannot_be_is_a_problem_and_no_fault(run: dict[str, Any]) -> None:
+    source = {"runs": [{"name": "a"}, run], "entries": [{"text": "x"}]}
+    parsed = chronicles.read(json.dumps(source), name="x.json")
+    assert [str(each)[:7] for each in parsed.problems] == ["Line 1:"]
+    assert [each.name for each in parsed.runs] == ["a"]
+
+
+@pytest.mark.parametrize(("said", "step"), [(2**63 - 1, 2**63 - 1), (2**63, None), (True, None), (-1, None)])
+def test_a_resumed_run_goes_on_from_the_step_that_is_told_where_it_can_be_one(said: int, step: int | None) -> None:
+    rows = [{"run": "a", "text": "x"}, {"run": "a", "segment": 999_999_999, "text": "y", "after": {"step": said}}]
+    parsed = chronicles.read("\n".join(map(json.dumps, rows)), name="x.jsonl")
+    assert [(run.name, run.parent_step) for run in parsed.runs] == [("a", None), ("a.999999999", step)]
+
+
+@pytest.mark.parametrize(("name", "length"), [("c.md", 300), ("n" * 100, 1_000), ("n" * 255 + ".md", 10)])
+def test_no_heading_and_no_name_make_an_id_longer_than_it_may_be(name: str, length: int) -> None:
+    text = "".join(f"# 2022-01-06 {'x' * length}{end}\n\nSee.\n" for end in ("a", "b", "b"))
+    refs = [entry.ref for entry in chronicles.read(text, name=name).entries]
+    assert len(set(refs)) == 3
+    assert max(map(len, refs)) <= ID_MAX
+    assert refs == [entry.ref for entry in chronicles.read(text, name=name).entries]
+
+
+@pytest.mark.parametrize("many", [1, 300])
+def test_a_heading_has_no_stamp_and_no_run_longer_than_they_may_be(many: int) -> None:
+    headings = (
+        f"2022-01-06 12.38.1.{'a' * many}: on",
+        f"2022-01-06{',' * many}12:30 PM ET [{'on call' * 11}] 12.38: on",
+        f"2022-01-06 12:30:01.{'5' * many} Z 12.38: on",
+    )
+    entries = chronicles.read("".join(f"# {each}\n\nSee.\n" for each in headings), name="x.md").entries
+    assert all(len(entry.raw_stamp) <= RAW_MAX and len(entry.run) <= RUN_MAX for entry in entries)
+    assert [entry.run for entry in entries] == (["12.38.1.a", "12.38", "12.38"] if many == 1 else ["", "", ""])
+
+
+def test_a_title_with_more_digits_than_a_step_has_names_none() -> None:
+    text = "# 2022-01-06 spike at step 99999999999999999999\n\nSee.\n# 2022-01-07 spike at step 12,000\n\nSee.\n"
+    assert [entry.step for entry in chronicles.read(text, name="x.md").entries] == [None, 12_000]
 
 
 def test_equal_lines_without_an_id_are_two_entries_and_an_id_stands_once() -> None:

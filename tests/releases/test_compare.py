@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 
+from releases.evaluation_rows import Row
+from releases.evaluations.actions import import_scores
 from releases.ingest import ingest
 from releases.models import Model, Revision
 from tests.portal import world
@@ -76,6 +80,21 @@ def test_a_program_reads_every_part_that_differs(model: Model) -> None:
     card = next(text for text in found["texts"] if text["path"] == "README.md")
     runs = [run for paragraph in card["paragraphs"] for run in paragraph]
     assert {"kind": "ins", "text": "smaller"} in runs
+
+
+def test_scores_of_two_versions_of_a_task_and_of_two_runs_do_not_hide_one_another(
+    lyceum: world.World, model: Model
+) -> None:
+    before, after = pair(model)
+    first = Row(
+        task="copa", metric="acc", task_version="0", value=0.5, harness="h", ran_by="Us", ran_on=date(2026, 1, 2)
+    )
+    second, again = replace(first, task_version="1", value=0.25), replace(first, value=0.75, ran_on=date(2026, 1, 3))
+    import_scores(revision=before, rows=[first, second], by=lyceum.manager)
+    import_scores(revision=after, rows=[again, replace(first, value=0.625), second], by=lyceum.manager)
+    found = {entry["name"]: (entry["before"], entry["after"]) for entry in told(model, before.commit, "main")["scores"]}
+    assert found.pop("loss, held out") == ("2.5", "2.25")
+    assert found == {"copa, version 0, acc, h": ("0.5", "0.625; 0.75")}, "version 1 is the same in both"
 
 
 def test_backwards_everything_is_the_other_way_round(model: Model) -> None:

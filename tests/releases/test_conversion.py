@@ -297,6 +297,15 @@ def test_what_a_killed_worker_left_is_swept_and_what_runs_is_not(queued: Convers
     kept.rmdir()
 
 
+def test_a_folder_of_somebody_elses_stays_and_hinders_no_conversion(queued: Conversion) -> None:
+    other = configured.CONVERSION_PATH / "lost_found"
+    other.mkdir(parents=True)
+    jobs.carry_out(queued.pk)
+    queued.refresh_from_db()
+    assert (queued.stage, other.exists()) == (Stage.FAILED, True), "there is no converter here, and it says so"
+    other.rmdir()
+
+
 @pytest.mark.parametrize(
     "change", [{"after": "no hex"}, {"count": "many"}, {"pieces": None}, {"cast": {"rows": 3}}, {"before": 5}]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tarfile
 from pathlib import Path
@@ -164,6 +165,24 @@ def test_a_model_whose_config_says_too_little_is_told_so(client: Client, lyceum:
     assert "num_hidden_layers" in words(page)
     refused = client.get("/lyceum/bare/cost?format=json")
     assert (refused.status_code, refused["Content-Type"]) == (409, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    "config", [{"num_key_value_heads": 0}, {"head_dim": 0}, {"num_local_experts": 4, "num_experts_per_tok": 8}], ids=str
+)
+def test_a_config_that_no_model_has_takes_no_page_from_the_others(
+    client: Client, lyceum: World, publish: Any, config: dict[str, int]
+) -> None:
+    shape = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 1000}
+    family = actions.open_family(lab=lyceum.lab, slug="odd", title="Odd", by=lyceum.manager)
+    publish(lyceum, "odd-1m", family=family, **{"config.json": json.dumps(shape | {"model_type": "llama"} | config)})
+    call_command("seed_catalogue")
+    seen = words(client.get("/families/compare/"))
+    assert "odd-1m" in seen
+    assert "OPT-175B" in seen
+    page = client.get("/lyceum/odd-1m/cost?pipeline=2&gpus=2")
+    assert page.status_code == 200
+    assert f"no usable number for {list(config)[-1]}" in words(page)
 
 
 def test_a_draft_is_no_strangers(client: Client, lyceum: World, publish: Any, stranger: User) -> None:

@@ -14,12 +14,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from portal.errors import Conflict, Invalid, NotAllowed
+from portal.errors import Conflict, Invalid, NotAllowed, Unavailable
 from portal.people.models import User
+from portal.switches.models import Switch, flip
 from releases import actions
-from releases.curve_models import Curve, CurveBlock, Recording
+from releases.curve_models import Curve, CurveBlock, CurveSegment, Recording
 from releases.curves import figures, picture
-from releases.curves.actions import import_curves
+from releases.curves.actions import import_curves, take_back_curves
 from releases.curves.picture import Wish
 from releases.logbook_models import Kind, Logbook, Run, RunKind
 from tests.portal import world
@@ -126,6 +127,68 @@ def test_a_file_in_no_order_and_one_without_numbers_are_refused(book: Logbook) -
         brought(book, [{"step": 1, "note": "x"}])
     with pytest.raises(Invalid, match="64 series"):
         brought(book, [{"step": 1, **{f"s{n}": n for n in range(65)}}])
+
+
+def test_a_file_that_says_nowhere_where_its_rows_stand_is_refused(book: Logbook) -> None:
+    with pytest.raises(Invalid, match="its step, its tokens or its time"):
+        brought(book, [{"loss": 2.5}, {"loss": 2.25}])
+    assert not Recording.objects.exists()
+    recording = brought(book, [{"loss": 2.5}, {"step": 1, "loss": 2.25}])
+    assert recording.curves.get().points == 2, "rows without a place beside others are kept"
+
+
+def test_a_file_whose_segments_are_no_segments_makes_no_thousand_runs(book: Logbook) -> None:
+    rows: list[dict[str, object]] = [{"segment": n, "step": n, "loss": 2.5} for n in range(501)]
+    with pytest.raises(Invalid, match="more than 500 runs"):
+        brought(book, rows)
+    assert not Run.objects.exists()
+    brought(book, rows[:500])
+    assert Run.objects.count() == 500
+
+
+def test_the_limits_of_runs_are_those_of_walking_up_from_each(book: Logbook) -> None:
+    """Each resumed or rolled back run throws away what all those above it did beyond the step that it went on from."""
+    rng = random.Random(7)
+    runs: list[Run] = []
+    for number in range(40):
+        above = rng.choice(runs) if runs and rng.random() < 0.9 else None
+        kind = rng.choice([RunKind.FORK, RunKind.RESUME, RunKind.ROLLBACK]) if above else RunKind.START
+        step = rng.randrange(100) if above and rng.random() < 0.7 else None
+        runs.append(Run.objects.create(logbook=book, name=f"{number}", kind=kind, parent=above, parent_step=step))
+    by_pk, expected = {run.pk: run for run in runs}, dict[int, float]()
+    for run in runs:
+        above = run.parent if run.kind in {RunKind.RESUME, RunKind.ROLLBACK} and run.parent_step is not None else None
+        while above:
+            expected[above.pk] = min(expected.get(above.pk, math.inf), float(run.parent_step or 0))
+            above = by_pk[above.pk].parent
+    curves = [Curve(pk=run.pk, run=run, name="loss") for run in runs]
+    segments = [
+        CurveSegment(curve=curve, number=0, points=1, levels=1, first_step=0, last_step=200) for curve in curves
+    ]
+    steps = {run.pk: run.parent_step for run in runs}
+    begun = [run for run in runs if run.kind in {RunKind.RESUME, RunKind.ROLLBACK} and steps[run.pk] is None]
+    Run.objects.filter(pk__in=[run.pk for run in begun]).update(kind=RunKind.FORK)
+    told = picture.discarded_after(Run.objects.all(), curves, segments)
+    assert {pk: limit for (pk, _number), limit in told.items()} == expected
+
+
+def test_no_run_gets_a_name_longer_than_any(book: Logbook) -> None:
+    for run, segments in (("r" * 121, [None]), ("r" * 119, [0, 1])):
+        with pytest.raises(Invalid, match="at most 120 characters"):
+            brought(book, [{"segment": n, "step": 1, "loss": 2.5, "lr": 0.1} for n in segments], run)
+    assert not Run.objects.exists()
+    brought(book, [{"segment": n, "step": 1, "loss": 2.5} for n in (0, 1)], "r" * 118)
+    assert {len(name) for name in Run.objects.values_list("name", flat=True)} == {118, 120}
+
+
+def test_while_publishing_is_paused_no_curves_come_or_go(book: Logbook) -> None:
+    kept = brought(book, restarted())
+    flip(switch=Switch.PUBLISH, on=False, reason="a drill", by=None)
+    with pytest.raises(Unavailable):
+        brought(book, restarted(), "other", replace=True)
+    with pytest.raises(Unavailable):
+        take_back_curves(logbook=book, sha256=kept.sha256, by=None)
+    assert Recording.objects.get() == kept
 
 
 def test_every_window_has_the_extremes_of_brute_force_in_a_flat_number_of_queries(book: Logbook) -> None:

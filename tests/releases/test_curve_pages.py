@@ -7,6 +7,7 @@ import io
 import json
 import re
 import zlib
+from xml.etree import ElementTree
 
 import pytest
 from django.test import Client
@@ -15,7 +16,7 @@ from portal.outbox.models import Message
 from releases.actions import open_family
 from releases.curve_models import Recording
 from releases.curves import carried
-from releases.curves.actions import import_curves
+from releases.curves.actions import import_curves, take_back_curves
 from releases.curves.drawing import LEFT, RIGHT
 from releases.logbook_models import Kind, Logbook, Run
 from releases.models import Model
@@ -195,6 +196,62 @@ def test_an_unchanged_picture_is_not_drawn_again(book: Logbook, client: Client, 
 
 
 @pytest.mark.django_db
+def test_a_copy_that_is_kept_elsewhere_is_old_once_an_earlier_file_was_taken_back(
+    book: Logbook, client: Client, lyceum: world.World
+) -> None:
+    more = lines([{"step": n, "wps": n} for n in range(9)])
+    import_curves(logbook=book, run="r", file=more, source="more.jsonl", by=lyceum.manager)
+    etag = client.get(PAGE + ".json")["ETag"]
+    first = Recording.objects.order_by("pk")[0]
+    take_back_curves(logbook=book, sha256=first.sha256, by=lyceum.manager)
+    fresh = client.get(PAGE + ".json", HTTP_IF_NONE_MATCH=etag)
+    assert fresh.status_code == 200
+    assert [panel["name"] for panel in fresh.json()["panels"]] == ["tokens_per_s"]
+    assert client.get(PAGE + ".json", HTTP_IF_NONE_MATCH=fresh["ETag"]).status_code == 304
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"loss": [1e-300, 1e300]}, {"loss": [1.0, 1.7e308]}, {"loss": [5e-324, 1e-323]}, {"loss": [5e-324, 1.7e308]},
+        {"lr": [-1.7e308, 1.7e308]}, {"lr": [0.0, 1.7e308]}, {"lr": [0.0, 5e-324]}, {"loss": [2.5, 2.5]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_values_as_large_and_as_small_as_floats_are_drawn(
+    lyceum: world.World, publish: Publish, client: Client, values: dict[str, list[float]]
+) -> None:
+    made, _ = Logbook.objects.get_or_create(model=publish(lyceum, "pico-1m"), defaults={"title": "L"})
+    (name, numbers_of) = next(iter(values.items()))
+    rows: list[dict[str, object]] = [{"step": n, "ts": 1.7e9 + n, name: value} for n, value in enumerate(numbers_of)]
+    import_curves(logbook=made, run="r", file=lines(rows), source="metrics.jsonl", by=None)
+    for address in (PAGE, f"{PAGE}?axis=at", f"{PAGE}.svg", f"{PAGE}.json"):
+        answer = client.get(address)
+        assert answer.status_code == 200, address
+        assert not re.search(r"[\" ](nan|inf)[\" M]", answer.content.decode()), address
+    ((_x1, first), (_x2, last)) = numbers(drawn(client.get(PAGE).content.decode(), name)[0])
+    assert first >= last, "the larger value stands no lower"
+
+
+def test_names_and_texts_with_signs_of_a_terminal_make_no_broken_file(
+    lyceum: world.World, publish: Publish, client: Client
+) -> None:
+    made, _ = Logbook.objects.get_or_create(model=publish(lyceum, "pico-1m"), defaults={"title": "L"})
+    import_curves(logbook=made, run="r", file=lines(restarted()), source="metrics.jsonl", by=None)
+    made.entries.create(order=1, step=5, kind=Kind.NOTE, title="bell \x07", text="\x1b[31mred\x1b[0m")
+    assert "bell \ufffd" in "".join(ElementTree.fromstring(client.get(f"{PAGE}.svg").content).itertext())
+    feed = ElementTree.fromstring(client.get("/lyceum/pico-1m/logbook.atom").content)
+    assert "\ufffd[31mred\ufffd[0m" in "".join(feed.itertext())
+
+
+def test_a_run_whose_name_is_a_formula_is_a_text_in_the_csv(book: Logbook, client: Client, lyceum: world.World) -> None:
+    run = '=HYPERLINK("https://a.example")'
+    import_curves(logbook=book, run=run, file=lines([{"step": 1, "lr": -0.5}]), source="m.jsonl", by=lyceum.manager)
+    text = b"".join(client.get(f"{PAGE}.csv?series=lr").streaming_content).decode()  # type: ignore[attr-defined]
+    rows = [row for row in csv.DictReader(io.StringIO(text)) if "HYPERLINK" in row["run"]]
+    assert [(row["run"], row["value"]) for row in rows] == [(f"'{run}", "-0.5")]
+
+
 def test_a_picked_entry_stands_beside_the_figure(book: Logbook, client: Client) -> None:
     assert "A disk died, in full." in client.get(PAGE, {"pick": 2}).content.decode()
     assert "A disk died, in full." not in client.get(PAGE, {"pick": 3}).content.decode()

@@ -189,6 +189,43 @@ def test_a_history_of_weights_and_biases_is_read_in_all_its_shapes() -> None:
     assert (row.step, row.values) == (3.0, {"train/loss": 2.5})
 
 
+def test_a_chart_of_several_runs_is_refused_and_no_values_of_one_are_told_of_another() -> None:
+    chart = b'"Step","calm-owl - loss","calm-owl - loss__MIN","sad-elk - loss","sad-elk - loss__MIN"\n1,2.5,2.5,,\n2,,,9.5,9.5\n'
+    with pytest.raises(Invalid, match="calm-owl - loss and sad-elk - loss are the same series of two runs"):
+        list(wandb.read_table(io.BytesIO(chart)))
+
+
+def test_a_row_that_ends_early_or_is_empty_leaves_out_what_it_does_not_say() -> None:
+    (first, second) = wandb.read_table(io.BytesIO(b"_step,loss,lr\n1\n\n2,2.5\n3,2.25,0.5,7\n"))
+    assert (first.step, first.values) == (2.0, {"loss": 2.5})
+    assert (second.step, second.values) == (3.0, {"loss": 2.25, "lr": 0.5})
+
+
+@pytest.mark.parametrize("row", [b"," * (1 << 21), b'"\n",' * (1 << 19)], ids=["in one line", "in quotes over lines"])
+def test_a_row_of_a_table_that_is_longer_than_any_is_refused_where_it_stands(row: bytes) -> None:
+    with pytest.raises(Invalid, match=r"The row at line \d+ is longer than"):
+        list(wandb.read_table(io.BytesIO(b"_step,loss\n1,2.5\n" + row + b"\n")))
+    many = b"_step,loss\n" + b"1,2.5\n" * (1 << 18)
+    assert sum(1 for _row in wandb.read_table(io.BytesIO(many))) == 1 << 18, "many rows are no long one"
+
+
+@pytest.mark.parametrize(
+    "moment", [1_700_000_000_000_000, 1e18, 1e300, "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"]
+)
+def test_a_moment_in_no_year_of_four_digits_is_refused_with_its_row(moment: object) -> None:
+    text = "\n".join(json.dumps(row) for row in ({"ts": 1.7e9, "loss": 1}, {"ts": moment, "loss": 1}))
+    with pytest.raises(Invalid, match=r"Row 2: .* is not a moment"):
+        rows_of(text)
+
+
+@pytest.mark.parametrize(
+    ("moment", "at"), [(1_700_000_000_000, 1.7e9), ("9999-12-29T23:59:59Z", 253402127999.0), (0, 0.0)]
+)
+def test_a_moment_in_seconds_in_milliseconds_or_far_away_is_read(moment: object, at: float) -> None:
+    (row,) = rows_of(json.dumps({"ts": moment, "loss": 1}))
+    assert row.at == at
+
+
 def test_codecarbon_is_read_by_its_head_in_kilograms() -> None:
     text = b"country_name,timestamp,duration,emissions,energy_consumed,os\nFrance,2026-01-02T03:04:05,60,0.0026,0.0055,Linux\n"
     (row,) = codecarbon.read(io.BytesIO(text))
@@ -214,6 +251,20 @@ def test_a_file_of_another_writer_of_events_is_read() -> None:
 def test_checksums_are_those_of_the_standard() -> None:
     crc = (tensorboard.masked(b"123456789") - 0xA282EAD8) & 0xFFFFFFFF
     assert (crc << 15 | crc >> 17) & 0xFFFFFFFF == 0xE3069283
+
+
+def test_an_event_at_a_moment_that_no_calendar_has_is_refused() -> None:
+    def event(at: float) -> bytes:
+        value = b"\x0a\x04loss\x15" + struct.pack("<f", 2.5)
+        summary = b"\x0a" + bytes([len(value)]) + value
+        message = b"\x09" + struct.pack("<d", at) + b"\x10\x01" + b"\x2a" + bytes([len(summary)]) + summary
+        head = struct.pack("<Q", len(message))
+        check = [struct.pack("<I", tensorboard.masked(part)) for part in (head, message)]
+        return head + check[0] + message + check[1]
+
+    assert [row.at for row in tensorboard.read(io.BytesIO(event(1.7e9)))] == [1.7e9]
+    with pytest.raises(Invalid, match="a time that none can have"):
+        list(tensorboard.read(io.BytesIO(event(1e18))))
 
 
 def test_a_file_cut_off_by_a_kill_is_read_up_to_there() -> None:

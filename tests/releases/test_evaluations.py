@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.test import Client
 
-from portal.errors import Conflict, Invalid, NotAllowed
+from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.outbox import delivery
 from portal.people.models import User
 from portal.tokens import actions as tokens
@@ -22,9 +22,9 @@ from releases import entries
 from releases.evaluation_models import Score
 from releases.evaluation_rows import Row
 from releases.evaluations import actions as evaluations
-from releases.evaluations import entry, listing, readers
+from releases.evaluations import entry, listing, plot, readers
 from releases.evaluations.reading import Said
-from releases.models import Model
+from releases.models import File, Model, Revision
 from tests.portal import world
 from tests.releases.evaluation_files import CARD, FORK, JOINED, NEW, OLD, as_bytes
 
@@ -108,6 +108,43 @@ def test_what_is_wrong_is_told_with_its_place(document: object, field: str, says
     assert says in " ".join(refused.value.fields[field])
 
 
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"results": {"copa": {"acc": 10**400}}}, "results.copa.acc: The value is not a finite number"),
+        ({"results": {"copa": {"acc": -(10**400)}}}, "results.copa.acc: The value is not a finite number"),
+        ({"n-samples": {"copa": 10**15 + 1}}, "n is less than one, or more than 1,000,000,000,000,000"),
+    ],
+    ids=["value", "negative value", "n"],
+)
+def test_a_number_that_no_database_keeps_is_told_with_its_place(more: dict[str, object], says: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        read({"results": {"copa": {"acc": 0.5}}} | more)
+    assert says in refused.value.fields["document"][0]
+
+
+@pytest.mark.parametrize(
+    ("url", "taken"), [("javascript:alert(1)", False), ("ftp://a.example", False), ("HTTPS://a.example/x", True)]
+)
+def test_a_source_is_no_link_that_runs_a_program(url: str, taken: bool) -> None:
+    metrics = [{"type": "acc", "value": 0.5}]
+    result = {"dataset": {"name": "copa"}, "source": {"name": "h", "url": url}, "metrics": metrics}
+    document = {"model-index": [{"results": [result]}]}
+    if taken:
+        (row,) = read(document)
+        assert row.source_url == url
+        return
+    with pytest.raises(Invalid) as refused:
+        read(document)
+    assert "source_url is no address" in refused.value.fields["document"][0]
+
+
+def test_an_error_a_day_or_a_number_of_items_without_end_is_as_if_it_were_not_told() -> None:
+    far = {"results": {"copa": {"acc": 0.5, "acc_stderr": 10**400}}, "date": 10**400, "n-samples": {"copa": 10**15}}
+    (row,) = read(far)
+    assert (row.value, row.stderr, row.ran_on, row.n) == (0.5, None, None, 10**15)
+
+
 def test_what_only_the_importer_can_say_is_asked_beside_its_field() -> None:
     with pytest.raises(Invalid) as refused:
         read(OLD, Said())
@@ -152,6 +189,16 @@ def test_only_staff_of_the_lab_keeps_and_withdraws_scores(
     evaluations.import_scores(revision=model.main, rows=read(OLD), by=lyceum.manager)
     with pytest.raises(NotAllowed):
         evaluations.withdraw_score(score=Score.objects.all()[0], reason="No.", by=harbour.manager)
+
+
+def test_scores_of_a_draft_that_was_deleted_meanwhile_are_refused(lyceum: world.World, publish: Any) -> None:
+    draft = publish(lyceum, "free", publish=False).tip
+    Model.objects.filter(pk=draft.model_id).update(tip=None)
+    File.objects.filter(revision=draft).delete()
+    Revision.objects.filter(pk=draft.pk).delete()
+    with pytest.raises(NotFound):
+        evaluations.import_scores(revision=draft, rows=read(OLD), by=lyceum.manager)
+    assert not Score.objects.exists()
 
 
 def test_weights_that_the_revision_does_not_have_are_refused(lyceum: world.World, model: Model) -> None:
@@ -383,6 +430,34 @@ def test_the_files_hold_what_the_pages_show(lyceum: world.World, model: Model, c
     table = b"".join(client.get("/evaluations/scores.csv?model=lyceum/mine").streaming_content).decode()
     assert len(table.splitlines()) == 4
     assert client.get("/evaluations/scores.xml").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [(0.0004156613566866896, None), (0.0004156613566866897, None)],
+        [(915.2363972884954, None), (915.2363972884955, None)],
+        [(1.7e308, 1e308), (-1.7e308, None)],
+        [(5e-324, None)],
+        [(0.0, 0.0), (0.0, None)],
+        [(12.5, 0.5), (13.0, None)],
+    ],
+    ids=str,
+)
+def test_values_that_hardly_differ_or_differ_by_all_numbers_are_drawn(
+    lyceum: world.World, model: Model, client: Client, values: list[tuple[float, float | None]]
+) -> None:
+    rows = [
+        Row(task="wiki", metric="ppl", value=value, stderr=error, harness="h", ran_by=f"Group {n}")
+        for n, (value, error) in enumerate(values)
+    ]
+    evaluations.import_scores(revision=model.main, rows=rows, by=lyceum.manager)
+    page = client.get("/evaluations/", {"task": "wiki"})
+    assert page.status_code == 200
+    assert page.content.decode().count('<circle class="dot') >= len(values)
+    least, step, most = plot.scale([Score(value=value, stderr=error) for value, error in values], "number")
+    assert least < most
+    assert 1 <= round((most - least) / step) <= 2 * plot.STEPS + 2
 
 
 @pytest.mark.parametrize("count", world.CROWDS)

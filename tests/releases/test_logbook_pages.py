@@ -183,6 +183,40 @@ def test_what_is_exported_as_json_can_be_imported_whole(
     assert (again.added, again.known) == (0, 3)
 
 
+def test_what_came_from_another_logbook_and_what_was_written_here_leave_under_ids_of_their_own(
+    lyceum: world.World, book: Logbook, client: Client
+) -> None:
+    actions.add_entry(logbook=book, by=lyceum.manager, said={"title": "Here first"})
+    rows = [{"id": "entry-1", "text": "There first."}, {"id": "x", "text": "There later.", "annotates": "entry-1"}]
+    parsed = chronicles.read(json.dumps(rows), name="x.json")
+    actions.import_entries(logbook=book, parsed=parsed, name="x.json", by=lyceum.manager)
+    told = b"".join(client.get(f"{PAGE}.json").streaming_content).decode()  # type: ignore[attr-defined]
+    back = chronicles.read(told[told.index("{") :], name="y.json", kind="json")
+    assert [(draft.ref, draft.annotates) for draft in back.entries] == [
+        ("entry-1", ""),
+        ("entry-2", ""),
+        ("x", "entry-2"),
+    ]
+
+
+def test_the_logbooks_of_a_family_leave_together_under_ids_of_their_own(
+    lyceum: world.World, book: Logbook, publish: Any, client: Client
+) -> None:
+    family = book.model.family  # type: ignore[union-attr]
+    other = actions.open_logbook(subject=publish(lyceum, "heron-2m", family=family), by=lyceum.manager)
+    own = actions.open_logbook(subject=family, by=lyceum.manager)  # type: ignore[arg-type]
+    for each in (book, other, own):
+        first = actions.add_entry(logbook=each, by=lyceum.manager, said={"title": "Begun"})
+        actions.add_entry(logbook=each, by=lyceum.manager, said={"title": "As planned"}, annotates=first)
+    told = b"".join(client.get("/families/lyceum/heron/logbook.json").streaming_content).decode()  # type: ignore[attr-defined]
+    rows = json.loads(told)["entries"]
+    back = chronicles.read(json.dumps(rows), name="y.json")
+    assert not back.problems
+    assert {draft.ref: draft.annotates for draft in back.entries if draft.annotates} == {
+        "heron-1m/entry-2": "heron-1m/entry-1", "heron-2m/entry-2": "heron-2m/entry-1", "entry-2": "entry-1",
+    }  # fmt: skip
+
+
 def test_a_manager_reads_a_file_first_then_imports_it_and_writes_beside_it(lyceum: world.World, book: Logbook) -> None:
     client = client_of(lyceum.manager)
     file = b"### 2022-03-11\n\nLaunch\n\n### 2022-04-12 First spike\n\nSee.\n"
@@ -256,3 +290,35 @@ def test_the_reference_family_shows_its_logbook_and_the_counts_that_disagree(cli
 
 def test_the_page_promises_as_large_a_file_as_it_takes():
     assert f"at most {UPLOAD_MAX >> 20} MiB." in str(ImportForm().fields["file"].help_text)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [("NaN", "NaN"), ("-Infinity", "-Infinity"), ("1e999", "1e999"), ("[" * 20_000, "[" * 4_000), ('"a\\u0000b"', "a\ufffdb"), ("0.5", 0.5)],
+    ids=["nan", "infinity", "too large", "too deep", "nul", "a number"],
+)  # fmt: skip
+def test_a_parameter_that_json_does_not_have_is_kept_as_it_was_written(
+    lyceum: world.World, book: Logbook, said: str, kept: object
+) -> None:
+    said = said[:4_000]
+    manager = client_of(lyceum.manager)
+    form = {"verb": "add", "title": "It diverged", "kind": "note", "severity": "info", "before": f"loss = {said}"}
+    assert manager.post(f"{PAGE}/edit", form).status_code == 302
+    assert book.entries.get().before == {"loss": kept}
+    assert text_of(manager, PAGE)
+
+
+def test_tables_too_deep_for_a_page_are_refused_beside_their_field(lyceum: world.World, book: Logbook) -> None:
+    form = {"verb": "add", "title": "T", "kind": "note", "severity": "info", "after": f"a = {'[' * 50}{']' * 50}"}
+    answer = client_of(lyceum.manager).post(f"{PAGE}/edit", form)
+    assert answer.status_code == 422
+    assert "50 tables and lists in one another" in answer.content.decode()
+    assert not book.entries.exists()
+
+
+def test_a_time_before_all_years_is_kept_as_it_was_written(lyceum: world.World, book: Logbook) -> None:
+    stamp = "0001-01-01T00:00:00+14:00"
+    form = {"verb": "add", "title": "T", "kind": "note", "severity": "info", "raw_stamp": stamp}
+    assert client_of(lyceum.manager).post(f"{PAGE}/edit", form).status_code == 302
+    told = book.entries.get()
+    assert (told.raw_stamp, told.at, told.confidence) == (stamp, None, "unknown")

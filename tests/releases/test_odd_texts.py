@@ -13,6 +13,7 @@ from portal.people.models import User
 from portal.storable import all_mended, storable
 from portal.tokens import actions as tokens
 from portal.tokens.scopes import Kind, Scope
+from releases import actions
 from releases.logbook_models import Logbook
 from tests.portal.world import World
 
@@ -67,6 +68,24 @@ def test_in_what_a_lab_writes(lyceum: World, publish: Any, odd: str) -> None:
         )  # fmt: skip
 
 
+def test_a_number_larger_than_any_is_refused_and_a_large_one_is_kept(lyceum: World, mara: User) -> None:
+    """JSON writes 1e999, and it is read as infinity, which the database's JSON does not have."""
+    own = Client(raise_request_exception=False)
+    own.force_login(mara)
+    draft = f"/api/v1/gates/{lyceum.gate.slug}/draft"
+    for odd in ("1e999", "[-1e999]", '{"a": {"b": 1e999}}'):
+        answer = own.put(draft, f'{{"answers": {{"purpose": {odd}}}}}', content_type="application/json")
+        assert (answer.status_code, list(answer.json()["fields"])) == (400, ["answers"]), answer.content
+    book = Logbook.objects.create(family=actions.open_family(lab=lyceum.lab, slug="a", title="A", by=None), title="L")
+    secret = tokens.issue(by=lyceum.manager, kind=Kind.SERVICE, scopes={Scope.MANAGE}, label="t")[1]
+    program = Client(headers={"Authorization": f"Bearer {secret}"}, raise_request_exception=False)
+    entries = f"/api/v1/logbooks/{book.pk}/entries"
+    answer = program.post(entries, '{"title": "T", "before": {"loss": 1e999}}', content_type="application/json")
+    assert (answer.status_code, list(answer.json()["fields"])) == (400, ["before"])
+    answer = program.post(entries, '{"title": "T", "before": {"loss": 1e15}}', content_type="application/json")
+    assert (answer.status_code, answer.json()["before"]) == (201, {"loss": 1e15})
+
+
 NUL, LONE = "a\\u0000b", "a\\ud800b"
 """As JSON and YAML write them, in a file that is UTF-8 from end to end."""
 
@@ -106,6 +125,18 @@ def test_in_a_file_that_is_published(lyceum: World, publish: Any, which: str, od
         assert reader.get(f"/lyceum/odd{address}").status_code in {200, 404}, address
     for address in ("/api/models/lyceum/odd", "/api/models/lyceum/odd/tree/main?expand=true", "/", "/api/models"):
         assert reader.get(address).status_code == 200, address
+
+
+@pytest.mark.parametrize("said", ["temperature: .nan", f"size: 0x{'f' * 9_000}"], ids=["no number", "a large number"])
+def test_a_number_in_a_card_that_json_does_not_have_breaks_no_list(lyceum: World, publish: Any, said: str) -> None:
+    """One card's metadata stands in the list of all models, which strict readers would not read at all."""
+    results = "model-index: [{results: [{dataset: {name: d}, metrics: [{type: loss, value: .nan}]}]}]"
+    publish(lyceum, "odd", **{"README.md": f"---\nlicense: mit\n{said}\n{results}\n---\n# x\n"})
+    reader = Client(raise_request_exception=False)
+    for address in ("/api/models/lyceum/odd", "/api/models?full=true&cardData=true"):
+        answer = reader.get(address)
+        assert answer.status_code == 200, address
+        json.loads(answer.content, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
 
 
 @pytest.mark.parametrize("odd", [NUL, LONE])

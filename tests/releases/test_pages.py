@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from portal.people.models import User
+from portal.people.models import Lab, User
 from releases import actions, entries
 from releases.models import Download, Family, Model, Revision
 from tests.portal import world
@@ -135,6 +135,17 @@ def test_a_reference_family_gives_each_value_a_source(client: Client) -> None:
         "3 May 2022",
     ):
         assert fact in seen.replace("\u00a0", " "), fact
+
+
+@pytest.mark.parametrize("sort", ["name", "size", "changed"])
+def test_families_of_one_name_in_many_labs_are_each_on_one_page(client: Client, sort: str) -> None:
+    labs = Lab.objects.bulk_create([Lab(slug=f"lab-{n}", name=f"Lab {n}") for n in range(200)])
+    told = {"hosted": False, "facts": {"published": "2022-05-02"}, "changed_at": timezone.now()}
+    Family.objects.bulk_create(
+        [Family(lab=lab, slug=("opt", "bloom")[n % 2], title="T", **told) for n, lab in enumerate(labs)]
+    )
+    pages = [client.get(f"/?sort={sort}&page={page}").context["page"].object_list for page in range(1, 11)]
+    assert len({entry.family.pk for page in pages for entry in page}) == 200
 
 
 def test_a_family_page_with_its_gate(client: Client, lyceum: World, publish: Any) -> None:

@@ -217,11 +217,24 @@ def test_how_a_config_says_that_its_weights_are_stored(told, kind, group):
 @pytest.mark.parametrize("wrong", [
     {"num_hidden_layers": None}, {"hidden_size": "4096"}, {"vocab_size": -1}, {"num_attention_heads": 0},
     {"hidden_size": 10**12}, {"num_hidden_layers": True}, {"hidden_size": 4096.5},
+    {"num_key_value_heads": 0}, {"head_dim": 0}, {"max_position_embeddings": 0},
+    {"num_experts_per_tok": 9, "num_local_experts": 8}, {"first_k_dense_replace": 33, "n_routed_experts": 8},
 ])  # fmt: skip
 def test_a_config_that_says_nothing_usable_is_refused_by_name(wrong):
     with pytest.raises(Invalid) as refused:
         architecture.read(LLAMA_2_7B | wrong)
     assert next(iter(wrong)) in refused.value.message
+
+
+@pytest.mark.parametrize("said", [
+    {"num_experts_per_tok": 8, "num_local_experts": 8}, {"first_k_dense_replace": 32, "n_routed_experts": 8},
+    {"num_key_value_heads": 1}, {"sliding_window": 1024, "layer_types": ["sliding_attention"] * 99},
+])  # fmt: skip
+def test_what_is_as_much_as_there_is_can_be_reckoned(said):
+    shape = architecture.read(LLAMA_2_7B | said)
+    for stages in (1, 2):
+        told = running.estimate(shape, None, plan("a100-80", 1, stages))
+        assert all(quantity.amount > 0 for quantity in told.quantities() if quantity.key != "spare")
 
 
 def test_a_number_its_line_and_its_json_are_one_tree():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from releases import actions, entries
@@ -49,6 +51,26 @@ def test_a_reader_finds_a_model_by_its_name_its_summary_and_its_card(made: world
         assert named(words) == ["lyceum/gale-1m"], words
     for words in ("barometer snow", '"lighthouses of barometers"', "about -lyceum", "the", "-", "''"):
         assert named(words) == [], words
+
+
+def test_an_entry_that_is_taken_back_while_one_searches_is_not_shown(made: world.World) -> None:
+    book = Logbook.objects.create(
+        family=actions.open_family(lab=made.lab, slug="gale", title="Gale", by=None), title="L"
+    )
+    kept, gone = (Entry.objects.create(logbook=book, order=n, title=f"A storm, {n}", kind=Kind.NOTE) for n in (1, 2))
+    asked = 0
+
+    def take_back(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        nonlocal asked
+        asked += 'FROM "releases_entry"' in sql
+        if asked == 2 and gone.pk:
+            pk, gone.pk = gone.pk, None
+            Entry.objects.filter(pk=pk).delete()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(take_back):
+        found = finding.entries("storm", 1)
+    assert [told.entry for told in found.page.object_list] == [kept]
 
 
 def test_a_name_comes_before_a_card(made: world.World, tmp_path: Path) -> None:

@@ -95,6 +95,22 @@ def test_what_a_later_entry_speaks_of_stays(lyceum: world.World, book: Logbook) 
     assert book.entries.count() == 3
 
 
+def test_who_writes_of_an_entry_that_was_taken_back_meanwhile_is_told_that_it_is_gone(
+    lyceum: world.World, book: Logbook
+) -> None:
+    told = imported(book, lyceum.manager)
+    assert told.at
+    read = Entry.objects.get(logbook=book, order=1)
+    taking_back.take_back_entries(logbook=book, at=told.at, by=lyceum.manager)
+    said = {"title": "It was the second try"}
+    with pytest.raises(NotFound):
+        actions.edit_entry(entry=read, by=lyceum.manager, said=said)
+    for beside in ({"annotates": read}, {"supersedes": read}):
+        with pytest.raises(NotFound):
+            actions.add_entry(logbook=book, by=lyceum.manager, said=said, **beside)
+    assert not book.entries.exists()
+
+
 def test_a_frozen_logbook_keeps_its_entries_and_its_curves(lyceum: world.World, book: Logbook) -> None:
     told = imported(book, lyceum.manager)
     kept = import_curves(logbook=book, run="r", file=lines(restarted()), source="m.jsonl", by=lyceum.manager)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import IO, Any, Final
 
 import orjson
@@ -41,19 +42,36 @@ def objects(file: IO[bytes]) -> Iterator[dict[str, Any]]:
 
 
 def table(file: IO[bytes]) -> Iterator[dict[str, str]]:
-    """The lines of a CSV file by the names in its head. Raises Invalid where it has none, or is no text."""
+    """The rows of a CSV file by the names in its head, each with all of them. Raises Invalid where it has none, or is no text."""
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
-        reader = csv.reader(text)
+        rows = _Rows(text)
+        reader = csv.reader(rows)
         head = next(reader, [])
         if not head or len(head) > _MOST_COLUMNS or len(set(head)) != len(head):
             raise Invalid("The first line must name the columns, each once.")
-        for line in reader:
-            yield dict(zip(head, line, strict=False))
+        for cells in filter(None, reader):
+            rows.taken = 0
+            yield dict(zip_longest(head, cells[: len(head)], fillvalue=""))
     except (csv.Error, UnicodeDecodeError) as error:
         raise Invalid(f"This is not a CSV file in UTF-8: {error}") from None
     finally:
         text.detach()
+
+
+class _Rows:
+    """Lines for a reader of CSV, which asks for more while a cell in quotes goes on. A row is no longer than a line may be."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text, self._number, self.taken = text, 0, 0
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._text.readline(LONGEST + 1):
+            self._number += 1
+            self.taken += len(line)
+            if self.taken > LONGEST:
+                raise Invalid(f"The row at line {self._number} is longer than {LONGEST} characters.")
+            yield line
 
 
 def number(text: str) -> float | int | None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import IO, Final
 
 from portal.errors import Invalid
-from releases.curves.rows import NONE, Row, Segments
+from releases.curves.rows import NONE, Row, Segments, is_moment
 
 LONGEST: Final = 64 << 20
 """Bytes of one record: a large image, and far more than any scalar."""
@@ -89,7 +89,7 @@ def _event(message: bytes) -> tuple[float, float, list[bytes]]:
             step = float(value)
         elif (number, wire) == (5, _BYTES):
             summaries.append(bytes(value))
-    if not 0 <= step < 2**53 or not (at >= 0 or math.isnan(at)) or math.isinf(at):
+    if not 0 <= step < 2**53 or not (math.isnan(at) or (at >= 0 and is_moment(at))):
         raise Invalid("An event has a step or a time that none can have.")
     return at, step, summaries
 
