@@ -211,6 +211,12 @@ def test_a_private_address_is_absent_in_the_dispatchers_words() -> None:
     assert body.encode() == sent[1]["body"]
 
 
+def test_nginx_adds_whom_it_saw_to_what_the_proxies_before_it_say_and_is_counted_itself() -> None:
+    assert "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;" in NGINX
+    for name in ("web", "gateway"):
+        assert OURS[name]["environment"]["TRUSTED_PROXIES"] == "${TRUSTED_PROXIES:-1}", "more where TLS ends before it"
+
+
 def test_nginx_and_the_services_agree_on_names_and_ports() -> None:
     for name, port in re.findall(r"server (\w+):(\d+);", NGINX):
         assert name in SERVICES

@@ -181,6 +181,12 @@ def test_the_edge_is_compose_s():
     assert CONTAINERS["edge/edge"]["image"] == SERVICES["nginx"]["image"]
 
 
+def test_a_visitor_s_address_is_the_one_that_the_ingress_saw_before_the_edge():
+    assert SETTINGS["TRUSTED_PROXIES"] == "2"
+    told = {each["name"]: each for each in CONTAINERS["gateway/gateway"]["env"]}["TRUSTED_PROXIES"]
+    assert told["valueFrom"] == {"configMapKeyRef": {"name": "settings", "key": "TRUSTED_PROXIES"}}
+
+
 def test_the_ingress_lets_pass_what_the_edge_does():
     told = of_kind("Ingress")["edge"]["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"]
     assert int(told.removesuffix("m")) == max(map(int, re.findall(r"client_max_body_size (\d+)m;", NGINX)))
