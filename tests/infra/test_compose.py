@@ -4,8 +4,12 @@ import asyncio
 import importlib
 import importlib.util
 import json
+import os
 import re
+import secrets
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +91,71 @@ def test_the_images_start_something_that_exists() -> None:
     for source in re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE):
         for path in source.split():
             assert (ROOT / path).exists(), path
+
+
+def _made(stage: str, folder: Path) -> dict[str, str]:
+    """One stage of the Dockerfile in this folder: what it copies from here, and its RUN lines. The environment to run in it."""
+    left_out = [line for line in (ROOT / ".dockerignore").read_text().split() if line[0] not in "!*"]
+    words = re.search(rf"^FROM \S+ AS {stage}\n(.*?)(?=^FROM |\Z)", DOCKERFILE, re.DOTALL | re.MULTILINE)[1]
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "WEIGHBRIDGE_MODE": "scaled",
+        "WEIGHBRIDGE_HOME": str(folder / "home"),
+    }
+    for line in words.replace("\\\n", " ").splitlines():
+        order, _, said = line.partition(" ")
+        if order == "COPY" and "--from" not in said:
+            *sources, target = said.split()
+            for source in sources:
+                _copy(
+                    ROOT / source,
+                    folder / (Path(target) / Path(source).name if target.endswith("/") else target),
+                    left_out,
+                )
+        elif order == "RUN":
+            command = said.replace("/app/", f"{folder}/")
+            done = subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+    return environment
+
+
+def _copy(source: Path, target: Path, left_out: list[str]) -> None:
+    def ignored(folder: str, names: list[str]) -> list[str]:
+        return [
+            name for name in names if name == "__pycache__" or str((Path(folder) / name).relative_to(ROOT)) in left_out
+        ]
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=ignored, dirs_exist_ok=True)
+    else:
+        shutil.copy(source, target.parent / source.name if target.is_dir() else target)
+
+
+def test_the_portals_image_can_be_made_and_has_what_its_commands_read(tmp_path: Path) -> None:
+    environment = _made("portal", tmp_path)
+    assert (tmp_path / "static" / "staticfiles.json").exists()
+    assert list((tmp_path / "locale").rglob("*.mo"))
+    told = environment | {
+        name: secrets.token_urlsafe(32) for name in ("SECRET_KEY", "BLOB_SIGNING_KEY", "INTERNAL_SECRET")
+    }
+    for command in ("prepare_bucket --dry-run", "make_content_key", "collectstatic --no-input --dry-run"):
+        line = [sys.executable, "manage.py", *command.split()]
+        done = subprocess.run(line, cwd=tmp_path, env=told, capture_output=True, text=True)
+        assert done.returncode == 0, (command, done.stderr)
+
+
+def test_the_gateways_image_has_all_that_the_gateway_imports_and_no_portal(tmp_path: Path) -> None:
+    environment = _made("gateway", tmp_path)
+    told = environment | {
+        "REDIS_URL": "redis://limits",
+        "INTERNAL_SECRET": secrets.token_urlsafe(32),
+        "INTERNAL_URL": "http://x",
+    }
+    line = [sys.executable, "-c", "import inference.gateway.app, inference.gateway.server"]
+    done = subprocess.run(line, cwd=tmp_path, env=told, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"inference"}
 
 
 @pytest.mark.parametrize("name", sorted(OURS))
