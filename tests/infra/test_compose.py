@@ -189,6 +189,18 @@ def test_the_secrets_script_makes_each_once(tmp_path: Path) -> None:
     assert made["postgres_password"] in made["database_url"]
 
 
+def test_the_secrets_script_leaves_the_address_of_an_operators_own_database(tmp_path: Path) -> None:
+    script = ROOT / "infra" / "docker" / "secrets.sh"
+    subprocess.run([script], cwd=tmp_path, check=True)
+    own = {"database_url": "postgresql://wb:word@db.example.org/wb", "objects.env": "ROOT_ACCESS_KEY=theirs\n"}
+    for name, text in own.items():
+        (tmp_path / "secrets" / name).write_text(text)
+    (tmp_path / "secrets" / "internal_secret").unlink()
+    subprocess.run([script], cwd=tmp_path, check=True)
+    assert {name: (tmp_path / "secrets" / name).read_text() for name in own} == own
+    assert (tmp_path / "secrets" / "internal_secret").stat().st_size > 32
+
+
 def test_nginx_makes_the_same_choice_as_the_dispatcher() -> None:
     locations = re.findall(r"location (?:~ \^)?/(?:\(([a-z0-9_|]+)\)\(/\|\$\))? {(.*?)}", NGINX, re.DOTALL)
     to_gateway = {part for parts, body in locations if "http://gateway;" in body for part in parts.split("|")}
