@@ -181,6 +181,12 @@ def test_the_edge_is_compose_s():
     assert CONTAINERS["edge/edge"]["image"] == SERVICES["nginx"]["image"]
 
 
+def test_a_gateway_ends_what_it_streams_before_it_is_killed():
+    (seconds,) = re.findall(r'"--timeout-graceful-shutdown", "(\d+)"', DOCKERFILE)
+    assert int(seconds) < PODS["gateway"]["spec"]["terminationGracePeriodSeconds"]
+    assert int(seconds) < int(SERVICES["gateway"]["stop_grace_period"].removesuffix("s"))
+
+
 def test_a_visitor_s_address_is_the_one_that_the_ingress_saw_before_the_edge():
     assert SETTINGS["TRUSTED_PROXIES"] == "2"
     told = {each["name"]: each for each in CONTAINERS["gateway/gateway"]["env"]}["TRUSTED_PROXIES"]
