@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import django_stubs_ext
 from csp.constants import NONCE, NONE, SELF
@@ -28,6 +28,8 @@ MODE: Final = env.choice(
     ("demo", "serve", "test", "scaled"),
 )
 HOME: Final = Path(env.text("WEIGHBRIDGE_HOME", str(ROOT / ".weighbridge"))).absolute()
+_RUN: Final = quote(str(HOME / "run"))
+"""Where the private servers have their sockets, as addresses spell it."""
 BASE_URL: Final = env.origin("BASE_URL", "http://127.0.0.1:8000")
 DEBUG = env.flag("DEBUG", default=False)
 _LOCAL: Final = MODE in {"demo", "test"}
@@ -116,7 +118,7 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Database ---------------------------------------------------------------------------------------------------
-DATABASE_URL: Final = env.text("DATABASE_URL", f"postgresql:///weighbridge?host={HOME / 'run'}")
+DATABASE_URL: Final = env.text("DATABASE_URL", f"postgresql://weighbridge@/weighbridge?host={_RUN}/postgres")
 DATABASES = {"default": env.database(DATABASE_URL)}
 
 # --- People -----------------------------------------------------------------------------------------------------
@@ -297,11 +299,9 @@ WEBHOOK_PRIVATE = env.flag("WEBHOOK_PRIVATE", default=_LOCAL)
 
 # --- Redis, jobs ------------------------------------------------------------------------------------------------
 _STORE_LIKE: Final = "redis://:password@host:6379/0"
-REDIS_URL: Final = env.address(
-    "REDIS_URL", f"unix://{HOME / 'run' / 'limits.sock'}", ("redis", "rediss", "unix"), _STORE_LIKE
-)
+REDIS_URL: Final = env.address("REDIS_URL", f"unix://{_RUN}/limits.sock", ("redis", "rediss", "unix"), _STORE_LIKE)
 BROKER_URL: Final = env.address(
-    "BROKER_URL", f"redis+socket://{HOME / 'run' / 'broker.sock'}", ("redis", "rediss", "redis+socket"), _STORE_LIKE
+    "BROKER_URL", f"redis+socket://{_RUN}/broker.sock", ("redis", "rediss", "redis+socket"), _STORE_LIKE
 )
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 CELERY_BROKER_URL = BROKER_URL

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 _MEBIBYTE: Final = 1024 * 1024
 _STORE: Final = ("redis", "rediss", "unix")
@@ -70,7 +70,7 @@ class Settings:
             )
         return cls(
             redis_url=_address("REDIS_URL", "the address of the store of limits", _STORE, "redis://host:6379/0"),
-            internal_url=f"unix://{socket}"
+            internal_url=f"unix://{quote(socket)}"
             if socket
             else _address("INTERNAL_URL", "where introspection is answered", _LISTENER, "http://internal:8002"),
             internal_secret=_required("INTERNAL_SECRET", "the secret shared with the control plane"),
