@@ -57,17 +57,21 @@ class UserAdmin(admin.ModelAdmin[User]):
         """Nobody makes an account for another."""
         return False
 
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Who has some rights here gives neither themselves nor others all of them."""
+        return _by(request).is_superuser and super().has_change_permission(request, obj)
+
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Erasure removes a person's data, and leaves what must stay."""
         return False
 
-    @admin.action(description="Suspend the chosen accounts")
+    @admin.action(description="Suspend the chosen accounts", permissions=["change"])
     def suspend(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """All but the operator's own, who could not undo it."""
         others = queryset.exclude(pk=_by(request).pk)
         _each(request, others, lambda user: suspend(user=user, by=_by(request), reason=WHERE))
 
-    @admin.action(description="Restore the chosen accounts")
+    @admin.action(description="Restore the chosen accounts", permissions=["change"])
     def restore(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """All but those of people who were erased."""
         there = queryset.exclude(erasure_requests__done=True)
@@ -139,7 +143,7 @@ class MembershipAdmin(admin.ModelAdmin[Membership]):
         """Through the action."""
         obj.pk = give_role(user=obj.user, lab=obj.lab, role=Role(obj.role), by=_by(request)).pk
 
-    @admin.action(description="End the chosen roles now")
+    @admin.action(description="End the chosen roles now", permissions=["change"])
     def end(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
         """With every right that came from them."""
         _each(request, queryset, lambda membership: end_role(membership=membership, by=_by(request)))

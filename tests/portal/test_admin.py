@@ -7,6 +7,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.contrib import admin
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -124,6 +125,22 @@ def test_an_account_is_suspended_and_restored_but_neither_the_operators_own_nor_
     User.objects.filter(pk=mara.pk).update(is_active=False)
     chosen(browser, "/admin/people/user/", "restore", mara)
     assert not User.objects.get(pk=mara.pk).is_active
+
+
+def test_who_may_only_look_suspends_nobody_ends_no_role_and_makes_no_operator(operator, lyceum, mara):
+    helper = world.person("Hal Per")
+    User.objects.filter(pk=helper.pk).update(is_staff=True)
+    looks = Permission.objects.filter(codename__in=["view_user", "change_user", "view_membership"])
+    helper.user_permissions.set(looks)
+    browser = Client()
+    browser.force_login(helper, "allauth.account.auth_backends.AuthenticationBackend")
+    assert mara.email in browser.get("/admin/people/user/").content.decode()
+    chosen(browser, "/admin/people/user/", "suspend", mara)
+    chosen(browser, "/admin/people/membership/", "end", *Membership.objects.all())
+    browser.post(f"/admin/people/user/{helper.pk}/change/", {"is_staff": "on", "is_superuser": "on"})
+    assert User.objects.get(pk=mara.pk).is_active
+    assert not Membership.objects.exclude(ends_at=None).exists()
+    assert not User.objects.get(pk=helper.pk).is_superuser
 
 
 def test_an_account_shows_no_password_and_its_facts_are_its_owners(browser, mara):
