@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
@@ -22,6 +23,8 @@ SECRET_LEAST: Final = 32
 _DIFFERENT: Final = 5
 """Of those, different ones, as many as Django's own check of SECRET_KEY asks for."""
 _MAKE_ONE: Final = "Make one: python -c 'import secrets; print(secrets.token_urlsafe(32))'."
+_SOCKETS: Final = ("unix", "redis+socket")
+_ESCAPED: Final = ", with / as %2F, # as %23, ? as %3F and @ as %40 inside a name or password."
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
 
@@ -107,6 +110,43 @@ def key(name: str) -> str:
     return value
 
 
+def names(name: str, default: str) -> list[str]:
+    """A list that is separated by commas, without the blanks around them."""
+    return [each.strip() for each in text(name, default).split(",") if each.strip()]
+
+
+def address(name: str, default: str, schemes: tuple[str, ...], example: str) -> str:
+    """An address of one of these schemes, or empty; raises Misconfigured without showing it, for it may hold a password."""
+    value = text(name, default).strip()
+    parts = _parts(value)
+    placed = (
+        parts is not None
+        and parts.scheme in schemes
+        and (parts.hostname or (parts.scheme in _SOCKETS and parts.path.strip("/")))
+    )
+    if value and not placed:
+        raise Misconfigured(f"{name} is no address that is understood here. Write it like {example}{_ESCAPED}")
+    return value
+
+
+def _parts(value: str) -> SplitResult | None:
+    """An address taken apart; None for what is none: its port is no number, a bracket is missing, it has a `#`."""
+    try:
+        parts = urlsplit(value)
+        torn = parts.port == 0 or bool(parts.fragment)
+    except ValueError:
+        return None
+    return None if torn else parts
+
+
+def sender(name: str, default: str) -> str:
+    """Who mail comes from, as `Name <address>` or an address alone."""
+    value = text(name, default).strip()
+    if "@" not in parseaddr(value)[1] or not value.isprintable():
+        raise Misconfigured(f"{name} is {value!r}. Write it like {default}.")
+    return value
+
+
 def origin(name: str, default: str) -> str:
     """Scheme and host of an address, without a slash at its end.
 
@@ -114,8 +154,8 @@ def origin(name: str, default: str) -> str:
     clients would be sent to addresses outside of it.
     """
     value = text(name, default).strip().rstrip("/")
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
+    parts = _parts(value)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
         raise Misconfigured(f"{name} is {value!r}. Use the address that visitors see, for example {default}.")
     if parts.path or parts.query or parts.fragment:
         root = f"{parts.scheme}://{parts.netloc}"
@@ -130,10 +170,14 @@ def database(url: str) -> dict[str, Any]:
 
     Raises Misconfigured for any other kind of database: constraints, triggers and partitions need PostgreSQL.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in {"postgresql", "postgres"}:
+    if not url.startswith(("postgresql://", "postgres://")):
         raise Misconfigured(
             "DATABASE_URL must begin with postgresql://. Weighbridge runs on PostgreSQL 15 or newer alone."
+        )
+    parts = _parts(url)
+    if parts is None:
+        raise Misconfigured(
+            f"DATABASE_URL is no address. Write it like postgresql://user:password@host:5432/name{_ESCAPED}"
         )
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     return {
@@ -156,17 +200,17 @@ def mail(url: str) -> dict[str, Any]:
     empty (console).
     """
     scheme, _, rest = url.partition("://")
-    parts = urlsplit(f"//{rest}", scheme=scheme)  # whole, urlsplit knows no scheme with an underscore
     if scheme == "mailbox":
         return {"EMAIL_BACKEND": "portal.mailbox.backend.MailboxBackend"}
     if not url:
         return {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
-    if scheme in MAIL_SERVICES:
-        return _mail_service(parts)
-    if scheme not in {"smtp", "smtps"} or not parts.hostname:
+    parts = _parts(f"//{rest}")  # whole, urlsplit knows no scheme with an underscore
+    if scheme in MAIL_SERVICES and parts:
+        return _mail_service(scheme, parts)
+    if scheme not in {"smtp", "smtps"} or parts is None or not parts.hostname:
         raise Misconfigured(
             "MAIL_URL must look like smtp://user:password@host:587 or smtps://user:password@host:465, "
-            f"or begin with a mail service: {', '.join(MAIL_SERVICES)}."
+            f"or begin with a mail service: {', '.join(MAIL_SERVICES)}{_ESCAPED}"
         )
     return {
         "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
@@ -180,11 +224,11 @@ def mail(url: str) -> dict[str, Any]:
     }
 
 
-def _mail_service(parts: SplitResult) -> dict[str, Any]:
+def _mail_service(scheme: str, parts: SplitResult) -> dict[str, Any]:
     key, host = unquote(parts.username or ""), parts.hostname or ""
     needs = {"mailgun": "its key and domain: mailgun://key@domain", "amazon_ses": "amazon_ses://key:secret@region"}
-    if not key or (parts.scheme in needs and not host):
-        raise Misconfigured(f"MAIL_URL must name {needs.get(parts.scheme, f'its key: {parts.scheme}://key@')}.")
+    if not key or (scheme in needs and not host):
+        raise Misconfigured(f"MAIL_URL must name {needs.get(scheme, f'its key: {scheme}://key@')}.")
     known: dict[str, dict[str, Any]] = {
         "postmark": {"POSTMARK_SERVER_TOKEN": key},
         "sendgrid": {"SENDGRID_API_KEY": key},
@@ -199,8 +243,8 @@ def _mail_service(parts: SplitResult) -> dict[str, Any]:
         },
     }
     return {
-        "EMAIL_BACKEND": f"anymail.backends.{parts.scheme}.EmailBackend",
-        "ANYMAIL": {**known[parts.scheme], "REQUESTS_TIMEOUT": 20},
+        "EMAIL_BACKEND": f"anymail.backends.{scheme}.EmailBackend",
+        "ANYMAIL": {**known[scheme], "REQUESTS_TIMEOUT": 20},
     }
 
 
@@ -239,6 +283,11 @@ def _provider(entry: dict[str, Any]) -> dict[str, Any]:
     server = str(told.get("server", ""))
     if server and not server.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
         raise Misconfigured(f"SIGN_IN_PROVIDERS: the server of {name!r} must begin with https://.")
+    scope = told.get("scope", [])
+    if not isinstance(scope, list) or not all(isinstance(each, str) for each in scope):
+        raise Misconfigured(
+            f'SIGN_IN_PROVIDERS: the scope of {name!r} must be a list, for example ["openid", "email"].'
+        )
     kept = {"server_url": server.rstrip("/"), "oauth_pkce_enabled": True}
     if "scope" in told:
         kept["scope"] = told["scope"]

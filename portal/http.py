@@ -6,6 +6,8 @@ import logging
 import re
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
+from ipaddress import ip_address
 from tempfile import SpooledTemporaryFile
 from typing import Any, Final
 from urllib.parse import quote
@@ -78,6 +80,18 @@ def problem_response(error: errors.WeighbridgeError, status: int = 0) -> JsonRes
     if status_of(error) == 401:
         response["WWW-Authenticate"] = f'Bearer realm="weighbridge", error="{error.code}"'
     return response
+
+
+def sender(request: HttpRequest) -> str:
+    """The network address that a request came from: the peer's, or what the outermost of our own proxies saw.
+
+    How many of those stand in front is TRUSTED_PROXIES; where they name fewer, or none that is an address, it is the peer's.
+    """
+    named = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+    if settings.TRUSTED_PROXIES and len(named) >= settings.TRUSTED_PROXIES:
+        with suppress(ValueError):
+            return str(ip_address(named[-settings.TRUSTED_PROXIES].partition("%")[0]))
+    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def wants_json(request: HttpRequest) -> bool:

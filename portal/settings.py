@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote, urlsplit
 
 import django_stubs_ext
 from csp.constants import NONCE, NONE, SELF
@@ -27,6 +28,8 @@ MODE: Final = env.choice(
     ("demo", "serve", "test", "scaled"),
 )
 HOME: Final = Path(env.text("WEIGHBRIDGE_HOME", str(ROOT / ".weighbridge"))).absolute()
+_RUN: Final = quote(str(HOME / "run"))
+"""Where the private servers have their sockets, as addresses spell it."""
 BASE_URL: Final = env.origin("BASE_URL", "http://127.0.0.1:8000")
 DEBUG = env.flag("DEBUG", default=False)
 _LOCAL: Final = MODE in {"demo", "test"}
@@ -35,9 +38,8 @@ SECRET_KEY = (
     if _LOCAL
     else env.secret("SECRET_KEY", "the key that signs sessions and links")
 )
-ALLOWED_HOSTS = env.text(
-    "ALLOWED_HOSTS", "*" if _LOCAL else BASE_URL.split("://")[-1].split("/")[0].split(":")[0]
-).split(",")
+_HOST: Final = urlsplit(BASE_URL).hostname or ""
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", "*" if _LOCAL else f"[{_HOST}]" if ":" in _HOST else _HOST)
 
 # --- Apps -------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -64,7 +66,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "csp",
-    "django.contrib.admin",
+    "portal.people.apps.OperatorConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -116,7 +118,7 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Database ---------------------------------------------------------------------------------------------------
-DATABASE_URL: Final = env.text("DATABASE_URL", f"postgresql:///weighbridge?host={HOME / 'run'}")
+DATABASE_URL: Final = env.text("DATABASE_URL", f"postgresql://weighbridge@/weighbridge?host={_RUN}/postgres")
 DATABASES = {"default": env.database(DATABASE_URL)}
 
 # --- People -----------------------------------------------------------------------------------------------------
@@ -221,9 +223,10 @@ INTERNAL_SECRET: Final = (
 )
 
 # --- Storage ----------------------------------------------------------------------------------------------------
+_WEB: Final = ("http", "https")
 STORE: Final = env.choice("STORE", "local", ("local", "s3"))
 STORE_PATH: Final = Path(env.text("STORE_PATH", str(HOME / "blobs")))
-S3_ENDPOINT: Final = env.text("S3_ENDPOINT")
+S3_ENDPOINT: Final = env.address("S3_ENDPOINT", "", _WEB, "https://objects.example.org")
 S3_BUCKET: Final = env.text("S3_BUCKET", "weighbridge")
 S3_REGION: Final = env.text("S3_REGION", "us-east-1")
 S3_ADDRESSING_STYLE: Final = env.choice("S3_ADDRESSING_STYLE", "path", ("path", "virtual"))
@@ -235,7 +238,7 @@ S3_READ_ACCESS_KEY: Final = env.text("S3_READ_ACCESS_KEY")
 S3_READ_SECRET_KEY: Final = env.text("S3_READ_SECRET_KEY")
 S3_OWNER_ACCESS_KEY: Final = env.text("S3_OWNER_ACCESS_KEY")
 S3_OWNER_SECRET_KEY: Final = env.text("S3_OWNER_SECRET_KEY")
-INGEST_S3_ENDPOINT: Final = env.text("INGEST_S3_ENDPOINT")
+INGEST_S3_ENDPOINT: Final = env.address("INGEST_S3_ENDPOINT", "", _WEB, "https://objects.example.org")
 INGEST_S3_REGION: Final = env.text("INGEST_S3_REGION", "us-east-1")
 INGEST_S3_ADDRESSING_STYLE: Final = env.choice("INGEST_S3_ADDRESSING_STYLE", "path", ("path", "virtual"))
 INGEST_S3_ACCESS_KEY: Final = env.text("INGEST_S3_ACCESS_KEY")
@@ -278,7 +281,7 @@ WHITENOISE_AUTOREFRESH = DEBUG or MODE == "test"  # each client of a test would 
 WHITENOISE_MANIFEST_STRICT = False
 
 # --- Mail -------------------------------------------------------------------------------------------------------
-DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", "Weighbridge <weighbridge@localhost>")
+DEFAULT_FROM_EMAIL = env.sender("MAIL_FROM", "Weighbridge <weighbridge@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 MAIL_URL: Final = env.text("MAIL_URL", "mailbox://" if MODE == "demo" else "")
 ANYMAIL: dict[str, Any] = {}
@@ -295,8 +298,11 @@ ANYMAIL |= {"WEBHOOK_SECRET": MAIL_EVENTS_SECRET, "MAILGUN_WEBHOOK_SIGNING_KEY":
 WEBHOOK_PRIVATE = env.flag("WEBHOOK_PRIVATE", default=_LOCAL)
 
 # --- Redis, jobs ------------------------------------------------------------------------------------------------
-REDIS_URL: Final = env.text("REDIS_URL", f"unix://{HOME / 'run' / 'limits.sock'}")
-BROKER_URL: Final = env.text("BROKER_URL", f"redis+socket://{HOME / 'run' / 'broker.sock'}")
+_STORE_LIKE: Final = "redis://:password@host:6379/0"
+REDIS_URL: Final = env.address("REDIS_URL", f"unix://{_RUN}/limits.sock", ("redis", "rediss", "unix"), _STORE_LIKE)
+BROKER_URL: Final = env.address(
+    "BROKER_URL", f"redis+socket://{_RUN}/broker.sock", ("redis", "rediss", "redis+socket"), _STORE_LIKE
+)
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 CELERY_BROKER_URL = BROKER_URL
 CELERY_TASK_ACKS_LATE = True
@@ -328,7 +334,7 @@ SURGE_FACTOR: Final = env.number("SURGE_FACTOR", 10, least=1)
 SURGE_LEAST_GB: Final = env.number("SURGE_LEAST_GB", 100)
 
 # --- Batches ----------------------------------------------------------------------------------------------------
-GATEWAY_URL: Final = env.text("GATEWAY_URL", BASE_URL).rstrip("/")
+GATEWAY_URL: Final = env.address("GATEWAY_URL", BASE_URL, _WEB, "http://gateway:8001").rstrip("/")
 BATCH_FILE_BYTES: Final = env.number("BATCH_FILE_BYTES", 100_000_000, least=1)
 BATCH_ROWS: Final = env.number("BATCH_ROWS", 50_000, least=1)
 BATCH_TOKENS: Final = env.number("BATCH_TOKENS", 20_000_000, least=1)

@@ -11,7 +11,7 @@ import logging
 from inference.gateway import abilities, answers, content, errors, lines, once, request, rows, tokenizers
 from inference.gateway.asgi import Receive, Scope, Send
 from inference.gateway.call import Call, ClientGone
-from inference.gateway.config import Settings
+from inference.gateway.config import Misconfigured, Settings
 from inference.gateway.errors import Refusal
 from inference.gateway.flights import Flight
 from inference.gateway.plane import Plane
@@ -105,12 +105,21 @@ class Gateway:
                 self._plane = plane
             return self._plane
 
+    async def _begun(self) -> dict[str, str]:
+        """The answer to the start. Of one that only raises servers think that it knows no lifespan, and go on without."""
+        try:
+            await self._start()
+        except Misconfigured as error:
+            return {"type": "lifespan.startup.failed", "message": str(error)}
+        except OSError as error:
+            return {"type": "lifespan.startup.failed", "message": f"The gateway cannot start: {error}"}
+        return {"type": "lifespan.startup.complete"}
+
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                await self._start()
-                await send({"type": "lifespan.startup.complete"})
+                await send(await self._begun())
             else:
                 if self._plane:
                     await self._plane.stop()

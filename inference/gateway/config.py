@@ -6,8 +6,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
+from urllib.parse import quote, urlsplit
 
 _MEBIBYTE: Final = 1024 * 1024
+_STORE: Final = ("redis", "rediss", "unix")
+_LISTENER: Final = ("http", "https", "unix")
 
 
 class Misconfigured(Exception):
@@ -59,22 +62,30 @@ class Settings:
         socket = _text("INTERNAL_SOCKET")
         if _text("CONTENT_PRIVATE_KEY"):
             raise Misconfigured("CONTENT_PRIVATE_KEY opens what the gateway seals. Give it to the web process alone.")
+        lease_ms, heartbeat_ms = _number("LEASE_MS", 10_000), _number("HEARTBEAT_MS", 2_000)
+        if lease_ms < 2 * heartbeat_ms:
+            raise Misconfigured(
+                f"LEASE_MS is {lease_ms}, and HEARTBEAT_MS {heartbeat_ms}: one late heartbeat would end requests that run. "
+                f"Set LEASE_MS to {2 * heartbeat_ms} at least, or HEARTBEAT_MS to {lease_ms // 2} at most."
+            )
         return cls(
-            redis_url=_required("REDIS_URL", "the address of the store of limits"),
-            internal_url=f"unix://{socket}" if socket else _required("INTERNAL_URL", "where introspection is answered"),
+            redis_url=_address("REDIS_URL", "the address of the store of limits", _STORE, "redis://host:6379/0"),
+            internal_url=f"unix://{quote(socket)}"
+            if socket
+            else _address("INTERNAL_URL", "where introspection is answered", _LISTENER, "http://internal:8002"),
             internal_secret=_required("INTERNAL_SECRET", "the secret shared with the control plane"),
             public_url=(_text("PUBLIC_URL") or _text("BASE_URL")).rstrip("/"),
             default_max_tokens=_number("DEFAULT_MAX_TOKENS", 512),
             largest_request=_number("LARGEST_REQUEST", 4096),
-            lease_ms=_number("LEASE_MS", 10_000),
-            heartbeat_seconds=_number("HEARTBEAT_MS", 2_000) / 1000,
+            lease_ms=lease_ms,
+            heartbeat_seconds=heartbeat_ms / 1000,
             first_byte_seconds=float(_number("FIRST_BYTE_SECONDS", 300)),
             idle_seconds=float(_number("IDLE_SECONDS", 30)),
             queue_seconds=float(_number("QUEUE_SECONDS", 45)),
             queue_length=_number("QUEUE_LENGTH", 512),
-            engine_client=_text("ENGINE_CLIENT") or "http1",
+            engine_client=_engine_client(),
             trusted_proxies=_number("TRUSTED_PROXIES", 0, least=0),
-            metrics=_text("GATEWAY_METRICS"),
+            metrics=_metrics(),
         )
 
 
@@ -96,6 +107,38 @@ def _required(name: str, purpose: str) -> str:
     value = _text(name)
     if not value:
         raise Misconfigured(f"{name} is not set. It is {purpose}. Set {name}, or {name}_FILE to a file that holds it.")
+    return value
+
+
+def _address(name: str, purpose: str, schemes: tuple[str, ...], example: str) -> str:
+    """The address, which is never shown: it may hold a password."""
+    value = _required(name, purpose)
+    try:
+        parts = urlsplit(value)
+        whole = bool(parts.path if parts.scheme == "unix" else parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole or parts.scheme not in schemes:
+        raise Misconfigured(f"{name} is no address that is understood here. Write it like {example}, or unix:///path.")
+    return value
+
+
+def _engine_client() -> str:
+    value = _text("ENGINE_CLIENT") or "http1"
+    if value not in {"http1", "aiohttp"}:
+        raise Misconfigured(f"ENGINE_CLIENT is {value!r}. Use http1 or aiohttp.")
+    return value
+
+
+def _metrics() -> str:
+    value = _text("GATEWAY_METRICS")
+    port = value.rpartition(":")[2]
+    if (
+        value
+        and not value.startswith("unix:///")
+        and not (port.isdecimal() and 0 < int(port) < 65_536 and ":" in value)
+    ):
+        raise Misconfigured(f"GATEWAY_METRICS is {value!r}. Use host:port, for example 0.0.0.0:9100, or unix:///path.")
     return value
 
 

@@ -170,8 +170,7 @@ def config(app: Any, **more: Any) -> uvicorn.Config:  # noqa: ANN401 uvicorn's o
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=5,
-        **more,
+        **{"timeout_graceful_shutdown": 5} | more,
     )
 
 
@@ -184,6 +183,7 @@ def main() -> None:
     parser.add_argument("--uds", help="a Unix socket in place of host and port")
     parser.add_argument("--fd", type=int, help="a TCP socket that the parent has bound")
     parser.add_argument("--timeout-keep-alive", type=int, default=5, help="seconds an idle connection is kept")
+    parser.add_argument("--timeout-graceful-shutdown", type=int, default=5, help="seconds for what runs at the end")
     parser.add_argument("--log-level", default="info")
     given = vars(parser.parse_args())
     # uvicorn's own --fd takes any socket for a Unix one, and so leaves Nagle's algorithm on.

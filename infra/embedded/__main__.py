@@ -1,4 +1,4 @@
-"""`python -m infra.embedded demo|serve|stop|status|upgrade|restore FILE`: the whole stack on one machine."""
+"""`python -m infra.embedded demo|serve|stop|status|upgrade|restore FILE|manage COMMAND …`: the whole stack on one machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from infra.embedded.home import Home, Lock
+from infra.embedded.home import ROOT, Home, Lock
 from infra.embedded.prechecks import packages, python
 from infra.embedded.problems import Problem
 
@@ -19,13 +19,19 @@ from infra.embedded.problems import Problem
 def main() -> int:
     """Run one command; 0 when it did what it says, 1 with a sentence and a next step when it could not."""
     parser = argparse.ArgumentParser(prog="python -m infra.embedded", description=__doc__)
-    parser.add_argument("command", choices=[*sorted(_COMMANDS), "restore"])
-    parser.add_argument("copy", nargs="?", type=Path, help="for restore: a file that an upgrade left in backups/")
+    parser.add_argument("command", choices=[*sorted(_COMMANDS), *sorted(_WITH_MORE)])
+    parser.add_argument(
+        "more",
+        nargs=argparse.REMAINDER,
+        help="for restore: a file that an upgrade left in backups/; for manage: a command of manage.py, and what it takes",
+    )
     options = parser.parse_args()
-    if (options.command == "restore") != bool(options.copy):
-        parser.error("restore needs a copy, and nothing else takes one")
+    if (options.command in _WITH_MORE) != bool(options.more) or (
+        options.command == "restore" and len(options.more) > 1
+    ):
+        parser.error("restore needs one copy, manage a command, and nothing else takes more")
     try:
-        return _restore(options.copy) if options.copy else _COMMANDS[options.command]()
+        return _WITH_MORE[options.command](options.more) if options.more else _COMMANDS[options.command]()
     except Problem as problem:
         print(f"\n{problem.sentence}\n{problem.step}", file=sys.stderr)
     except OSError as error:
@@ -70,13 +76,22 @@ def _upgrade() -> int:
     return 0
 
 
-def _restore(copy: Path) -> int:
+def _restore(more: list[str]) -> int:
     python()
     packages()
     from infra.embedded import restoring  # noqa: PLC0415 see _start
 
-    restoring.run(Home.from_environment(), os.environ, copy.absolute(), _say)
+    restoring.run(Home.from_environment(), os.environ, Path(more[0]).absolute(), _say)
     return 0
+
+
+def _manage(more: list[str]) -> int:
+    python()
+    packages()
+    from infra.embedded import managing  # noqa: PLC0415 see _start
+
+    env = managing.environment(Home.from_environment(), os.environ)
+    os.execve(sys.executable, [sys.executable, str(ROOT / "manage.py"), *more], env)
 
 
 def _status() -> int:
@@ -97,6 +112,8 @@ def _stop() -> int:
     if holder is None:
         _say(f"Nothing runs in {home.path}.")
         return 0
+    if "pid" not in holder:
+        raise Problem(f"{home.path} is being started this moment.", "Try again.")
     os.kill(int(str(holder["pid"])), signal.SIGTERM)
     end = time.monotonic() + 60
     while lock.holder() is not None:
@@ -114,6 +131,8 @@ _COMMANDS: dict[str, Callable[[], int]] = {
     "stop": _stop,
     "upgrade": _upgrade,
 }
+
+_WITH_MORE: dict[str, Callable[[list[str]], int]] = {"manage": _manage, "restore": _restore}
 
 if __name__ == "__main__":
     sys.exit(main())

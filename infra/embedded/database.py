@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import psycopg2
 from psycopg2 import sql
@@ -54,7 +55,7 @@ def binaries() -> Path:
 
 def url(home: Home, name: str = NAME) -> str:
     """Its address, as DATABASE_URL."""
-    return f"postgresql://{_USER}@/{name}?host={_socket_directory(home)}"
+    return f"postgresql://{_USER}@/{name}?host={quote(str(_socket_directory(home)))}"
 
 
 def spec(home: Home, *, durable: bool = True) -> Spec:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from infra.embedded import database, valkey
 from infra.embedded.home import ROOT, SECRETS, Home
@@ -63,7 +63,7 @@ def environment(home: Home, choices: Choices, base: Mapping[str, str]) -> dict[s
     ours = {
         "DATABASE_URL": database.url(home),
         "REDIS_URL": valkey.url(home.run / "limits.sock"),
-        "BROKER_URL": f"redis+socket://{home.run / 'broker.sock'}",
+        "BROKER_URL": f"redis+socket://{quote(str(home.run / 'broker.sock'))}",
         "INTERNAL_SOCKET": str(home.run / "internal.sock"),
         "STORE_PATH": str(home.blobs),
         "GATEWAY_URL": f"http://{_visitor_host(choices.host)}:{choices.port}",

@@ -7,6 +7,7 @@ import os
 import socket
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from infra.embedded.home import Home
 from infra.embedded.problems import Problem
@@ -28,7 +29,7 @@ def broker(home: Home) -> Spec:
 
 def url(path: Path) -> str:
     """Address of the server behind this Unix socket, as redis-py reads it."""
-    return f"unix://{path}"
+    return f"unix://{quote(str(path))}"
 
 
 def spec(name: str, directory: Path, path: Path, options: tuple[str, ...]) -> Spec:

@@ -21,6 +21,7 @@ class Event(StrEnum):
     USER_ERASED = "user.erased"
     INSTITUTIONS_IMPORTED = "institutions.imported"
     DOMAIN_ACCEPTED = "domain.accepted"
+    DOMAIN_WITHDRAWN = "domain.withdrawn"
     AFFILIATION_CHANGED = "affiliation.changed"
     ADDRESS_LINK_SENT = "address.link_sent"
     AFFILIATION_VERIFIED = "affiliation.verified"

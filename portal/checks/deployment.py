@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.http.request import split_domain_port, validate_host
 
 
 @register(Tags.security, deploy=True)
@@ -72,7 +73,29 @@ def production(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[C
                 id="weighbridge.E004",
             )
         )
-    return found + _content()
+    return found + _store_keys() + _hosts() + _content()
+
+
+def _store_keys() -> list[CheckMessage]:
+    """A key without its secret signs links, and every one of them is refused."""
+    pairs = [f"S3_{kind}" for kind in ("", "UPLOAD_", "READ_", "OWNER_")] + ["INGEST_S3_"]
+    halves = [pair for pair in pairs if bool(_of(f"{pair}ACCESS_KEY")) != bool(_of(f"{pair}SECRET_KEY"))]
+    names = ", ".join(f"{pair}ACCESS_KEY and {pair}SECRET_KEY" for pair in halves)
+    hint = f"Set both or none of {names}."
+    return [Error("A key of the store has only one half.", hint=hint, id="weighbridge.E010")] if halves else []
+
+
+def _of(name: str) -> str:
+    return str(getattr(settings, name))
+
+
+def _hosts() -> list[CheckMessage]:
+    """The public address is one that the portal answers to."""
+    host, _port = split_domain_port(settings.BASE_URL.partition("://")[2].lower())
+    if validate_host(host, settings.ALLOWED_HOSTS):
+        return []
+    hint = f"Add {host} to ALLOWED_HOSTS, or leave that out."
+    return [Error("ALLOWED_HOSTS refuses the host of BASE_URL.", hint=hint, id="weighbridge.E011")]
 
 
 def _content() -> list[CheckMessage]:

@@ -6,7 +6,7 @@ import logging
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from allauth.account.adapter import DefaultAccountAdapter, get_adapter
+from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.internal.flows.reauthentication import resume_request
 from allauth.core.exceptions import ImmediateHttpResponse
@@ -26,6 +26,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.audit import trail
 from portal.audit.events import Event
+from portal.http import sender
 from portal.mail import sending
 from portal.people import identity
 from portal.people.models import User
@@ -71,11 +72,6 @@ def within_limit(request: HttpRequest, action: str) -> bool:
     return ratelimit.consume(request, app="portal.people", action=action, config=LIMITS, limit_get=True) is not None
 
 
-def place_of(request: HttpRequest) -> str:
-    """The network address that a request came from, behind as many proxies as are ours."""
-    return str(get_adapter(request).get_client_ip(request))
-
-
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Sign-up stores the name and an audit row; every mail is one of templates/emails."""
 
@@ -91,6 +87,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def populate_username(self, request: HttpRequest, user: User) -> None:
         """Leave it: our people have no user name, the address is enough."""
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Whom limits by address count; allauth's own answer knows nothing of our proxies."""
+        return sender(request)
 
     def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
         """Where one says again that it is oneself; whoever has neither password nor second factor, at their provider."""

@@ -129,6 +129,13 @@ def accept_domain(*, institution: Institution, domain: str, by: User | None) -> 
     return row
 
 
+@transaction.atomic
+def withdraw_domain(*, reviewed: ReviewedDomain, by: User | None) -> None:
+    """Take a domain back that was accepted. What was verified by it stays until its year is over."""
+    trail.record(Event.DOMAIN_WITHDRAWN, by=by, target=reviewed.institution, domain=reviewed.domain)
+    reviewed.delete()
+
+
 def checked_domain(domain: str) -> str:
     """The domain in its one spelling; raises Invalid for what is none, and for public mail services."""
     wanted = domain.strip().lower().removeprefix("@").rstrip(".")

@@ -10,6 +10,7 @@ import json
 import re
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,9 +72,12 @@ def folded(text: str) -> str:
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:
-    """Every record of a dump, as JSON. Raises Invalid, in words, for a file that is no dump."""
-    with _opened(path) as text:
-        yield from _objects(text, path.name)
+    """Every record of a dump, as JSON. Raises Invalid, in words, for a file that is no dump, or only the half of one."""
+    try:
+        with _opened(path) as text:
+            yield from _objects(text, path.name)
+    except (UnicodeDecodeError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise Invalid(f"{path.name} is neither JSON nor a whole zip. Fetch it again.") from error
 
 
 @contextmanager

@@ -138,14 +138,21 @@ class RequireOfStaff:
 
 @receiver(authenticator_added)
 def _added(user: User, authenticator: Authenticator, **_kwargs: Any) -> None:
-    _record(Event.SECOND_FACTOR_ADDED, user, authenticator)
+    _record(Event.SECOND_FACTOR_ADDED, user, authenticator, by=user)
 
 
 @receiver(authenticator_removed)
 def _removed(user: User, authenticator: Authenticator, **_kwargs: Any) -> None:
-    _record(Event.SECOND_FACTOR_REMOVED, user, authenticator)
+    _record(Event.SECOND_FACTOR_REMOVED, user, authenticator, by=user)
 
 
 @transaction.atomic
-def _record(event: Event, user: User, authenticator: Authenticator) -> None:
-    trail.record(event, by=user, target=user, kind=str(authenticator.type))
+def take_away(*, authenticator: Authenticator, by: User) -> None:
+    """Take a second factor from somebody who lost it, as the operator."""
+    _record(Event.SECOND_FACTOR_REMOVED, authenticator.user, authenticator, by=by)
+    authenticator.delete()
+
+
+@transaction.atomic
+def _record(event: Event, user: User, authenticator: Authenticator, *, by: User) -> None:
+    trail.record(event, by=by, target=user, kind=str(authenticator.type))

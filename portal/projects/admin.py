@@ -1,13 +1,14 @@
-"""Projects in the admin: to read."""
+"""Projects in the admin: to read. Actions write."""
 
 from django.contrib import admin
 
 from portal.projects.models import Project
+from portal.read_only import ReadOnly
 
 
 @admin.register(Project)
-class ProjectAdmin(admin.ModelAdmin[Project]):
-    """Read only; actions write."""
+class ProjectAdmin(ReadOnly[Project]):
+    """Projects by lab."""
 
     list_display = ("title", "kind", "lab", "owner", "closed_at")
-    readonly_fields = ("title", "kind", "lab", "owner", "generation", "created_at", "closed_at")
+    list_select_related = ("lab", "owner")

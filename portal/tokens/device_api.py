@@ -13,7 +13,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from portal.people.adapters import place_of, within_limit
+from portal.http import sender
+from portal.people.adapters import within_limit
 from portal.tokens import device_actions, devices
 
 GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
@@ -34,7 +35,7 @@ def authorize(request: HttpRequest) -> JsonResponse:
         answer["Retry-After"] = "300"
         return answer
     agent = "".join(c for c in request.headers.get("User-Agent", "") if c.isprintable())[:200]
-    begun = device_actions.begin(client_id=client_id, agent=agent, place=place_of(request))
+    begun = device_actions.begin(client_id=client_id, agent=agent, place=sender(request))
     page = settings.BASE_URL + reverse("tokens:device")
     code = devices.shown(begun.user_code)
     told = {

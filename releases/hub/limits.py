@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 
 from portal import counters
 from portal.errors import TooMany
-from portal.http import page, problem_response, wants_json
+from portal.http import page, problem_response, sender, wants_json
 from portal.people.models import User
 
 log = logging.getLogger("weighbridge.hub")
@@ -99,14 +99,8 @@ def take(bucket: Bucket, request: HttpRequest, person: User | None) -> Standing:
 
 
 def address(request: HttpRequest) -> str:
-    """Where a request comes from, as a keyed digest: an IPv6 network of one site counts once.
-
-    The address is the peer's, or what the outermost of our own proxies (TRUSTED_PROXIES) saw.
-    """
-    text = str(request.META.get("REMOTE_ADDR", ""))
-    forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-    if settings.TRUSTED_PROXIES and len(forwarded) >= settings.TRUSTED_PROXIES:
-        text = forwarded[-settings.TRUSTED_PROXIES]
+    """Where a request comes from, as a keyed digest: an IPv6 network of one site counts once."""
+    text = sender(request)
     try:
         found = ip_address(text)
         site = str(ip_network((found, 64), strict=False)) if isinstance(found, IPv6Address) else text

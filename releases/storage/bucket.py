@@ -16,6 +16,9 @@ from django.conf import settings
 from releases.storage import service
 
 DOCUMENTS: Final = settings.ROOT / "infra" / "s3"
+_NO_BUCKET: Final = frozenset({"404", "NoSuchBucket", "NotFound"})
+_FIRST_REGION: Final = "us-east-1"
+"""The one that AWS does not want named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,16 @@ def steps(*, bucket: str, origin: str, identities: Identities | None, ignore_onl
     return found
 
 
-def prepare(client: Any, bucket: str, told: list[Step]) -> Iterator[tuple[str, str]]:  # noqa: ANN401 a client of boto3
-    """Tell it, step by step: (name, what the service has against it, or nothing). Safe to repeat."""
+def prepare(client: Any, bucket: str, region: str, told: list[Step]) -> Iterator[tuple[str, str]]:  # noqa: ANN401 a client of boto3
+    """Make it where there is none, and tell it, step by step: (name, what the service has against it, or nothing).
+
+    Safe to repeat.
+    """
+    fault = _make(client, bucket, region)
+    if fault is not None:
+        yield "bucket", fault
+    if fault:
+        return
     for step in told:
         try:
             getattr(client, step.operation)(Bucket=bucket, **{step.argument: step.sent()})
@@ -70,6 +81,26 @@ def prepare(client: Any, bucket: str, told: list[Step]) -> Iterator[tuple[str, s
             yield step.name, str(fault)
         else:
             yield step.name, ""
+
+
+def _make(client: Any, bucket: str, region: str) -> str | None:  # noqa: ANN401 a client of boto3
+    """Make the bucket: what the service has against it, or nothing; None where it is there already, be it not ours to see."""
+    try:
+        client.head_bucket(Bucket=bucket)
+    except service.FAULTS as fault:
+        code = service.code_of(fault)
+        if not code:
+            return str(fault)
+        if code not in _NO_BUCKET:
+            return None
+    else:
+        return None
+    place = {} if region == _FIRST_REGION else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    try:
+        client.create_bucket(Bucket=bucket, **place)
+    except service.FAULTS as fault:
+        return str(fault)
+    return ""
 
 
 def _step(name: str, operation: str, argument: str, **names: str) -> Step:

@@ -15,7 +15,9 @@ from portal.people.reserved import RESERVED
 from releases.lint import RULES
 
 ROOT = Path(__file__).resolve().parents[2]
-READERS = re.compile(r"""env\.(?:text|required|flag|number|choice|origin|key)\(\s*"([A-Z0-9_]+)\"""")
+READERS = re.compile(
+    r"""env\.(?:text|required|flag|number|choice|origin|key|names|address|sender|secret)\(\s*"([A-Z0-9_]+)\""""
+)
 
 
 def _variables() -> set[str]:
@@ -24,7 +26,9 @@ def _variables() -> set[str]:
     for source in sources:
         text = source.read_text()
         found |= set(READERS.findall(text)) | set(
-            re.findall(r"""(?:environ\.get|environ\[|_text|_required|_number|_flag)\(?"([A-Z][A-Z0-9_]+)\"""", text)
+            re.findall(
+                r"""(?:environ\.get|environ\[|_text|_required|_number|_flag|_address)\(?"([A-Z][A-Z0-9_]+)\"""", text
+            )
         )
     return found
 
@@ -38,7 +42,7 @@ def test_every_setting_is_documented_and_no_other():
 def _defaults() -> dict[str, str]:
     """Name → default, of each setting whose default is written in place: a number, a word, on or off."""
     shape = re.compile(
-        r"""(?:env\.(?:text|number|choice|flag)|_number)\(\s*"([A-Z0-9_]+)", (?:default=)?(?:0 if MODE == "test" else )?"""
+        r"""(?:env\.(?:text|number|choice|flag|sender)|_number)\(\s*"([A-Z0-9_]+)", (?:default=)?(?:0 if MODE == "test" else )?"""
         r"""("[^"]*"|[\d_]+|False)[,)]"""
     )
     sources = [ROOT / "portal" / "settings.py", ROOT / "inference" / "gateway" / "config.py"]

@@ -4,8 +4,12 @@ import asyncio
 import importlib
 import importlib.util
 import json
+import os
 import re
+import secrets
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +93,71 @@ def test_the_images_start_something_that_exists() -> None:
             assert (ROOT / path).exists(), path
 
 
+def _made(stage: str, folder: Path) -> dict[str, str]:
+    """One stage of the Dockerfile in this folder: what it copies from here, and its RUN lines. The environment to run in it."""
+    left_out = [line for line in (ROOT / ".dockerignore").read_text().split() if line[0] not in "!*"]
+    words = re.search(rf"^FROM \S+ AS {stage}\n(.*?)(?=^FROM |\Z)", DOCKERFILE, re.DOTALL | re.MULTILINE)[1]
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "WEIGHBRIDGE_MODE": "scaled",
+        "WEIGHBRIDGE_HOME": str(folder / "home"),
+    }
+    for line in words.replace("\\\n", " ").splitlines():
+        order, _, said = line.partition(" ")
+        if order == "COPY" and "--from" not in said:
+            *sources, target = said.split()
+            for source in sources:
+                _copy(
+                    ROOT / source,
+                    folder / (Path(target) / Path(source).name if target.endswith("/") else target),
+                    left_out,
+                )
+        elif order == "RUN":
+            command = said.replace("/app/", f"{folder}/")
+            done = subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+    return environment
+
+
+def _copy(source: Path, target: Path, left_out: list[str]) -> None:
+    def ignored(folder: str, names: list[str]) -> list[str]:
+        return [
+            name for name in names if name == "__pycache__" or str((Path(folder) / name).relative_to(ROOT)) in left_out
+        ]
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=ignored, dirs_exist_ok=True)
+    else:
+        shutil.copy(source, target.parent / source.name if target.is_dir() else target)
+
+
+def test_the_portals_image_can_be_made_and_has_what_its_commands_read(tmp_path: Path) -> None:
+    environment = _made("portal", tmp_path)
+    assert (tmp_path / "static" / "staticfiles.json").exists()
+    assert list((tmp_path / "locale").rglob("*.mo"))
+    told = environment | {
+        name: secrets.token_urlsafe(32) for name in ("SECRET_KEY", "BLOB_SIGNING_KEY", "INTERNAL_SECRET")
+    }
+    for command in ("prepare_bucket --dry-run", "make_content_key", "collectstatic --no-input --dry-run"):
+        line = [sys.executable, "manage.py", *command.split()]
+        done = subprocess.run(line, cwd=tmp_path, env=told, capture_output=True, text=True)
+        assert done.returncode == 0, (command, done.stderr)
+
+
+def test_the_gateways_image_has_all_that_the_gateway_imports_and_no_portal(tmp_path: Path) -> None:
+    environment = _made("gateway", tmp_path)
+    told = environment | {
+        "REDIS_URL": "redis://limits",
+        "INTERNAL_SECRET": secrets.token_urlsafe(32),
+        "INTERNAL_URL": "http://x",
+    }
+    line = [sys.executable, "-c", "import inference.gateway.app, inference.gateway.server"]
+    done = subprocess.run(line, cwd=tmp_path, env=told, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"inference"}
+
+
 @pytest.mark.parametrize("name", sorted(OURS))
 def test_every_variable_is_documented(name: str) -> None:
     documented = set(re.findall(r"^\| `([A-Z0-9_]+)`", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE))
@@ -118,6 +187,18 @@ def test_the_secrets_script_makes_each_once(tmp_path: Path) -> None:
     assert {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()} == made
     assert len({made[name.lower()] for name in SECRETS}) == len(SECRETS)
     assert made["postgres_password"] in made["database_url"]
+
+
+def test_the_secrets_script_leaves_the_address_of_an_operators_own_database(tmp_path: Path) -> None:
+    script = ROOT / "infra" / "docker" / "secrets.sh"
+    subprocess.run([script], cwd=tmp_path, check=True)
+    own = {"database_url": "postgresql://wb:word@db.example.org/wb", "objects.env": "ROOT_ACCESS_KEY=theirs\n"}
+    for name, text in own.items():
+        (tmp_path / "secrets" / name).write_text(text)
+    (tmp_path / "secrets" / "internal_secret").unlink()
+    subprocess.run([script], cwd=tmp_path, check=True)
+    assert {name: (tmp_path / "secrets" / name).read_text() for name in own} == own
+    assert (tmp_path / "secrets" / "internal_secret").stat().st_size > 32
 
 
 def test_nginx_makes_the_same_choice_as_the_dispatcher() -> None:
@@ -209,6 +290,12 @@ def test_a_private_address_is_absent_in_the_dispatchers_words() -> None:
 
     asyncio.run(asgi._absent(send))
     assert body.encode() == sent[1]["body"]
+
+
+def test_nginx_adds_whom_it_saw_to_what_the_proxies_before_it_say_and_is_counted_itself() -> None:
+    assert "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;" in NGINX
+    for name in ("web", "gateway"):
+        assert OURS[name]["environment"]["TRUSTED_PROXIES"] == "${TRUSTED_PROXIES:-1}", "more where TLS ends before it"
 
 
 def test_nginx_and_the_services_agree_on_names_and_ports() -> None:

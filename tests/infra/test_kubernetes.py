@@ -13,6 +13,7 @@ import yaml
 from inference import pool_file
 from inference.engine import command as engine
 from inference.gateway import health, metrics
+from portal import env
 from tests.infra.kubernetes import schema_of
 from tests.infra.test_compose import COMPOSE, DOCKERFILE, NGINX, ROOT, SERVICES
 
@@ -181,6 +182,42 @@ def test_the_edge_is_compose_s():
     assert CONTAINERS["edge/edge"]["image"] == SERVICES["nginx"]["image"]
 
 
+def test_a_gateway_ends_what_it_streams_before_it_is_killed():
+    (seconds,) = re.findall(r'"--timeout-graceful-shutdown", "(\d+)"', DOCKERFILE)
+    assert int(seconds) < PODS["gateway"]["spec"]["terminationGracePeriodSeconds"]
+    assert int(seconds) < int(SERVICES["gateway"]["stop_grace_period"].removesuffix("s"))
+
+
+def test_of_what_answers_requests_with_several_pods_no_drained_node_takes_all():
+    budgets = [each["spec"] for each in of_kind("PodDisruptionBudget").values()]
+    kept = [budget["selector"]["matchLabels"]["app.kubernetes.io/name"] for budget in budgets]
+    assert all(budget["maxUnavailable"] == 1 for budget in budgets)
+    several = {name for name, each in of_kind("Deployment").items() if each["spec"].get("replicas", 1) > 1}
+    served = several & set(of_kind("Service"))
+    assert served == {"web", "internal", "edge"}
+    assert sorted(kept) == sorted(served | {"gateway"})
+
+
+def test_the_ingress_waits_as_long_as_the_edge_does():
+    told = of_kind("Ingress")["edge"]["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-read-timeout"]
+    assert int(told) == max(map(int, re.findall(r"proxy_read_timeout (\d+)s;", NGINX)))
+
+
+@pytest.mark.parametrize("address", ["smtp://x@mail.example:587", "smtps://x@mail.example", "https://objects.example"])
+def test_the_portal_gets_out_to_every_kind_of_server_that_the_settings_name(address):
+    ports = {
+        each["port"] for rule in POLICIES["portal"]["spec"]["egress"] if "to" not in rule for each in rule["ports"]
+    }
+    mail = env.mail(address) if address.startswith("smtp") else {"EMAIL_PORT": 443}
+    assert mail["EMAIL_PORT"] in ports
+
+
+def test_a_visitor_s_address_is_the_one_that_the_ingress_saw_before_the_edge():
+    assert SETTINGS["TRUSTED_PROXIES"] == "2"
+    told = {each["name"]: each for each in CONTAINERS["gateway/gateway"]["env"]}["TRUSTED_PROXIES"]
+    assert told["valueFrom"] == {"configMapKeyRef": {"name": "settings", "key": "TRUSTED_PROXIES"}}
+
+
 def test_the_ingress_lets_pass_what_the_edge_does():
     told = of_kind("Ingress")["edge"]["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"]
     assert int(told.removesuffix("m")) == max(map(int, re.findall(r"client_max_body_size (\d+)m;", NGINX)))
@@ -249,6 +286,12 @@ def test_engines_are_the_version_that_the_tests_run_with_the_flags_that_the_gate
         assert all(told[key] == engine.ENVIRONMENT[key] for key in set(told) & set(engine.ENVIRONMENT)), name
         if "--headless" not in container["args"]:
             assert needed <= set(container["args"]), name
+    ours = SERVICES["vllm"]
+    assert ours["image"] == f"vllm/vllm-openai:${{VLLM:-v{version}}}"
+    assert needed <= set(ours["command"])
+    both = engine.ENVIRONMENT.keys() & ours["environment"].keys()
+    assert len(both) == 4
+    assert {name: ours["environment"][name] for name in both} == {name: engine.ENVIRONMENT[name] for name in both}
 
 
 def test_a_group_of_nodes_has_as_many_gpus_as_its_parallelism_asks_for():

@@ -19,7 +19,7 @@ from infra.embedded.processes import Group
 @pytest.fixture
 def home() -> Iterator[Home]:
     """An installation, stopped, that knows one thing."""
-    with tempfile.TemporaryDirectory(prefix="wb-", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="wb-r&d #1 %41+", dir="/tmp") as folder:
         found = Home(Path(folder) / "home")
         found.prepare("serve")
         yield found

@@ -165,6 +165,33 @@ def test_an_address_begins_thirty_logins_in_five_minutes():
     assert (refused.status_code, refused["Retry-After"], refused.json()["error"]) == (429, "300", "slow_down")
 
 
+def test_behind_our_own_proxies_each_visitor_is_counted_for_themselves(settings):
+    settings.TRUSTED_PROXIES = 2
+    for _ in range(30):
+        begun(**{"X-Forwarded-For": "192.0.2.66, 198.51.100.7, 10.0.0.3"})
+    assert DeviceLogin.objects.latest("pk").place == "198.51.100.7", "which the person who answers is shown"
+    busy = Client(headers={"X-Forwarded-For": "192.0.2.67, 198.51.100.7, 10.0.0.4"})
+    assert busy.post("/oauth/device", {"client_id": HF}).status_code == 429, (
+        "what a visitor writes before it is not read"
+    )
+    begun(**{"X-Forwarded-For": "198.51.100.8, 10.0.0.3"})
+
+
+@pytest.mark.parametrize("said", ["198.51.100.7", "nonsense, 10.0.0.3", f"{'9' * 60}, 10.0.0.3"])
+def test_of_a_header_that_our_proxies_cannot_have_written_nothing_is_believed(settings, said):
+    settings.TRUSTED_PROXIES = 2
+    begun(**{"X-Forwarded-For": said})
+    assert DeviceLogin.objects.get().place == "127.0.0.1"
+
+
+def test_where_no_proxy_is_ours_a_visitor_has_no_second_address(settings):
+    for number in range(30):
+        begun(**{"X-Forwarded-For": f"198.51.100.{number}"})
+    assert (
+        Client(headers={"X-Forwarded-For": "198.51.100.99"}).post("/oauth/device", {"client_id": HF}).status_code == 429
+    )
+
+
 def test_nobody_answers_who_is_not_signed_in_and_the_code_survives_the_sign_in():
     told = begun()
     led = Client().get(f"/device/?code={told['user_code']}")

@@ -135,6 +135,24 @@ def test_no_public_portal_starts_with_one_secret_twice_or_one_that_no_mail_servi
     assert "no issues" in started()
 
 
+@pytest.mark.parametrize(
+    ("pair", "half"),
+    [("S3_UPLOAD", "ACCESS_KEY"), ("S3_READ", "SECRET_KEY"), ("S3_OWNER", "ACCESS_KEY"), ("INGEST_S3", "SECRET_KEY")],
+)
+def test_a_key_of_the_store_without_its_other_half_is_refused(pair, half):
+    assert f"{pair}_ACCESS_KEY and {pair}_SECRET_KEY" in started(**{f"{pair}_{half}": "one"})
+
+
+def test_both_halves_of_a_key_are_taken():
+    assert "no issues" in started(S3_READ_ACCESS_KEY="one", S3_READ_SECRET_KEY="other")
+
+
+def test_the_public_address_must_be_one_that_the_portal_answers_to():
+    assert "Add models.example.org to ALLOWED_HOSTS" in started(ALLOWED_HOSTS="other.example.org")
+    assert "no issues" in started(ALLOWED_HOSTS=".example.org", BASE_URL="https://Models.Example.org:8443")
+    assert "no issues" in started(BASE_URL="https://[::1]:8443")
+
+
 def test_the_web_server_does_not_start_either_where_settings_are_unsafe():
     assert "Set STORE=s3" in started("-c", "import portal.wsgi", STORE="local")
     assert "Set MAIL_URL=" in started("-c", "import portal.wsgi", MAIL_URL="")
@@ -147,3 +165,63 @@ def test_the_secrets_that_an_installation_makes_itself_are_good_enough_to_serve_
     home.prepare("serve")
     own = {name: home.secret_file(name).read_text() for name in SECRETS}
     assert "no issues" in started(WEIGHBRIDGE_MODE="serve", STORE="local", **own)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fix"),
+    [
+        ("DATABASE_URL", "postgresql://u:pa/ss-word@host/wb", "%2F"),
+        ("DATABASE_URL", "postgresql://u:1#ss-word@host/wb", "%23"),
+        ("DATABASE_URL", "postgresql://u:ss-word@host:many/wb", "host:5432"),
+        ("MAIL_URL", "smtp://u:pa/ss-word@host", "%2F"),
+        ("BASE_URL", "https://models.example.org:port", "address that visitors see"),
+        ("BASE_URL", "https://[models.example.org", "address that visitors see"),
+        ("S3_ENDPOINT", "objects.example.org", "https://"),
+        ("INGEST_S3_ENDPOINT", "s3://theirs", "https://"),
+        ("REDIS_URL", "limits:6379", "redis://"),
+        ("REDIS_URL", "redis://:pa/ss-word@limits:6379", "%2F"),
+        ("BROKER_URL", "http://broker:6379", "redis://"),
+        ("GATEWAY_URL", "gateway:8001", "http://gateway:8001"),
+        ("MAIL_FROM", "Weighbridge", "Weighbridge <"),
+        ("SIGN_IN_PROVIDERS", '[{"id": "orcid", "client_id": "a", "secret": "b", "scope": "openid"}]', "list"),
+    ],
+)
+def test_an_address_that_is_none_stops_every_command_with_one_line_that_shows_no_password(name, value, fix):
+    said = started(**{name: value})
+    assert name in said
+    assert fix in said
+    assert len(said.splitlines()) == 1, said
+    assert "ss-word" not in said
+
+
+def test_what_is_escaped_and_what_has_blanks_around_it_is_taken_as_meant():
+    assert "no issues" in started(
+        DATABASE_URL="postgresql://u:p%2F%23%3F%40@host:5432/wb", REDIS_URL="unix:///run/limits.sock?db=1",
+        BROKER_URL="redis+socket:///run/broker.sock", MAIL_FROM="models@example.org",
+    )  # fmt: skip
+    hosts = "from portal import settings; print(settings.ALLOWED_HOSTS)"
+    assert started("-c", hosts, ALLOWED_HOSTS="a.example, b.example,") == "['a.example', 'b.example']"
+    assert started("-c", hosts, BASE_URL="http://[::1]:8000") == "['[::1]']"
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("verify_audit", "The database does not answer"),
+        ("relay --once", "The database does not answer"),
+        ("post_usage --once", "The limits store does not answer"),
+    ],
+)
+def test_a_command_says_in_one_line_which_part_is_away_and_all_of_it_when_asked(command, said):
+    told = {"REDIS_URL": "redis://127.0.0.1:1"}
+    line = started("manage.py", *command.split(), **told)
+    assert line.startswith(said)
+    assert len(line.splitlines()) == 1
+    assert "Traceback" in started("manage.py", *command.split(), "--traceback", **told)
+
+
+def test_a_command_that_failed_for_what_is_away_ends_with_status_1():
+    root = Path(__file__).parents[2]
+    line = [sys.executable, "-c", "import manage; raise SystemExit(manage.main(['manage.py', 'verify_audit']))"]
+    told = os.environ | {"WEIGHBRIDGE_MODE": "test", "DATABASE_URL": "postgresql://x@127.0.0.1:1/x"}
+    assert subprocess.run(line, env=told, cwd=root, capture_output=True, check=False).returncode == 1

@@ -87,12 +87,32 @@ def test_the_command_shows_what_it_would_set_and_wants_all_three_names_or_none(c
 def test_the_command_says_what_a_service_does_not_take(s3_server: swift.Swift, settings: Any, capsys: Any) -> None:
     """Swift knows none of the four; the portal works without them."""
     use(settings, s3_server.endpoint, s3_server.access_key, s3_server.secret_key)
-    service.connect(
-        s3_server.access_key, s3_server.secret_key, endpoint=s3_server.endpoint, region="us-east-1", addressing="path"
-    ).create_bucket(Bucket="told")
     with pytest.raises(CommandError, match=r"public-access-block, lifecycle, cors, policy\. docs/running\.md"):
         call_command("prepare_bucket", "--mover=a", "--writer=b", "--reader=c")
     assert "NotImplemented" in capsys.readouterr().out
+
+
+@pytest.mark.xdist_group("swift")
+def test_the_command_makes_a_bucket_where_there_is_none_and_leaves_one_that_is_there(
+    s3_server: swift.Swift, settings: Any, capsys: Any
+) -> None:
+    use(settings, s3_server.endpoint, s3_server.access_key, s3_server.secret_key)
+    settings.S3_BUCKET = "fresh"
+    for _ in range(2):
+        with pytest.raises(CommandError):  # what Swift does not take
+            call_command("prepare_bucket")
+    assert capsys.readouterr().out.count("bucket: set") == 1
+    client = service.connect(
+        s3_server.access_key, s3_server.secret_key, endpoint=s3_server.endpoint, region="us-east-1", addressing="path"
+    )
+    assert client.head_bucket(Bucket="fresh")
+
+
+def test_of_a_service_that_is_away_one_line_is_said_and_nothing_more_is_tried(settings: Any, capsys: Any) -> None:
+    use(settings, "http://127.0.0.1:9", "k", "s")
+    with pytest.raises(CommandError, match="did not take: bucket"):
+        call_command("prepare_bucket")
+    assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 def use(settings: Any, endpoint: str, access_key: str, secret_key: str) -> None:

@@ -16,7 +16,9 @@ class Command(BaseCommand):
     help = "Make this month's and the next months' partitions of both ledgers. Safe to repeat."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--ahead", type=int, default=partitions.AHEAD)
+        parser.add_argument(
+            "--ahead", type=int, default=partitions.AHEAD, choices=range(121), metavar="MONTHS", help="at most 120"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         made = ledger.make_partitions(timezone.now().date(), ahead=options["ahead"])

@@ -38,7 +38,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             getattr(self, options["verb"])(options)
-        except (WeighbridgeError, KeyError, ValueError) as error:
+        except KeyError as error:
+            raise CommandError(f"The JSON on standard input lacks {error}.") from error
+        except (WeighbridgeError, ValueError) as error:
             raise CommandError(str(error)) from error
 
     def status(self, options: dict[str, Any]) -> None:
@@ -63,7 +65,7 @@ class Command(BaseCommand):
             self.stdout.write("Nothing was changed: this was a dry run.")
 
     def ready(self, options: dict[str, Any]) -> None:
-        event = json.load(sys.stdin)
+        event = _event()
         serving = actions.Serving(
             url=event["url"],
             engine=event["engine"],
@@ -78,7 +80,7 @@ class Command(BaseCommand):
         actions.serve(by=None, model=_model(event["model"]), commit=event["revision"], serving=serving)
 
     def gone(self, options: dict[str, Any]) -> None:
-        event = json.load(sys.stdin)
+        event = _event()
         for backend in Backend.objects.select_related("pool__lab", "pool__model__lab").filter(url=event["url"]):
             actions.withdraw(by=None, backend=backend, reason=str(event.get("reason", "")))
 
@@ -100,6 +102,13 @@ class Command(BaseCommand):
         if found is None:
             raise CommandError(f"There is no pool {options['pool']}. `pool status` lists them.")
         actions.retire(by=None, pool=found)
+
+
+def _event() -> dict[str, Any]:
+    event = json.load(sys.stdin)
+    if not isinstance(event, dict):
+        raise CommandError("Give one JSON object on standard input.")
+    return event
 
 
 def _line(pool: PoolState) -> str:

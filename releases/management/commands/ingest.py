@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -32,9 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--summary", default="", help="one sentence for the catalogue")
         parser.add_argument("--message", default="", help="what changed, for the list of revisions")
         parser.add_argument("--publish", action="store_true", help="publish when the checks pass")
-        parser.add_argument(
-            "--at", type=datetime.fromisoformat, help="the revision's time, ISO 8601 with zone (default: now)"
-        )
+        parser.add_argument("--at", type=_moment, help="the revision's time, ISO 8601 with zone (default: now)")
         parser.add_argument("--as", dest="person", help="e-mail address of the release manager (default: the operator)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -88,6 +86,17 @@ class Command(BaseCommand):
                 self.stderr.write(f"{path}: {done / 1e6:,.0f} of {size / 1e6:,.0f} MB")
 
         return report
+
+
+def _moment(text: str) -> datetime:
+    """A time with its zone: without one it would be another moment on another machine."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise ArgumentTypeError("give a time of ISO 8601 with its zone, for example 2026-11-26T12:00:00+00:00")
+    return found
 
 
 def _one(rows: QuerySet[Row], what: str) -> Row:

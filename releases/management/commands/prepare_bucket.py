@@ -13,7 +13,10 @@ from releases.storage import bucket, service
 
 
 class Command(BaseCommand):
-    help = "Set the S3 bucket's policy, CORS, lifecycle and public access block (infra/s3). Safe to repeat."
+    help = (
+        "Make the S3 bucket where there is none, and set its policy, CORS, lifecycle and public access block (infra/s3). "
+        "Safe to repeat."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         for name, does in (
@@ -50,7 +53,7 @@ class Command(BaseCommand):
             endpoint=settings.S3_ENDPOINT, region=settings.S3_REGION, addressing=settings.S3_ADDRESSING_STYLE,
         )  # fmt: skip
         refused = []
-        for name, fault in bucket.prepare(owner, settings.S3_BUCKET, steps):
+        for name, fault in bucket.prepare(owner, settings.S3_BUCKET, settings.S3_REGION, steps):
             self.stdout.write(f"{name}: {fault or 'set'}")
             refused += [name] if fault else []
         if refused:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +16,7 @@ import uvicorn
 
 from inference.gateway.call import BEGIN, PUSH
 from inference.gateway.server import config
+from tests.inference.gateway.rig import ROOT
 
 PUSHED: list[object] = []
 """What pushing answered, last time."""
@@ -229,3 +233,29 @@ def test_pipelined_requests_are_answered_in_order(port: int) -> None:
     answer = talk(port, ask("GET", "/stream", close=False), ask("HEAD", "/whole", close=False), ask("GET", "/whole"))
     assert [part[:14] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"200 OK\r\ndate: "] * 3
     assert answer.endswith(b"\r\n\r\nwhole")
+
+
+async def slow(scope, receive, send):
+    """Ten parts, five in a second."""
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for number in range(10):
+            await send({"type": "http.response.body", "body": b"%d" % number, "more_body": number < 9})
+            await asyncio.sleep(0.2)
+
+
+@pytest.mark.parametrize(("seconds", "whole"), [("20", True), ("1", False)])
+def test_a_stream_goes_on_while_its_server_is_stopped_for_as_long_as_that_server_was_told(seconds, whole):
+    listener = socket.create_server(("127.0.0.1", 0))
+    line = [sys.executable, "-m", "inference.gateway.server", "tests.inference.gateway.test_server:slow"]
+    told = ["--fd", str(listener.fileno()), "--timeout-graceful-shutdown", seconds]
+    with subprocess.Popen([*line, *told], cwd=ROOT, pass_fds=[listener.fileno()]) as server:
+        with socket.create_connection(listener.getsockname(), timeout=60) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            seen = client.recv(65536)
+            server.terminate()
+            while part := client.recv(65536):
+                seen += part
+        assert server.wait(30) is not None
+    listener.close()
+    assert seen.endswith(b"0\r\n\r\n") is whole

@@ -38,8 +38,8 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         if options["once"]:
-            self._pass(_quick)
-            self._pass(_slow)
+            _quick()
+            _slow()
             return
         beside = threading.Thread(target=self._loop, args=(stop, options["interval"], _slow), name="slow topics")
         beside.start()

@@ -8,7 +8,9 @@ from allauth.account.forms import default_token_generator
 from allauth.account.models import EmailAddress
 from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.validators import validate_email
 from django.db import transaction
 from django.urls import reverse
 
@@ -32,6 +34,8 @@ class Command(BaseCommand):
             user = _administrator(options["email"].strip().lower(), options["lab"], options["lab_name"])
         except WeighbridgeError as error:
             raise CommandError(error.message) from error
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
         key = default_token_generator.make_token(user)
         path = reverse("account_reset_password_from_key", args=[user_pk_to_url_str(user), key])
         self.stdout.write(settings.BASE_URL + path)
@@ -40,6 +44,7 @@ class Command(BaseCommand):
 @transaction.atomic
 def _administrator(email: str, slug: str, name: str) -> User:
     """The operator, administrator of the first lab, without a password until the link is used."""
+    validate_email(email)
     user = User.objects.filter(email=email).first() or User.objects.create_superuser(email, None, name="Administrator")
     if not user.is_superuser:
         raise CommandError(f"{email} has an account already, which is not an administrator's. Use another address.")

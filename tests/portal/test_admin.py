@@ -1,0 +1,179 @@
+"""The operator's admin: entered as the portal is, and no way round an action or its place on the trail."""
+
+from __future__ import annotations
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from portal.audit.models import Entry
+from portal.people.erasure_models import ErasureRequest
+from portal.people.models import Institution, Lab, Membership, ReviewedDomain, Role, User
+from tests.portal import world
+
+pytestmark = pytest.mark.django_db
+WRITTEN = {"people.User", "people.Lab", "people.Membership", "people.ReviewedDomain", "auth.Group"}
+"""Of all tables, those of which a row can be made or changed here."""
+
+
+@pytest.fixture
+def operator():
+    return User.objects.create_superuser("root@operator.example", world.PASSWORD, name="Root")
+
+
+@pytest.fixture
+def browser(operator):
+    client = Client()
+    client.force_login(operator, "allauth.account.auth_backends.AuthenticationBackend")
+    return client
+
+
+def chosen(browser, page, action, *rows):
+    return browser.post(page, {"action": action, "_selected_action": [str(row.pk) for row in rows], "post": "yes"})
+
+
+def of(event):
+    return list(Entry.objects.filter(event=event).order_by("pk"))
+
+
+def test_a_password_alone_does_not_open_the_admin_of_an_operator_with_a_second_factor(operator):
+    TOTP.activate(operator, generate_totp_secret())
+    EmailAddress.objects.create(user=operator, email=operator.email, verified=True, primary=True)
+    client = Client()
+    sent = {"username": operator.email, "password": world.PASSWORD, "next": "/admin/"}
+    answer = client.post("/admin/login/?next=/admin/", sent)
+    assert (answer.status_code, answer["Location"]) == (302, "/account/login/?next=/admin/")
+    assert client.get("/admin/")["Location"].startswith("/admin/login/")
+    halfway = client.post(answer["Location"], {"login": operator.email, "password": world.PASSWORD})
+    assert halfway["Location"].startswith("/account/second-factor/")
+    assert client.get("/admin/").status_code == 302
+
+
+def test_whoever_is_no_operator_is_told_so_and_an_operator_goes_on(browser, mara):
+    other = Client()
+    other.force_login(mara, "allauth.account.auth_backends.AuthenticationBackend")
+    refused = other.get("/admin/login/?next=/admin/")
+    assert refused.status_code == 403
+    assert "for the operator of the portal" in refused.content.decode()
+    assert browser.get("/admin/login/")["Location"] == "/admin/"
+    assert browser.get("/admin/password_change/")["Location"] == reverse("account_change_password")
+
+
+@pytest.mark.filterwarnings("ignore:The default scheme")  # of a form that is never shown
+def test_every_list_is_shown_and_what_has_an_action_is_written_by_nothing_else(browser, rf, operator, lyceum, mara):
+    lyceum.granted(mara)
+    request = rf.get("/")
+    request.user = operator
+    for model, page in admin.site._registry.items():
+        place = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        assert browser.get(reverse(f"{place}_changelist")).status_code == 200, model
+        row = model._default_manager.first()
+        if row is not None:
+            assert browser.get(reverse(f"{place}_change", args=[row.pk])).status_code == 200, model
+        writes = page.has_add_permission(request) or page.has_change_permission(request, row or model())
+        assert writes == (model._meta.label in WRITTEN), model
+        goes = {"people.ReviewedDomain", "mfa.Authenticator", "auth.Group"}
+        assert page.has_delete_permission(request, row or model()) == (model._meta.label in goes), model
+
+
+def test_a_role_is_given_and_ended_by_its_actions(browser, operator, lyceum, mara):
+    told = {"user": str(mara.pk), "lab": str(lyceum.lab.pk), "role": Role.MANAGER}
+    for _ in range(2):
+        assert browser.post("/admin/people/membership/add/", told).status_code == 302
+    given = Membership.objects.get(user=mara)
+    (entry,) = of("membership.given")[-1:]
+    assert (entry.actor_id, entry.data["role"]) == (str(operator.pk), "manager")
+    before = User.objects.get(pk=mara.pk).generation
+    for _ in range(2):
+        chosen(browser, "/admin/people/membership/", "end", given)
+    given.refresh_from_db()
+    assert given.ends_at is not None
+    assert len(of("membership.ended")) == 1
+    assert User.objects.get(pk=mara.pk).generation == before + 1, "or what is cached of their rights would stay"
+
+
+def test_a_lab_is_made_by_its_action_and_never_under_a_name_of_the_portals_own(browser):
+    told = {"slug": "atelier", "name": "Atelier", "summary": "", "site": "", "contact": ""}
+    assert browser.post("/admin/people/lab/add/", told).status_code == 302
+    lab = Lab.objects.get(slug="atelier")
+    assert lab.is_active
+    assert [entry.target_id for entry in of("lab.created")][-1] == str(lab.pk)
+    assert (
+        "is an address of the portal" in browser.post("/admin/people/lab/add/", told | {"slug": "api"}).content.decode()
+    )
+    assert "already exists" in browser.post("/admin/people/lab/add/", told).content.decode()
+    changed = {"slug": "moved", "name": "Atelier Nord", "is_active": "on"}
+    assert browser.post(f"/admin/people/lab/{lab.pk}/change/", changed).status_code == 302
+    lab.refresh_from_db()
+    assert (lab.slug, lab.name) == ("atelier", "Atelier Nord")
+
+
+def test_an_account_is_suspended_and_restored_but_neither_the_operators_own_nor_an_erased_one(browser, operator, mara):
+    chosen(browser, "/admin/people/user/", "suspend", mara, operator)
+    assert [User.objects.get(pk=each.pk).is_active for each in (mara, operator)] == [False, True]
+    assert [entry.target_id for entry in of("user.suspended")] == [str(mara.pk)]
+    chosen(browser, "/admin/people/user/", "restore", mara)
+    assert User.objects.get(pk=mara.pk).is_active
+    now = timezone.now()
+    ErasureRequest.objects.create(user=mara, requested_at=now, due_at=now, ended_at=now, done=True)
+    User.objects.filter(pk=mara.pk).update(is_active=False)
+    chosen(browser, "/admin/people/user/", "restore", mara)
+    assert not User.objects.get(pk=mara.pk).is_active
+
+
+def test_who_may_only_look_suspends_nobody_ends_no_role_and_makes_no_operator(operator, lyceum, mara):
+    helper = world.person("Hal Per")
+    User.objects.filter(pk=helper.pk).update(is_staff=True)
+    looks = Permission.objects.filter(codename__in=["view_user", "change_user", "view_membership"])
+    helper.user_permissions.set(looks)
+    browser = Client()
+    browser.force_login(helper, "allauth.account.auth_backends.AuthenticationBackend")
+    assert mara.email in browser.get("/admin/people/user/").content.decode()
+    chosen(browser, "/admin/people/user/", "suspend", mara)
+    chosen(browser, "/admin/people/membership/", "end", *Membership.objects.all())
+    browser.post(f"/admin/people/user/{helper.pk}/change/", {"is_staff": "on", "is_superuser": "on"})
+    assert User.objects.get(pk=mara.pk).is_active
+    assert not Membership.objects.exclude(ends_at=None).exists()
+    assert not User.objects.get(pk=helper.pk).is_superuser
+
+
+def test_an_account_shows_no_password_and_its_facts_are_its_owners(browser, mara):
+    page = f"/admin/people/user/{mara.pk}/change/"
+    assert mara.password not in browser.get(page).content.decode()
+    browser.post(page, {"name": "Another", "is_active": "", "is_staff": "on"})
+    after = User.objects.get(pk=mara.pk)
+    assert (after.name, after.is_active, after.is_staff) == (mara.name, True, True)
+
+
+def test_a_second_factor_is_taken_away_and_its_secret_is_shown_to_nobody(browser, operator, mara):
+    secret = generate_totp_secret()
+    TOTP.activate(mara, secret)
+    lost = Authenticator.objects.get(user=mara)
+    page = f"/admin/mfa/authenticator/{lost.pk}/"
+    shown = browser.get(page + "change/").content.decode()
+    assert lost.data["secret"] not in shown
+    assert "data" not in [name.split('"')[0] for name in shown.split('name="')[1:]]
+    browser.post(page + "delete/", {"post": "yes"})
+    assert not Authenticator.objects.filter(user=mara).exists()
+    assert [(entry.actor_id, entry.target_id) for entry in of("second_factor.removed")] == [
+        (str(operator.pk), str(mara.pk))
+    ]
+
+
+@pytest.mark.parametrize("way", ["page", "list"])
+def test_a_domain_that_is_taken_back_is_on_the_trail(browser, way):
+    place = Institution.objects.create(ror="https://ror.org/0000000", name="Northfield University")
+    browser.post("/admin/people/revieweddomain/add/", {"institution": place.pk, "domain": "northfield.example"})
+    row = ReviewedDomain.objects.get()
+    if way == "page":
+        browser.post(f"/admin/people/revieweddomain/{row.pk}/delete/", {"post": "yes"})
+    else:
+        chosen(browser, "/admin/people/revieweddomain/", "delete_selected", row)
+    assert not ReviewedDomain.objects.exists()
+    assert [entry.data["domain"] for entry in of("domain.withdrawn")] == ["northfield.example"]

@@ -1,0 +1,59 @@
+"""Commands that somebody gives wrongly: a sentence, and nothing is changed."""
+
+from __future__ import annotations
+
+import io
+import sys
+import zipfile
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from portal.people.models import Institution, Lab, User
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(("email", "lab"), [("root", "atelier"), ("root@operator.example", "Ate lier")])
+def test_no_first_administrator_is_made_at_an_address_or_in_a_lab_that_cannot_be(email, lab):
+    with pytest.raises(CommandError):
+        call_command("first_administrator", email=email, lab=lab)
+    assert not User.objects.exists()
+    assert not Lab.objects.exists()
+
+
+def test_a_first_administrator_is_made_with_both_right(capsys):
+    call_command("first_administrator", email="Root@operator.example", lab="atelier")
+    assert "/account/" in capsys.readouterr().out
+    assert User.objects.get().email == "root@operator.example"
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.9])
+def test_a_register_that_came_only_in_part_is_said_to_be_broken(tmp_path, kept):
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("v2_schema_v2.json", "[" + ",".join(f'{{"id": {n}}}' for n in range(9_000)) + "]")
+    file = tmp_path / "dump.zip"
+    file.write_bytes(whole.getvalue()[: int(len(whole.getvalue()) * kept)])
+    with pytest.raises(CommandError, match="Fetch it again"):
+        call_command("import_ror", str(file))
+    assert not Institution.objects.exists()
+
+
+def test_a_time_without_a_zone_is_refused():
+    with pytest.raises(CommandError, match="with its zone"):
+        call_command("ingest", "folder", "--model=lab/name", "--at=2026-11-26T12:00:00")
+
+
+@pytest.mark.parametrize("told", ["[]", "{}", "nothing"])
+@pytest.mark.parametrize("verb", ["ready", "gone"])
+def test_an_engine_that_says_no_event_is_told_what_is_missing(monkeypatch, verb, told):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(told))
+    with pytest.raises(CommandError) as refused:
+        call_command("pool", verb)
+    assert len(str(refused.value)) > 10
+
+
+def test_partitions_are_made_for_ten_years_at_most():
+    with pytest.raises(CommandError, match="invalid choice"):
+        call_command("make_partitions", "--ahead=100000")
