@@ -37,6 +37,7 @@ def hub(portal_url: str, transactional_db: None, settings: Any, tmp_path: Path) 
 
 @pytest.fixture(scope="package")
 def gateway(django_db_setup: None, django_db_blocker: object) -> Iterator[rig.Gateway]:
+    """One for all tests here: the listener beside it is a whole Django, and takes seconds of a processor to start."""
     folder = Path(tempfile.mkdtemp(prefix="wb-gw-", dir="/tmp"))
     # Its lease is that of a public gateway: on a machine that stands still for seconds nothing is settled meanwhile.
     with django_db_blocker.unblock(), listening(folder, rig.SECRET):
