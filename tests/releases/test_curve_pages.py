@@ -327,6 +327,22 @@ def test_a_published_revision_brings_its_own_numbers(lyceum: world.World, publis
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    "entry", ['"after": {"loss": NaN}', '"ts_raw": "0001-01-01 00:00 +14:00"', '"run": "r", "after": {"step": 1e999}'], ids=str
+)  # fmt: skip
+def test_a_published_log_that_says_what_json_or_the_calendar_lacks_comes_with_its_numbers(
+    lyceum: world.World, publish: Publish, entry: str
+) -> None:
+    log = f'{{"title": "It diverged", {entry}}}\n'
+    files = {"records__logbook.jsonl": log.encode(), "records__metrics.jsonl": lines(restarted()).getvalue()}
+    model = publish(lyceum, "with-1m", **files)
+    (message,) = Message.objects.filter(topic="curves.record")
+    carried.published(message.payload)
+    book = Logbook.objects.get(model=model)
+    assert (book.entries.count(), book.recordings.count(), book.frozen_at is None) == (1, 1, False)
+
+
+@pytest.mark.django_db
 def test_a_record_that_cannot_be_read_is_passed_over(lyceum: world.World, publish: Publish, client: Client) -> None:
     publish(lyceum, "with-1m", **{"records__metrics.jsonl": b"{broken"})
     carried.published(Message.objects.get(topic="curves.record").payload)
