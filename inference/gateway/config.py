@@ -59,7 +59,6 @@ class Settings:
     @classmethod
     def from_environment(cls) -> Self:
         """Read the environment; raises Misconfigured with the name of what is missing."""
-        socket = _text("INTERNAL_SOCKET")
         if _text("CONTENT_PRIVATE_KEY"):
             raise Misconfigured("CONTENT_PRIVATE_KEY opens what the gateway seals. Give it to the web process alone.")
         lease_ms, heartbeat_ms = _number("LEASE_MS", 10_000), _number("HEARTBEAT_MS", 2_000)
@@ -70,9 +69,7 @@ class Settings:
             )
         return cls(
             redis_url=_address("REDIS_URL", "the address of the store of limits", _STORE, "redis://host:6379/0"),
-            internal_url=f"unix://{quote(socket)}"
-            if socket
-            else _address("INTERNAL_URL", "where introspection is answered", _LISTENER, "http://internal:8002"),
+            internal_url=_internal_url(),
             internal_secret=_required("INTERNAL_SECRET", "the secret shared with the control plane"),
             public_url=(_text("PUBLIC_URL") or _text("BASE_URL")).rstrip("/"),
             default_max_tokens=_number("DEFAULT_MAX_TOKENS", 512),
@@ -123,6 +120,12 @@ def _address(name: str, purpose: str, schemes: tuple[str, ...], example: str) ->
     return value
 
 
+def _internal_url() -> str:
+    if socket := _text("INTERNAL_SOCKET"):
+        return f"unix://{quote(socket)}"
+    return _address("INTERNAL_URL", "where introspection is answered", _LISTENER, "http://internal:8002")
+
+
 def _engine_client() -> str:
     value = _text("ENGINE_CLIENT") or "http1"
     if value not in {"http1", "aiohttp"}:
@@ -132,12 +135,9 @@ def _engine_client() -> str:
 
 def _metrics() -> str:
     value = _text("GATEWAY_METRICS")
-    port = value.rpartition(":")[2]
-    if (
-        value
-        and not value.startswith("unix:///")
-        and not (port.isdecimal() and 0 < int(port) < 65_536 and ":" in value)
-    ):
+    _host, colon, port = value.rpartition(":")
+    is_port = bool(colon) and port.isdecimal() and 0 < int(port) < 65_536
+    if value and not value.startswith("unix:///") and not is_port:
         raise Misconfigured(f"GATEWAY_METRICS is {value!r}. Use host:port, for example 0.0.0.0:9100, or unix:///path.")
     return value
 
