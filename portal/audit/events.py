@@ -26,6 +26,8 @@ class Event(StrEnum):
     ADDRESS_LINK_SENT = "address.link_sent"
     AFFILIATION_VERIFIED = "affiliation.verified"
     LAB_CREATED = "lab.created"
+    LAB_CLOSED = "lab.closed"
+    LAB_REOPENED = "lab.reopened"
     MEMBERSHIP_GIVEN = "membership.given"
     MEMBERSHIP_ENDED = "membership.ended"
     PROJECT_OPENED = "project.opened"

@@ -103,6 +103,29 @@ def create_lab(*, slug: str, name: str, by: User | None, summary: str = "", site
 
 
 @transaction.atomic
+def close_lab(*, lab: Lab, by: User) -> Lab:
+    """Nothing of the lab is shown, downloaded or queried from the next request on, and its roles give no right."""
+    return _turned(lab, Event.LAB_CLOSED, by, is_active=False)
+
+
+@transaction.atomic
+def reopen_lab(*, lab: Lab, by: User) -> Lab:
+    """Take the closing back: everything is as it was."""
+    return _turned(lab, Event.LAB_REOPENED, by, is_active=True)
+
+
+def _turned(lab: Lab, event: Event, by: User, *, is_active: bool) -> Lab:
+    locked = Lab.objects.select_for_update().get(pk=lab.pk)
+    if locked.is_active == is_active:
+        raise Conflict(_("This lab is open already.") if is_active else _("This lab is closed already."))
+    locked.is_active = is_active
+    locked.save(update_fields=["is_active"])
+    trail.record(event, by=by, target=locked, lab=locked)
+    delivery.enqueue("release.changed", key=f"lab:{locked.pk}", lab=locked.slug)
+    return locked
+
+
+@transaction.atomic
 def give_role(*, user: User, lab: Lab, role: Role, by: User | None) -> Membership:
     """Give a role in a lab, from now; giving it twice returns the membership that holds."""
     membership, created = Membership.objects.get_or_create(user=user, lab=lab, role=role, ends_at=None)

@@ -13,7 +13,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from portal.errors import Conflict, Invalid
-from portal.people.actions import create_lab, end_role, give_role, restore, suspend
+from portal.people.actions import close_lab, create_lab, end_role, give_role, reopen_lab, restore, suspend
 from portal.people.institution_actions import accept_domain, checked_domain, withdraw_domain
 from portal.people.models import Affiliation, Institution, Lab, Membership, ReviewedDomain, Role, User
 from portal.people.reserved import is_reserved
@@ -85,7 +85,7 @@ class LabForm(forms.ModelForm[Lab]):
 
     class Meta:
         model = Lab
-        fields = ["slug", "name", "summary", "site", "contact", "is_active"]
+        fields = ["slug", "name", "summary", "site", "contact"]
 
     def clean_slug(self) -> str:
         """One that hides no address of the portal's."""
@@ -97,14 +97,15 @@ class LabForm(forms.ModelForm[Lab]):
 
 @admin.register(Lab)
 class LabAdmin(admin.ModelAdmin[Lab]):
-    """Labs. A slug is given once and for good."""
+    """Labs. A slug is given once and for good; a lab is closed, and never deleted."""
 
     form = LabForm
     list_display = ("slug", "name", "is_active")
+    actions = ("close", "reopen")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Lab | None = None) -> tuple[str, ...]:
-        """A new one is active; one that is there keeps its slug."""
-        return ("is_active",) if obj is None else ("slug",)
+        """One that is there keeps its slug."""
+        return () if obj is None else ("slug",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Lab | None = None) -> bool:
         """Its slug would be free for another."""
@@ -117,6 +118,16 @@ class LabAdmin(admin.ModelAdmin[Lab]):
             return
         facts = {name: getattr(obj, name) for name in ("slug", "name", "summary", "site", "contact")}
         obj.pk = create_lab(by=_by(request), **facts).pk
+
+    @admin.action(description="Close the chosen labs, with all that they released")
+    def close(self, request: HttpRequest, queryset: QuerySet[Lab]) -> None:
+        """Until they are opened again."""
+        _each(request, queryset, lambda lab: close_lab(lab=lab, by=_by(request)))
+
+    @admin.action(description="Open the chosen labs again")
+    def reopen(self, request: HttpRequest, queryset: QuerySet[Lab]) -> None:
+        """As they were."""
+        _each(request, queryset, lambda lab: reopen_lab(lab=lab, by=_by(request)))
 
 
 @admin.register(Membership)

@@ -166,3 +166,15 @@ def test_the_cost_does_not_grow_with_tokens(bench, django_assert_max_num_queries
         bench.new_token(bench.researcher)
     with django_assert_max_num_queries(25):
         principals.build(bench.token)
+
+
+def test_a_closed_lab_is_queried_no_more_from_the_next_request_on_and_opened_again_it_is(bench, store):
+    operator, key = bench.world.manager, contract.principal_key(bench.token.digest)
+    assert set(introspect(bench.token.digest).principal.models) == {OPEN, GATED}
+    for turn, left in ((people.close_lab, set()), (people.reopen_lab, {OPEN, GATED})):
+        assert store.exists(key)
+        turn(lab=bench.world.lab, by=operator)
+        while deliver_due():
+            pass
+        assert not store.exists(key), "the gateways must ask again"
+        assert set(introspect(bench.token.digest).principal.models) == left

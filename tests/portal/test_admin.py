@@ -108,10 +108,21 @@ def test_a_lab_is_made_by_its_action_and_never_under_a_name_of_the_portals_own(b
         "is an address of the portal" in browser.post("/admin/people/lab/add/", told | {"slug": "api"}).content.decode()
     )
     assert "already exists" in browser.post("/admin/people/lab/add/", told).content.decode()
-    changed = {"slug": "moved", "name": "Atelier Nord", "is_active": "on"}
+    changed = {"slug": "moved", "name": "Atelier Nord", "is_active": ""}
     assert browser.post(f"/admin/people/lab/{lab.pk}/change/", changed).status_code == 302
     lab.refresh_from_db()
-    assert (lab.slug, lab.name) == ("atelier", "Atelier Nord")
+    assert (lab.slug, lab.name, lab.is_active) == ("atelier", "Atelier Nord", True)
+
+
+def test_a_lab_is_closed_and_opened_again_by_its_actions(browser, operator, lyceum):
+    for verb, active in (("close", False), ("close", False), ("reopen", True), ("reopen", True)):
+        chosen(browser, "/admin/people/lab/", verb, lyceum.lab)
+        lyceum.lab.refresh_from_db()
+        assert lyceum.lab.is_active == active
+    entries = of("lab.closed") + of("lab.reopened")
+    assert [(entry.event, entry.actor_id) for entry in entries] == [
+        ("lab.closed", str(operator.pk)), ("lab.reopened", str(operator.pk)),
+    ]  # fmt: skip
 
 
 def test_an_account_is_suspended_and_restored_but_neither_the_operators_own_nor_an_erased_one(browser, operator, mara):

@@ -278,6 +278,7 @@ def test_the_operator_stops_and_lifts_at_a_shell(lyceum: world.World, publish: A
     [
         (["lyceum/nothing", "--reason", "x"], "There is no"),
         (["lyceum/mine@0000000", "--reason", "x"], "There is no"),
+        (["lyceum/mine@", "--reason", "x"], "Name the commit"),
         (["lyceum/mine", "--family", "--reason", "x"], "There is no"),
         (["mine", "--reason", "x"], "There is no"),
         (["lyceum/mine"], "Say why"),

@@ -50,6 +50,8 @@ def _release(name: str) -> Model | Revision | None:
     model = Model.objects.named(lab, own).first()
     if model is None or not at:
         return model
+    if not commit:
+        raise CommandError(f"Name the commit behind {name}, or leave the @ away to stop all of the model.")
     found = model.revisions.published().filter(commit__startswith=commit.lower())[:2]
     return found[0] if len(found) == 1 else None
 
