@@ -21,6 +21,9 @@ PRINCIPAL_TTL_MS: Final = 60_000
 TOMBSTONE_TTL_MS: Final = 3_600_000
 """How long a revoked token's digest is refused outright: far above PRINCIPAL_TTL_MS, so no stale fill survives it."""
 
+WHEN_FULL: Final = "#!lua flags=allow-oom\n"
+"""First line of a script that the store runs beyond its `maxmemory` too: those that end requests, and that take rights."""
+
 USAGE_STREAM: Final = "wb:usage"
 USAGE_GROUP: Final = "ledger"
 ROUTES: Final = "wb:routes"

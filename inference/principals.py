@@ -36,11 +36,14 @@ end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
-BUMP: Final = """
--- KEYS: known generation   ARGV: new generation. Never lowers: deliveries may come twice and out of order.
+BUMP: Final = f"""{contract.WHEN_FULL}-- KEYS: known generation   ARGV: new generation. Never lowers: deliveries may come twice and out of order.
 local known = tonumber(redis.call('GET', KEYS[1]) or '0')
 if tonumber(ARGV[1]) > known then redis.call('SET', KEYS[1], ARGV[1]) end
 return math.max(known, tonumber(ARGV[1]))
+"""
+BURY: Final = f"""{contract.WHEN_FULL}-- KEYS: tombstone, principal.   ARGV: time to live of the tombstone in ms.
+redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])
+redis.call('DEL', KEYS[2])
 """
 
 
@@ -104,10 +107,8 @@ def bump(kind: str, identity: str, generation: int) -> None:
 
 def bury(digest: str) -> None:
     """Refuse this token from now on, whatever is still being filled. Raises Unavailable."""
-    with reachable() as store, store.pipeline(transaction=True) as pipe:
-        pipe.set(contract.tombstone_key(digest), "1", px=contract.TOMBSTONE_TTL_MS)
-        pipe.delete(contract.principal_key(digest))
-        pipe.execute()
+    with reachable() as store:
+        store.eval(BURY, 2, contract.tombstone_key(digest), contract.principal_key(digest), contract.TOMBSTONE_TTL_MS)
 
 
 def forget_all() -> int:

@@ -45,13 +45,18 @@ def _script(name: str) -> Script:
     return Script(_COMMON + _text(name))
 
 
+def _freeing(name: str) -> Script:
+    """One that a full store runs all the same: what has been admitted ends and is billed, and that is what makes room."""
+    return Script(contract.WHEN_FULL + _COMMON + _text(name))
+
+
 ADMIT: Final = _script("admit")
 ADMIT_ONCE: Final = Script(f"{_COMMON}local function admission()\n{_text('admit')}end\n{_text('once')}")
-SETTLE: Final = _script("settle")
-HEARTBEAT: Final = _script("heartbeat")
-REAP: Final = _script("reap")
+SETTLE: Final = _freeing("settle")
+HEARTBEAT: Final = _freeing("heartbeat")
+REAP: Final = _freeing("reap")
 ALIVE: Final = _script("alive")
-TURN: Final = _script("turn")
+TURN: Final = _freeing("turn")
 LOOK: Final = _script("look")
 SCRIPTS: Final = (ADMIT, ADMIT_ONCE, SETTLE, HEARTBEAT, REAP, ALIVE, TURN, LOOK)
 

@@ -13,7 +13,10 @@ from infra.embedded.home import Home
 from infra.embedded.problems import Problem
 from infra.embedded.processes import Spec
 
-REMEMBER: Final = ("--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction", "--save", "")
+REMEMBER: Final = (
+    *("--appendonly", "yes", "--appendfsync", "always", "--save", ""),
+    *("--maxmemory", "640mb", "--maxmemory-policy", "noeviction"),
+)
 FORGET: Final = ("--appendonly", "no", "--save", "", "--maxmemory", "128mb", "--maxmemory-policy", "volatile-lru")
 
 

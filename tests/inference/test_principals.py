@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference import contract, principals
 from inference.contract import Access, Limits, Principal
 from portal.counters import client
+from portal.errors import Unavailable
 
 DIGEST = "d" * 64
 GATE = "lyceum/large"
@@ -76,6 +78,24 @@ def test_forgetting_leaves_generations_and_tombstones(store):
     assert kept() is None
     assert store.exists(contract.tombstone_key("e" * 64))
     assert store.get(contract.generation_key("user", "u")) == "1"
+
+
+@pytest.fixture
+def full(store):
+    """As the limits store is where it runs: it evicts nothing."""
+    before = store.config_get("maxmemory*")
+    store.config_set("maxmemory", 1, "maxmemory-policy", "noeviction")
+    yield store
+    store.config_set("maxmemory", before["maxmemory"], "maxmemory-policy", before["maxmemory-policy"])
+
+
+def test_a_full_store_takes_no_rights_in_and_lets_them_be_taken(store, full):
+    with pytest.raises(Unavailable):
+        principals.fill(DIGEST, principal())
+    principals.bury(DIGEST)
+    principals.bump("user", "u", 8)
+    assert store.exists(contract.tombstone_key(DIGEST))
+    assert store.get(contract.generation_key("user", "u")) == "8"
 
 
 steps = st.lists(

@@ -10,6 +10,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from inference.gateway.config import Settings
 from inference.gateway.errors import Refusal, body_too_large, unavailable
 from infra.embedded.home import SECRETS, Home
 from infra.embedded.stack import loops
+from infra.embedded.valkey import FORGET, REMEMBER
 from portal import asgi, celery
 from portal.access.attachment_models import LARGEST
 from portal.access.form_spec import INPUT_LIMIT
@@ -60,6 +62,29 @@ def test_every_process_of_the_embedded_stack_has_a_service() -> None:
         "gateway",
     } <= set(OURS)
     assert {"postgres", "limits", "broker", "objects", "nginx"} <= set(SERVICES) - set(OURS)
+
+
+@pytest.mark.parametrize(("name", "options"), [("limits", REMEMBER), ("broker", FORGET)])
+def test_the_stores_are_run_alike_everywhere(name: str, options: tuple[str, ...]) -> None:
+    """Pairs of an option and its value, in any order: one that evicts, or is not bounded, would be another store."""
+    manifests = yaml.safe_load_all((ROOT / "infra" / "kubernetes" / "stores.yaml").read_text())
+    (pod,) = (
+        manifest["spec"]["template"]["spec"]["containers"][0]
+        for manifest in manifests
+        if manifest["kind"] in {"StatefulSet", "Deployment"} and manifest["metadata"]["name"] == name
+    )
+    for command in (SERVICES[name]["command"], pod["command"]):
+        assert _pairs(command[1:]) == _pairs(options)
+    bound = int(_pairs(options)["--maxmemory"].removesuffix("mb"))
+    assert pod["resources"]["limits"]["memory"] == "1Gi", (
+        "half as much again, for copies while the file is written anew"
+    )
+    assert bound * 3 / 2 <= 1024
+
+
+def _pairs(options: Iterable[str]) -> dict[str, str]:
+    words = list(options)
+    return dict(zip(words[::2], words[1::2], strict=True))
 
 
 @pytest.mark.parametrize("name", sorted(name for name in OURS if "command" in SERVICES[name]))

