@@ -4,7 +4,7 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 def now() -> str:
@@ -13,16 +13,31 @@ def now() -> str:
 
 
 def append(path: Path, row: dict[str, Any]) -> None:
-    """Add one JSON line and force it to disk: the next statement may be a kill."""
-    with path.open("a") as file:
-        file.write(json.dumps(row) + "\n")
+    """Add one JSON line and force it to disk: the next statement may be a kill. It takes the place of one cut short."""
+    with path.open("ab+") as file:
+        if _torn(file):
+            file.seek(0)
+            file.truncate(len(_whole(file.read())))
+        file.write(json.dumps(row).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """All rows of a JSON-lines file; none when it does not exist."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    """All whole rows of a JSON-lines file; none when it does not exist."""
+    return [json.loads(line) for line in _whole(path.read_bytes()).splitlines()] if path.exists() else []
+
+
+def _torn(file: BinaryIO) -> bool:
+    if not file.seek(0, os.SEEK_END):
+        return False
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) != b"\n"
+
+
+def _whole(data: bytes) -> bytes:
+    """Up to the last line's end: what stands behind it was cut short by a kill or a full disk."""
+    return data[: data.rfind(b"\n") + 1]
 
 
 def dump(facts: dict[str, Any]) -> bytes:

@@ -9,7 +9,9 @@ import zipfile
 import pytest
 from django.core.management import CommandError, call_command
 
+from portal.people.management.commands import first_administrator
 from portal.people.models import Institution, Lab, User
+from portal.postgres.locks import alone
 
 pytestmark = pytest.mark.django_db
 
@@ -25,6 +27,16 @@ def test_no_first_administrator_is_made_at_an_address_or_in_a_lab_that_cannot_be
 def test_a_first_administrator_is_made_with_both_right(capsys):
     call_command("first_administrator", email="Root@operator.example", lab="atelier")
     assert "/account/" in capsys.readouterr().out
+    assert User.objects.get().email == "root@operator.example"
+
+
+def test_a_second_run_waits_for_the_first_and_then_says_so(monkeypatch):
+    """Two at once found no account, and the one that came second to its address ended in a trace."""
+    monkeypatch.setattr(first_administrator, "_PATIENCE_S", 0.1)
+    with alone("first administrator"), pytest.raises(CommandError, match="Another run"):
+        call_command("first_administrator", email="root@operator.example", lab="atelier")
+    assert not User.objects.exists()
+    call_command("first_administrator", email="root@operator.example", lab="atelier")
     assert User.objects.get().email == "root@operator.example"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from allauth.account.forms import default_token_generator
 from allauth.account.models import EmailAddress
@@ -17,6 +17,9 @@ from django.urls import reverse
 from portal.errors import WeighbridgeError
 from portal.people.actions import create_lab, give_role
 from portal.people.models import Lab, Role, User
+from portal.postgres.locks import alone
+
+_PATIENCE_S: Final = 10.0
 
 
 class Command(BaseCommand):
@@ -28,6 +31,12 @@ class Command(BaseCommand):
         parser.add_argument("--lab-name", default="Laboratory")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        with alone("first administrator", within_s=_PATIENCE_S) as mine:
+            if not mine:
+                raise CommandError("Another run of this command is making the account. Try again when it has ended.")
+            self._print_link(options)
+
+    def _print_link(self, options: dict[str, Any]) -> None:
         if any(user.has_usable_password() for user in User.objects.filter(is_superuser=True, is_active=True)):
             return
         try:
