@@ -19,14 +19,14 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 
-def as_row(entry: Entry, shelf: Shelf) -> dict[str, Any]:
-    """An entry in the importer's shape (docs/logbook.md), without what it does not say."""
+def as_row(entry: Entry, shelf: Shelf, shared: frozenset[str]) -> dict[str, Any]:
+    """An entry in the importer's shape (docs/logbook.md), without what it does not say. `shared`: Shelf.shared_runs."""
     told: dict[str, Any] = {
         "id": id_of(entry, shelf),
         "ts_utc": entry.at.isoformat() if entry.at else "",
         "ts_raw": entry.raw_stamp,
         "confidence": entry.confidence,
-        "run": entry.run.name if entry.run else "",
+        "run": run_of(entry.run, shelf, shared) if entry.run else "",
         "step": entry.step,
         "type": entry.raw_kind or entry.kind,
         "severity": entry.severity,
@@ -49,26 +49,33 @@ def id_of(entry: Entry, shelf: Shelf) -> str:
     """
     number = f"entry-{entry.order}"
     if len(shelf.books) > 1:
-        model = next(book.model for book in shelf.books if book.pk == entry.logbook_id)
-        return f"{model.name}/{number}" if model else number
+        return _of_its_model(number, entry.logbook_id, shelf)
     return entry.ref if entry.ref and not entry.supersedes_id and not _NUMBER.fullmatch(entry.ref) else number
+
+
+def run_of(run: Run, shelf: Shelf, shared: frozenset[str]) -> str:
+    """What a run is called outside: its name, behind its model's where two logbooks that leave together have one of that name."""
+    return _of_its_model(run.name, run.logbook_id, shelf) if run.name in shared else run.name
 
 
 def as_json(shelf: Shelf, asked: Asked) -> Iterator[str]:
     """One document: what it is about, its runs, its entries."""
+    shared = shelf.shared_runs()
     head = {"subject": shelf.subject.full_name, "logbooks": [book.title for book in shelf.books]}
-    runs = [_run(run) for run in Run.objects.filter(logbook__in=shelf.books).select_related("parent").order_by("pk")]
+    rows = Run.objects.filter(logbook__in=shelf.books).select_related("parent").order_by("pk")
+    runs = [_run(run, shelf, shared) for run in rows]
     yield json.dumps(head | {"runs": runs}, ensure_ascii=False)[:-1] + ', "entries": ['
     for n, entry in enumerate(_entries(shelf, asked)):
-        yield (",\n" if n else "\n") + json.dumps(as_row(entry, shelf), ensure_ascii=False)
+        yield (",\n" if n else "\n") + json.dumps(as_row(entry, shelf, shared), ensure_ascii=False)
     yield "\n]}\n"
 
 
 def as_csv(shelf: Shelf, asked: Asked) -> Iterator[str]:
     """Head and rows; tables as JSON in their cells."""
     yield line(COLUMNS)
+    shared = shelf.shared_runs()
     for entry in _entries(shelf, asked):
-        row = as_row(entry, shelf)
+        row = as_row(entry, shelf, shared)
         cells = (row.get(name, "") for name in COLUMNS)
         yield line(json.dumps(cell, ensure_ascii=False) if isinstance(cell, dict) else cell for cell in cells)
 
@@ -76,9 +83,10 @@ def as_csv(shelf: Shelf, asked: Asked) -> Iterator[str]:
 def as_markdown(shelf: Shelf, asked: Asked) -> Iterator[str]:
     """A chronicle: a heading for each entry, begun by its time as the source wrote it."""
     yield f"# {shelf.subject.full_name}\n"
+    shared = shelf.shared_runs()
     for entry in _entries(shelf, asked):
         stamp = entry.raw_stamp or (f"{entry.at:%Y-%m-%d %H:%M} UTC" if entry.at else "")
-        run = entry.run.name if entry.run else ""
+        run = run_of(entry.run, shelf, shared) if entry.run else ""
         yield "\n### " + " ".join(part for part in (stamp, run, entry.title) if part) + "\n\n"
         facts = [entry.kind, entry.severity, f"step {entry.step}" if entry.step is not None else ""]
         for word, other in (("supersedes", entry.supersedes), ("annotates", entry.annotates)):
@@ -104,11 +112,16 @@ def _entries(shelf: Shelf, asked: Asked) -> Iterator[Entry]:
     yield from rows.select_related("run", "supersedes", "annotates").iterator(chunk_size=CHUNK)
 
 
-def _run(run: Run) -> dict[str, Any]:
-    told: dict[str, Any] = {"name": run.name, "kind": run.kind}
+def _run(run: Run, shelf: Shelf, shared: frozenset[str]) -> dict[str, Any]:
+    told: dict[str, Any] = {"name": run_of(run, shelf, shared), "kind": run.kind}
     if run.parent:
-        told |= {"parent": run.parent.name}
+        told |= {"parent": run_of(run.parent, shelf, shared)}
     return told | ({"parent_step": run.parent_step} if run.parent_step is not None else {})
+
+
+def _of_its_model(name: str, logbook_id: int, shelf: Shelf) -> str:
+    model = next(book.model for book in shelf.books if book.pk == logbook_id)
+    return f"{model.name}/{name}" if model else name
 
 
 def _shown(values: dict[str, Any], name: str) -> str:

@@ -125,6 +125,11 @@ class Shelf:
         rows = Run.objects.filter(logbook__in=[book.pk for book in self.books]).order_by("pk")
         return list(dict.fromkeys(rows.values_list("name", flat=True)[:RUNS]))
 
+    def shared_runs(self) -> frozenset[str]:
+        """Names that runs of several of these logbooks have: they are different runs. One query."""
+        named = Run.objects.filter(logbook__in=[book.pk for book in self.books]).order_by().values("name")
+        return frozenset(named.annotate(n=Count("pk")).filter(n__gt=1).values_list("name", flat=True))
+
     def entry(self, number: int) -> Entry:
         """One entry of the subject's own logbook. Raises NotFound."""
         found = self.entries.filter(logbook=self.own, order=number).first() if self.own else None

@@ -217,6 +217,27 @@ def test_the_logbooks_of_a_family_leave_together_under_ids_of_their_own(
     }  # fmt: skip
 
 
+def test_runs_of_one_name_leave_a_family_as_the_different_runs_that_they_are(
+    lyceum: world.World, book: Logbook, publish: Any, client: Client
+) -> None:
+    """Two models were trained in runs of one name, which were one run once the file was imported; a third name stays."""
+    family = book.model.family  # type: ignore[union-attr]
+    other = actions.open_logbook(subject=publish(lyceum, "heron-2m", family=family), by=lyceum.manager)
+    for each, run in ((book, "only"), (book, "1"), (other, "1")):
+        actions.add_entry(logbook=each, by=lyceum.manager, said={"title": "Begun", "run": run})
+    address = "/families/lyceum/heron/logbook"
+    told = b"".join(client.get(f"{address}.json").streaming_content).decode()  # type: ignore[attr-defined]
+    back = chronicles.read(told, name="y.json")
+    assert not back.problems
+    assert sorted(run.name for run in back.runs) == ["heron-1m/1", "heron-2m/1", "only"]
+    assert sorted(draft.run for draft in back.entries) == ["heron-1m/1", "heron-2m/1", "only"]
+    for kind in ("csv", "md"):
+        text = b"".join(client.get(f"{address}.{kind}").streaming_content).decode()  # type: ignore[attr-defined]
+        assert "heron-2m/1" in text
+    alone = b"".join(client.get(f"{PAGE}.json").streaming_content).decode()  # type: ignore[attr-defined]
+    assert {row["run"] for row in json.loads(alone)["entries"]} == {"only", "1"}
+
+
 def test_a_manager_reads_a_file_first_then_imports_it_and_writes_beside_it(lyceum: world.World, book: Logbook) -> None:
     client = client_of(lyceum.manager)
     file = b"### 2022-03-11\n\nLaunch\n\n### 2022-04-12 First spike\n\nSee.\n"
