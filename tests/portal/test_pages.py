@@ -353,3 +353,11 @@ def test_an_operator_who_may_not_add_a_row_is_not_told_of_a_form(db):
     assert "Your account has no right to this" in text(refused)
     assert "out of date" not in text(refused)
     assert "A gated model opens" not in text(refused)
+
+
+def test_what_is_wrong_with_a_substitute_is_listed_in_the_order_of_the_form(lyceum):
+    answer = browser(lyceum.reviewers[0]).post("/review/absence/", {"starts_on": "", "ends_on": ""})
+    assert answer.status_code == 422
+    read = text(answer)
+    said = [read.index(words) for words in ("Substitute: Choose", "First day: Write", "Last day: Write")]
+    assert said == sorted(said)
