@@ -215,6 +215,16 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Refused by the framework (a form sent without its token, for instance)."""
-    error = errors.NotAllowed(_("The form was out of date. Go back, reload the page and send it again."))
+    """Refused by the framework: the operator's admin shows rows that nobody adds or changes by hand."""
+    error = errors.NotAllowed(_("Your account has no right to this. Nothing was changed."))
     return problem_response(error) if wants_json(request) else page(request, error)
+
+
+def out_of_date(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form without the token of this browser: sent after a sign-in elsewhere, without cookies, or forged. Status 403."""
+    error = errors.NotAllowed(
+        _("The form was out of date. Go back, reload the page and send it again."), code="form_out_of_date"
+    )
+    if wants_json(request):
+        return problem_response(error)
+    return render(request, "errors/out_of_date.html", {"error": error}, status=403)

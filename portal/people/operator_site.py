@@ -8,12 +8,17 @@ from django.contrib.admin import AdminSite
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from portal.errors import NotAllowed
 
 
 class OperatorSite(AdminSite):
     """Django's, without its own form for a password."""
+
+    site_title = "Weighbridge"
+    site_header = _("Weighbridge, for its operator")
+    index_title = _("What the portal holds")
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Lead to the sign-in, and from there on. Raises NotAllowed for whoever is signed in and is no operator."""

@@ -109,3 +109,16 @@ def test_a_referee_answers_by_keyboard_and_a_member_signs(live_server: Any, page
     page.get_by_label("In what capacity?").fill("for myself")
     page.get_by_role("button", name="Sign agreement").press("Enter")
     page.wait_for_url("**/receipts/**")
+
+
+def test_what_is_wrong_with_a_form_stands_clear_of_its_first_field(live_server: Any, page: Page) -> None:
+    found = {name: (user, path) for user, path, name in states()}
+    user, path = found["team-empty"]
+    assert user is not None
+    sign_in(page, live_server, user)
+    page.goto(live_server.url + path)
+    page.get_by_role("button", name="Ask them by mail").click()
+    told, first = page.locator(".summary").bounding_box(), page.locator("main .field").first.bounding_box()
+    assert told is not None
+    assert first is not None
+    assert first["y"] - (told["y"] + told["height"]) >= 24

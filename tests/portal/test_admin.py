@@ -65,6 +65,21 @@ def test_whoever_is_no_operator_is_told_so_and_an_operator_goes_on(browser, mara
     assert browser.get("/admin/password_change/")["Location"] == reverse("account_change_password")
 
 
+def test_an_operator_finds_the_admin_at_the_foot_of_a_page_and_nobody_else_does(browser, mara):
+    other = Client()
+    other.force_login(mara, "allauth.account.auth_backends.AuthenticationBackend")
+    assert 'href="/admin/"' in browser.get("/me/").content.decode()
+    assert 'href="/admin/"' not in other.get("/me/").content.decode()
+    assert 'href="/admin/"' not in Client().get("/help/").content.decode()
+
+
+def test_the_admin_bears_the_name_of_the_portal_and_writes_entries(browser):
+    page = browser.get("/admin/").content.decode()
+    assert "Weighbridge, for its operator" in page
+    assert "Django administration" not in page
+    assert "Entrys" not in page
+
+
 @pytest.mark.filterwarnings("ignore:The default scheme")  # of a form that is never shown
 def test_every_list_is_shown_and_what_has_an_action_is_written_by_nothing_else(browser, rf, operator, lyceum, mara):
     lyceum.granted(mara)

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
@@ -327,3 +328,36 @@ def test_a_fault_of_ours_is_no_fault_of_a_form(lyceum, mara, note, monkeypatch):
     reviewer.force_login(lyceum.reviewers[0])
     answer = reviewer.post(reverse("access:review", args=[application.pk]), {"verb": "approve", "note": note})
     assert answer.status_code == 500
+
+
+def test_a_form_that_is_out_of_date_says_so_on_a_page_of_ours_and_one_in_time_is_taken(db):
+    client = Client(enforce_csrf_checks=True)
+    language = {"language": "de", "next": "/"}
+    refused = client.post("/me/language/", language, headers={"Accept": "text/html"})
+    assert refused.status_code == 403
+    assert "Go back, reload the page and send it again" in text(refused)
+    assert "A gated model opens" not in text(refused)
+    assert b"<style" not in refused.content  # the content policy would not let it be
+    program = client.post("/me/language/", language, headers={"Accept": "application/json"})
+    assert (program.status_code, program.json()["code"]) == (403, "form_out_of_date")
+
+    client.get("/help/")
+    token = client.cookies[settings.CSRF_COOKIE_NAME].value
+    assert client.post("/me/language/", {**language, "csrfmiddlewaretoken": token}).status_code == 302
+
+
+def test_an_operator_who_may_not_add_a_row_is_not_told_of_a_form(db):
+    operator = User.objects.create_superuser("root@operator.example", "a long enough passphrase", name="Root")
+    refused = browser(operator).get("/admin/access/application/add/")
+    assert refused.status_code == 403
+    assert "Your account has no right to this" in text(refused)
+    assert "out of date" not in text(refused)
+    assert "A gated model opens" not in text(refused)
+
+
+def test_what_is_wrong_with_a_substitute_is_listed_in_the_order_of_the_form(lyceum):
+    answer = browser(lyceum.reviewers[0]).post("/review/absence/", {"starts_on": "", "ends_on": ""})
+    assert answer.status_code == 422
+    read = text(answer)
+    said = [read.index(words) for words in ("Substitute: Choose", "First day: Write", "Last day: Write")]
+    assert said == sorted(said)

@@ -57,9 +57,8 @@ def _name(request: HttpRequest, user: User, labs: list[Lab]) -> None:
     lab = next((each for each in labs if each.slug == slug), None)
     person = next((each for each in _colleagues(lab, user) if str(each.pk) == pk), None) if lab else None
     days = {name: _day(request.POST.get(name, "")) for name in ("starts_on", "ends_on")}
-    problems = {name: [_("Write a day, for example 2026-12-24.")] for name, day in days.items() if day is None}
-    if lab is None or person is None:
-        problems["substitute"] = [_("Choose somebody of your lab.")]
+    problems = {} if lab and person else {"substitute": [_("Choose somebody of your lab.")]}
+    problems |= {name: [_("Write a day, for example 2026-12-24.")] for name, day in days.items() if day is None}
     if lab is None or person is None or days["starts_on"] is None or days["ends_on"] is None:
         raise Invalid(_("Some answers need another look."), fields=problems)
     first, last = days["starts_on"], days["ends_on"]
