@@ -14,7 +14,7 @@ from releases.models import Model, Revision
 
 def model_seen(lab: str, name: str, *, person: User | None) -> Model:
     """A model, as far as this person may know of it; None for everybody. Raises NotFound."""
-    found = lookup.model(lab, name, person=person, now=timezone.now())
+    found = lookup.model_ever(lab, name, person=person, now=timezone.now())
     if found is None:
         raise NotFound(_("There is no model %(name)s here, or it is not public.") % {"name": f"{lab}/{name}"})
     return found
@@ -22,7 +22,7 @@ def model_seen(lab: str, name: str, *, person: User | None) -> Model:
 
 def model_of_lab(user: User, lab: str, name: str) -> Model:
     """A model of a lab where this person has a role. Raises NotFound for every other."""
-    found = lookup.model(lab, name, person=user, now=timezone.now())
+    found = lookup.model_ever(lab, name, person=user, now=timezone.now())
     if found is None or not user.roles_in(found.lab):
         raise NotFound(_("There is no such model, or it belongs to another lab."))
     return found

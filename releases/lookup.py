@@ -52,6 +52,11 @@ def renamed(namespace: str, name: str, *, person: User | None, now: datetime) ->
     return _seen(Model.objects.select_related("lab").filter(pk__in=former).first(), person, now)
 
 
+def model_ever(namespace: str, name: str, *, person: User | None, now: datetime) -> Model | None:
+    """The model that has this name or once had it: for answers that say the present one themselves."""
+    return model(namespace, name, person=person, now=now) or renamed(namespace, name, person=person, now=now)
+
+
 def _seen(found: Model | None, person: User | None, now: datetime) -> Model | None:
     if found is None:
         return None

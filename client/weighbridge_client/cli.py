@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -24,6 +25,9 @@ exit status: 0 as released · 1 not as released · 2 asked wrongly, or no room �
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run one command; the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a folder may have a name that this terminal cannot write
     asked = _parser().parse_args(arguments)
     status: int
     told: dict[str, Any]

@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,10 +71,10 @@ def changed(path: Path, file: File, known: Sequence[Tensor]) -> Fault:
 def mislabelled(path: Path, file: File, known: Sequence[Tensor]) -> Fault | None:
     """For a file that is as released: whether tensors.json tells its tensors as the file itself does."""
     told = {(tensor.name, tensor.dtype, tensor.shape) for tensor in known if tensor.file == file.path}
-    if not path.name.lower().endswith(".safetensors") or not known:
-        held = set()
-    else:
-        held = {(place.name, place.dtype, place.shape) for place in tensors.layout(path)}
+    held: set[tuple[str, str, tuple[int, ...]]] = set()
+    if path.name.lower().endswith(".safetensors") and known:
+        with suppress(ValueError, RecursionError, OverflowError):  # called so, and none: as it was released
+            held = {(place.name, place.dtype, place.shape) for place in tensors.layout(path)}
     if told == held:
         return None
     return Fault(

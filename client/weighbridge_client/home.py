@@ -27,6 +27,11 @@ def token() -> str:
     return found if found.startswith(OURS) else ""
 
 
+def is_token(text: str) -> bool:
+    """Whether this can be sent as a token, or as none: what is pasted may hold blanks, breaks or typographic marks."""
+    return re.fullmatch("[!-~]*", text) is not None
+
+
 def stored_token() -> str:
     """What the file holds, whoever's it is."""
     try:

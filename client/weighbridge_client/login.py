@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,8 @@ def login(portal: Portal, say: Say, *, replace: bool = False) -> Path:
             f"{home.token_file()} holds the token of another hub. Add --replace to write over it, or set HF_HOME to a "
             "folder for this portal."
         )
+    if os.environ.get("HF_TOKEN", "").strip():
+        say("HF_TOKEN is set, and goes before the token that is stored here. Unset it, or this login has no effect.\n")
     status, told = portal.post("/oauth/device", {"client_id": CLIENT})
     if status != 200 or "device_code" not in told:
         raise Refused(_said(told, f"{portal.address} offers no login by code."))

@@ -106,6 +106,11 @@ class Portal:
         return answer.status, told if isinstance(told, dict) else {}
 
     def _bearer(self) -> dict[str, str]:
+        if not home.is_token(self.token):
+            raise Usage(
+                f"The token in HF_TOKEN or {home.token_file()} holds characters that none has. Copy it again, whole and alone, "
+                "or get another with: weighbridge login"
+            )
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     def _asked(self, url: str) -> urllib3.BaseHTTPResponse:
@@ -123,7 +128,13 @@ class Portal:
             onward = _onward(url, answer)
             with answer:
                 answer.drain_conn()
-            if _origin(onward) != _origin(self.address) or "/login/" in urlsplit(onward).path:
+            asks_who = "/login/" in urlsplit(onward).path
+            if _origin(onward) != _origin(self.address) and not asks_who:
+                onto = clean(_origin(onward))
+                raise Refused(
+                    f"{self.address} leads on to {onto}. Name that one with --portal, if it is the portal you mean."
+                )
+            if asks_who:
                 raise Refused(f"There is nothing public at {url}. Check the name of the model and the revision.")
             url = onward
         raise Bad("The portal leads round in circles.")

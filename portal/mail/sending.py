@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from contextlib import suppress
 from datetime import date, timedelta
 from email.utils import make_msgid
 from smtplib import SMTPRecipientsRefused
@@ -100,7 +101,8 @@ def render(template: str, context: dict[str, Any]) -> EmailMultiAlternatives:
 def _written(value: object) -> object:
     """A day travels as ISO, because a context is JSON, and is written as the reader's language has it."""
     if isinstance(value, str) and _DAY.fullmatch(value):
-        return date_format(date.fromisoformat(value))
+        with suppress(ValueError):  # somebody's name for a thing, of that form and no day
+            return date_format(date.fromisoformat(value))
     return value
 
 

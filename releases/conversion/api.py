@@ -135,7 +135,7 @@ def _found(user: User, pk: UUID) -> Conversion:
 def _revision(user: User, full_name: str, name: str) -> Revision:
     namespace, _slash, model_name = full_name.partition("/")
     now = timezone.now()
-    model = lookup.model(namespace, model_name, person=user, now=now)
+    model = lookup.model_ever(namespace, model_name, person=user, now=now)
     shown = lookup.revision(model, name, person=user, now=now) if model and _looks_after(user, model) else None
     if shown is None:
         raise NotFound(_("There is no such revision, or it belongs to another lab."))

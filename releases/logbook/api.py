@@ -303,7 +303,7 @@ def managed(user: User, pk: int) -> Logbook:
 def _subject(user: User, kind: str, full_name: str) -> Family | Model:
     lab, _slash, name = full_name.partition("/")
     found: Family | Model | None = (
-        lookup.family(lab, name) if kind == "family" else lookup.model(lab, name, person=user, now=timezone.now())
+        lookup.family(lab, name) if kind == "family" else lookup.model_ever(lab, name, person=user, now=timezone.now())
     )
     if found is None or not user.roles_in(found.lab):
         raise NotFound(_("There is no such model or family, or it belongs to another lab."))

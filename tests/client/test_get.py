@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -255,3 +258,33 @@ def test_a_redirect_to_what_is_no_address_is_told_in_a_sentence(monkeypatch: pyt
         asked.link("lyceum/small", "1" * 40, "README.md", "bytes=0-1")
     with pytest.raises(errors.Bad, match="no address"):
         asked.document("lyceum/small", "main", "release.json")
+
+
+@pytest.mark.parametrize(
+    ("onward", "told"),
+    [
+        ("https://models.lyceum.example/lyceum/x", "leads on to https://models.lyceum.example. Name that one"),
+        ("http://models.lyceum.example/account/login/?next=/", "nothing public"),
+    ],
+)
+def test_a_portal_that_has_moved_is_named_and_one_that_asks_who_one_is_is_not(
+    monkeypatch: pytest.MonkeyPatch, onward: str, told: str
+) -> None:
+    def leads(*_of: Any, **_more: Any) -> HTTPResponse:
+        return HTTPResponse(io.BytesIO(b"."), {"Location": onward}, 301, preload_content=False)
+
+    asked = portal.Portal("http://models.lyceum.example")
+    monkeypatch.setattr(asked, "_send", leads)
+    with pytest.raises(errors.Refused, match=told):
+        asked.document("lyceum/small", "main", "release.json")
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", "café".encode()])
+def test_a_folder_whose_name_no_terminal_can_write_is_told_all_the_same(tmp_path: Path, name: bytes) -> None:
+    copy = released.build(tmp_path)
+    folder = copy.folder.rename(tmp_path / os.fsdecode(name))
+    shell = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(Path(errors.__file__).parents[1])}
+    for more in ([f"--key={copy.key.rename(folder.with_suffix('.pem'))}"], ["--help"]):
+        command = [sys.executable, "-m", "weighbridge_client", "verify", os.fspath(folder), *more]
+        ran = subprocess.run(command, env=shell, capture_output=True, check=False)
+        assert (ran.returncode, ran.stderr) == (0, b"")

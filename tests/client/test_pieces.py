@@ -15,7 +15,9 @@ from tests.client import released
 from weighbridge_client import errors, home, names, tensors
 from weighbridge_client.cli import main
 from weighbridge_client.documents import File
+from weighbridge_client.login import login
 from weighbridge_client.parts import Arriving
+from weighbridge_client.portal import Later, Portal
 
 UNSAFE = [
     "", "/etc/passwd", "../up", "a/../../b", "a//b", "a/", "./a", "C:\\x", "c:x", "\\\\host\\x", "a\\b", "a\0b", "a\nb",
@@ -151,3 +153,27 @@ def test_threads_that_finish_together_end_a_file_once(tmp_path):
         thread.join()
     assert ended.count(True) == 1
     assert arriving.digest() == file.sha256
+
+
+@pytest.mark.parametrize("pasted", ["wb_dl_abc…", "wb_dl_abc wb_dl_abc", "wb_dl_a\nb", "wb_dl_abc”"])
+def test_a_token_that_was_pasted_wrongly_is_told_in_a_sentence_that_does_not_hold_it(monkeypatch, pasted):
+    monkeypatch.setenv("HF_TOKEN", pasted)
+    with pytest.raises(errors.Usage, match="HF_TOKEN") as refused:
+        Portal("http://127.0.0.1:9").link("lyceum/small", "1" * 40, "README.md", "bytes=0-1")
+    assert pasted not in refused.value.sentence
+
+
+@pytest.mark.parametrize("whole", ["wb_dl_abc", ""])
+def test_a_token_as_the_portal_gives_it_is_sent(monkeypatch, whole):
+    monkeypatch.setenv("HF_TOKEN", whole)
+    with pytest.raises(Later):
+        Portal("http://127.0.0.1:9").link("lyceum/small", "1" * 40, "README.md", "bytes=0-1")
+
+
+@pytest.mark.parametrize("given", ["hf_somebody", ""])
+def test_who_logs_in_where_the_environment_has_a_token_is_told_that_it_goes_first(monkeypatch, given):
+    monkeypatch.setenv("HF_TOKEN", given)
+    said: list[str] = []
+    with pytest.raises(errors.Unreachable):
+        login(Portal("http://127.0.0.1:9"), said.append)
+    assert any("HF_TOKEN" in line for line in said) == bool(given)

@@ -225,3 +225,19 @@ def harmed(base: Path, count: int) -> list[str]:
 @pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.drill)])
 def test_no_harm_goes_unseen(tmp_path, capsys, count):
     assert harmed(tmp_path, count) == []
+
+
+@pytest.mark.parametrize(("name", "status"), [("notes.safetensors", 0), ("model-3.safetensors", errors.BAD)])
+def test_a_released_file_that_is_called_safetensors_and_is_none_is_as_released(copy, capsys, name, status):
+    """Where tensors are told of it, they are told wrongly: it has none that can be read."""
+    own = copy.folder / ".weighbridge"
+    (copy.folder / "README.md").rename(copy.folder / name)
+    for listed in copy.release["files"]:
+        listed["path"] = name if listed["path"] == "README.md" else listed["path"]
+    if status:
+        tensors = json.loads((own / "tensors.json").read_bytes())
+        tensors["tensors"][0]["file"] = name
+        (own / "tensors.json").write_bytes(released.canonical(tensors))
+    (own / "release.json").write_bytes(released.canonical(copy.release))
+    assert main(["verify", str(copy.folder), "--unsigned"]) == status
+    assert ("tells the tensors of model-3.safetensors otherwise" in capsys.readouterr().err) == bool(status)

@@ -122,3 +122,18 @@ def test_a_changed_second_factor_is_not_called_an_address():
     )
     assert "second factors" in mail.body
     assert "addresses" not in mail.body
+
+
+@pytest.mark.parametrize("title", ["2026-02-30", "2026-13-01", "２０２６-０１-０１"])
+def test_a_name_that_only_looks_like_a_day_stops_no_letter_and_stays_as_it_is(title):
+    letter = registry.letter("webhook_stopped")
+    mail = sending.render(letter.name, {**letter.sample, "lab": title, "base_url": BASE})
+    assert title in mail.body
+    assert title in mail.alternatives[0][0]
+
+
+def test_a_day_is_written_as_the_reader_writes_days():
+    letter = registry.letter("webhook_stopped")
+    assert (
+        "2026-02-28" not in sending.render(letter.name, {**letter.sample, "lab": "2026-02-28", "base_url": BASE}).body
+    )

@@ -8,6 +8,7 @@ import hmac
 import json
 import socket
 import threading
+import time
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -210,6 +211,51 @@ def test_silence_and_closed_doors_are_failures(monkeypatch):
         port = silent.getsockname()[1]
     with pytest.raises(wire.NotSent, match="refused"):
         wire.post(f"http://127.0.0.1:{port}/", b"{}", {})
+
+
+def resolved(monkeypatch, *addresses):
+    """Let every name have these addresses, in this order of the system's."""
+
+    def told(host, port, *_of, **_more):
+        meant = [host] if host in addresses else addresses
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in meant]
+
+    monkeypatch.setattr(outward.socket, "getaddrinfo", told)
+
+
+def test_a_server_that_answers_at_one_of_its_addresses_is_reached(receiver, monkeypatch):
+    """As one with an IPv6 address too is to a portal without IPv6."""
+    port = receiver.server.server_port
+    real = socket.create_connection
+
+    def connect(address, **more):
+        if address[0] == "127.0.0.0":
+            raise OSError(101, "Network is unreachable")
+        return real(address, **more)
+
+    monkeypatch.setattr(outward.socket, "create_connection", connect)
+    resolved(monkeypatch, "127.0.0.0", "127.0.0.1")
+    assert wire.post(f"http://hooks.lyceum.example:{port}/", b"{}", {}) == 200
+    resolved(monkeypatch, "127.0.0.0", "127.0.0.0")
+    with pytest.raises(wire.NotSent, match="unreachable"):
+        wire.post(f"http://hooks.lyceum.example:{port}/", b"{}", {})
+
+
+def test_a_name_with_many_silent_addresses_takes_no_more_time_than_one(monkeypatch):
+    asked = []
+
+    def connect(address, timeout):
+        asked.append(address)
+        time.sleep(timeout)
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(outward, "SILENCE_S", 0.1)
+    monkeypatch.setattr(outward, "WHOLE_S", 0.25)
+    monkeypatch.setattr(outward.socket, "create_connection", connect)
+    resolved(monkeypatch, *(f"127.0.0.{last}" for last in range(1, 200)))
+    with pytest.raises(wire.NotSent, match="timed out"):
+        wire.post("http://hooks.lyceum.example/", b"{}", {})
+    assert len(asked) in {2, 3}
 
 
 def test_a_server_that_drips_is_cut_off(monkeypatch):

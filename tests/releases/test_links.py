@@ -86,8 +86,10 @@ def test_a_host_that_is_not_there_is_told_where_others_answer(site: Site) -> Non
 
 
 @pytest.mark.parametrize(
-    "link", ["{site}/alive", "http://localhost/", "http://169.254.169.254/latest/", "http://[::ffff:10.0.0.1]/"]
-)
+    "link",
+    ["{site}/alive", "http://localhost/", "http://169.254.169.254/latest/", "http://[::ffff:10.0.0.1]/",
+     "http://[64:ff9b::10.0.0.1]/", "http://[64:ff9b:1::10.0.0.1]/", "http://[2002:a00:1::1]/", "http://[::10.0.0.1]/"],
+)  # fmt: skip
 def test_inside_is_never_asked_and_is_like_a_host_that_is_not_there(site: Site, settings: Any, link: str) -> None:
     settings.CARD_LINKS = "public"
     link = link.format(site=site.url)

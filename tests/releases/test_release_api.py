@@ -292,3 +292,27 @@ def test_what_the_operator_mistypes_is_told_and_stops_nothing(
     with pytest.raises(CommandError, match=told):
         said(*words)
     assert not Stop.objects.exists()
+
+
+# --- Former names ---------------------------------------------------------------------------------------------------
+def test_a_program_that_knows_a_model_by_its_former_name_is_answered_under_the_present_one(
+    lyceum: world.World, publish: Any, manager: Program, outsider: Program
+) -> None:
+    actions.rename_model(model=publish(lyceum, "before"), lab=lyceum.lab, name="after", by=lyceum.manager)
+    for name in ("before", "after"):
+        assert outsider.get(f"why?model=lyceum/{name}").json()["model"] == "lyceum/after"
+        assert outsider.get(f"models/lyceum/{name}/errata").status_code == 200
+        assert manager.get(f"models/lyceum/{name}/openings").status_code == 200
+        assert outsider.get(f"models/lyceum/{name}/openings").status_code == 404
+    assert outsider.get("why?model=lyceum/never").status_code == 404
+
+
+def test_the_former_name_of_a_model_that_was_never_published_tells_nobody_of_it(
+    lyceum: world.World, publish: Any, manager: Program, outsider: Program
+) -> None:
+    hidden = publish(lyceum, "before", publish=False)
+    actions.rename_model(model=hidden, lab=lyceum.lab, name="after", by=lyceum.manager)
+    assert manager.get("why?model=lyceum/before").status_code == 200
+    answers = [outsider.get(f"why?model=lyceum/{name}") for name in ("before", "never")]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert answers[0].json()["title"] == answers[1].json()["title"].replace("never", "before")
