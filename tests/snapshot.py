@@ -1,5 +1,5 @@
-"""What was committed to the test database, kept, and put there again: a hub costs 0.3 s of this process's
-processor to make, and a tenth of that to copy. Keys are the same each time; sequences only go on, so that no later row meets them."""
+"""What was committed to the test database, kept, and put there again: a hub costs 0.3 s of this process's processor to
+make, and a tenth of that to copy. Keys are the same each time; sequences only go on, so that no later row meets them."""
 
 from __future__ import annotations
 
