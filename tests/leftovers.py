@@ -54,9 +54,15 @@ def empty() -> None:
 
 
 @cache
-def _statement() -> str:
+def tables() -> list[str]:
+    """The quoted names of all tables that a test can write to."""
     names = sorted(set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - _KEPT)
-    quoted = [connection.ops.quote_name(name) for name in names]
+    return [connection.ops.quote_name(name) for name in names]
+
+
+@cache
+def _statement() -> str:
+    quoted = tables()
     return _EMPTY.format(all=", ".join(quoted), names=", ".join(f"'{name}'" for name in quoted), swollen=_SWOLLEN)
 
 

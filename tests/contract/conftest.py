@@ -15,6 +15,7 @@ from inference.actions import Serving
 from inference.contract import Limits
 from portal.celery import app as celery
 from portal.counters import client as limits_store
+from tests import leftovers
 from tests.contract import hub as hubs
 from tests.inference.bench import Bench, build
 from tests.inference.gateway import rig
@@ -28,11 +29,28 @@ def portal_url(django_db_setup: None) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def hub_template() -> list[hubs.Template]:
+    """The first hub that a test of this process asked for, once there is one."""
+    return []
+
+
 @pytest.fixture
-def hub(portal_url: str, transactional_db: None, settings: Any, tmp_path: Path) -> hubs.Hub:
+def hub(
+    portal_url: str,
+    transactional_db: None,
+    settings: Any,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    hub_template: list[hubs.Template],
+) -> hubs.Hub:
     """A running portal with data of its own."""
     settings.BASE_URL = portal_url
-    return hubs.build(portal_url, tmp_path / "published")
+    if not hub_template:
+        leftovers.empty()
+        hub_template.append(hubs.Template.of(hubs.build(portal_url, tmp_path_factory.mktemp("hub"))))
+        leftovers.empty()
+    return hub_template[0].stand(tmp_path / "published")
 
 
 @pytest.fixture(scope="package")

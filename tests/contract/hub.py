@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import threading
 import time
@@ -21,7 +22,9 @@ from portal.tokens import actions as tokens
 from portal.tokens.scopes import Kind
 from releases import actions
 from releases.ingest import ingest
-from releases.models import Model, Revision
+from releases.models import Blob, Model, Revision
+from releases.permits import place
+from tests import snapshot
 from tests.portal import world
 from tests.releases.folders import model_folder
 
@@ -76,6 +79,44 @@ def build(url: str, folder: Path) -> Hub:
     lyceum.granted(researcher)
     both = [Model.objects.named("lyceum", name).get() for name in ("open", "gated")]
     return Hub(url, lyceum, both[0], both[1], folder, researcher, stranger)
+
+
+@dataclass
+class Template:
+    """A hub that was built once, and stands anew for each test: its rows, its folders and its files in the store."""
+
+    built: Hub
+    rows: snapshot.Rows
+    blobs: dict[Path, bytes]
+
+    @classmethod
+    def of(cls, built: Hub) -> Template:
+        """Of a hub that nobody has used yet, beside which the database holds nothing."""
+        places = [place(settings.STORE_PATH, sha256) for sha256 in Blob.objects.values_list("pk", flat=True)]
+        return cls(built, snapshot.take(), {path: path.read_bytes() for path in places})
+
+    def stand(self, folder: Path) -> Hub:
+        """The hub, whole, whatever became of an earlier one. Nothing it holds has been in another test's hands."""
+        snapshot.put(self.rows)
+        shutil.copytree(self.built.folder, folder)
+        for path, content in self.blobs.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            path.write_bytes(content)
+        of = self.built.world
+        lyceum = world.World(
+            fresh(of.lab), fresh(of.manager), [fresh(one) for one in of.reviewers], fresh(of.agreement),
+            fresh(of.version), fresh(of.gate),
+        )  # fmt: skip
+        both = [Model.objects.named("lyceum", name).get() for name in ("open", "gated")]
+        return Hub(
+            self.built.url, lyceum, both[0], both[1], folder, fresh(self.built.researcher), fresh(self.built.stranger)
+        )
+
+
+def fresh(row: Any) -> Any:
+    """The row as the database has it."""
+    return type(row)._default_manager.get(pk=row.pk)
 
 
 def published(lyceum: world.World, name: str, folder: Path) -> Model:
