@@ -66,5 +66,6 @@ def _state(event: AnymailTrackingEvent) -> State | None:
 def _is_soft(event: AnymailTrackingEvent) -> bool:
     """Whether a later try may arrive: anymail has one word for both, the services have two (Postmark's, Amazon's)."""
     raw = event.esp_event if isinstance(event.esp_event, dict) else {}
-    kind = raw.get("Type") or raw.get("bounce", {}).get("bounceType")
-    return kind in {"SoftBounce", "Transient", "Undetermined"}
+    bounce = raw.get("bounce")
+    kind = raw.get("Type") or (bounce.get("bounceType") if isinstance(bounce, dict) else "")
+    return str(kind) in {"SoftBounce", "Transient", "Undetermined"}

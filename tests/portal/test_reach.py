@@ -199,6 +199,16 @@ def test_a_complaint_at_amazons_stops_mail(mara, service):
     assert Unreachable.objects.get().why == "complained"
 
 
+@pytest.mark.parametrize("more", [{}, {"bounce": None}, {"bounce": "x"}, {"Type": ["SoftBounce"]}])
+def test_a_bounce_with_odd_words_beside_it_is_a_bounce(mara, service, more):
+    """A fault would have the service tell it again and again."""
+    service("brevo")
+    sent = write_to(mara.email)
+    event = {"event": "hard_bounce", "email": sent.address, "ts_event": int(time.time()), "message-id": sent.message_id}
+    assert tell("brevo", event | more).status_code == 200
+    assert reach.is_unreachable(mara.email)
+
+
 @pytest.mark.parametrize(("kind", "state"), [("Permanent", State.BOUNCED), ("Transient", State.DELAYED)])
 def test_amazons_two_kinds_of_bounces_are_told_apart(mara, service, kind, state):
     service("amazon_ses")
