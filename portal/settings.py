@@ -143,6 +143,12 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_SIGNUP_FORM_CLASS = "portal.people.forms.SignupForm"
+ACCOUNT_FORMS = {
+    "login": "portal.people.account_forms.EntranceForm",
+    "signup": "portal.people.account_forms.NewAccountForm",
+    "reset_password": "portal.people.account_forms.ForgottenForm",
+    "add_email": "portal.people.account_forms.AddressForm",
+}
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_CONFIRM_EMAIL_ON_GET = False
 ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True

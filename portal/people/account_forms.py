@@ -1,8 +1,12 @@
-"""Forms of allauth's that say or do something else here: accounts linked and unlinked, and passkeys."""
+"""Forms of allauth's that say or do something else here: entrances, accounts linked and unlinked, and passkeys."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from allauth.account.adapter import get_adapter
+from allauth.account.forms import AddEmailForm, LoginForm, ResetPasswordForm
+from allauth.account.forms import SignupForm as PasswordSignupForm
 from allauth.core.exceptions import ReauthenticationRequired
 from allauth.mfa.adapter import get_adapter as get_mfa_adapter
 from allauth.mfa.webauthn.forms import AddWebAuthnForm, LoginWebAuthnForm, ReauthenticateWebAuthnForm
@@ -15,11 +19,48 @@ from portal.people import identity
 from portal.people.second_factor import is_confirmed
 
 
+_ADDRESS: Final = _("E-mail address")
+
+
+class EntranceForm(LoginForm):  # type: ignore[misc]
+    """An address and its password."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["login"].label = _ADDRESS
+        self.fields["remember"].label = _("Remember me")
+
+
+class NewAccountForm(PasswordSignupForm):  # type: ignore[misc]
+    """Name, address and password of whoever comes without a provider."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = _ADDRESS
+
+
+class ForgottenForm(ResetPasswordForm):  # type: ignore[misc]
+    """The address of an account whose password is forgotten."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = _ADDRESS
+
+
+class AddressForm(AddEmailForm):  # type: ignore[misc]
+    """One address more."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = _ADDRESS
+
+
 class LinkedSignupForm(SignupForm):  # type: ignore[misc]
     """Name and address, as the provider told them; both can be changed before the account is made."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["email"].label = _ADDRESS
         self.fields["email"].help_text = _(
             "Decisions go here. We send a link to it, unless the provider has verified it."
         )
