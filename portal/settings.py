@@ -367,6 +367,7 @@ LANGUAGE_COOKIE_SECURE = _HTTPS
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 TIME_ZONE = "UTC"
 USE_I18N = USE_TZ = True
+FORMAT_MODULE_PATH = "portal.formats"
 
 # --- API --------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
