@@ -147,6 +147,8 @@ ACCOUNT_FORMS = {
     "login": "portal.people.account_forms.EntranceForm",
     "signup": "portal.people.account_forms.NewAccountForm",
     "reset_password": "portal.people.account_forms.ForgottenForm",
+    "reset_password_from_key": "portal.people.account_forms.ResetForm",
+    "change_password": "portal.people.account_forms.NewPasswordForm",
     "add_email": "portal.people.account_forms.AddressForm",
 }
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"

@@ -6,6 +6,8 @@ import html
 import re
 
 import pytest
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
 from django.test import Client
 
 from tests.portal import world
@@ -37,6 +39,18 @@ def test_a_person_signing_in_may_be_remembered_in_sentence_case():
     asked = labels(Client().get("/account/login/"))
     assert "Remember me" in asked
     assert "Remember Me" not in asked
+
+
+def test_a_new_password_is_asked_for_in_sentence_case(mara):
+    mara.set_password(world.PASSWORD)
+    mara.save()
+    browser = Client()
+    browser.force_login(mara)
+    asked = labels(browser.get("/account/password/change/"))
+    assert {"Current password", "New password", "New password (again)"} <= set(asked)
+    link = f"/account/password/reset/key/{user_pk_to_url_str(mara)}-{default_token_generator.make_token(mara)}/"
+    asked = labels(Client().get(link, follow=True))
+    assert {"New password", "New password (again)"} <= set(asked)
 
 
 def test_the_wrong_password_is_still_refused_and_the_right_one_taken(mara):
