@@ -180,7 +180,7 @@ def page(request: HttpRequest, error: errors.WeighbridgeError) -> HttpResponse:
     status = status_of(error)
     shown = status if status in {400, 403, 404, 429, 503} else 400
     response = render(request, f"errors/{shown}.html", {"error": error}, status=status)
-    if isinstance(error, errors.TooMany):
+    if isinstance(error, errors.Unavailable | errors.TooMany):
         response["Retry-After"] = str(error.retry_after_s)
     return response
 

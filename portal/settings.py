@@ -143,6 +143,14 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_SIGNUP_FORM_CLASS = "portal.people.forms.SignupForm"
+ACCOUNT_FORMS = {
+    "login": "portal.people.account_forms.EntranceForm",
+    "signup": "portal.people.account_forms.NewAccountForm",
+    "reset_password": "portal.people.account_forms.ForgottenForm",
+    "reset_password_from_key": "portal.people.account_forms.ResetForm",
+    "change_password": "portal.people.account_forms.NewPasswordForm",
+    "add_email": "portal.people.account_forms.AddressForm",
+}
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_CONFIRM_EMAIL_ON_GET = False
 ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
@@ -361,6 +369,7 @@ LANGUAGE_COOKIE_SECURE = _HTTPS
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 TIME_ZONE = "UTC"
 USE_I18N = USE_TZ = True
+FORMAT_MODULE_PATH = "portal.formats"
 
 # --- API --------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {

@@ -1,18 +1,80 @@
-"""Forms of allauth's that say or do something else here: accounts linked and unlinked, and passkeys."""
+"""Forms of allauth's that say or do something else here: entrances, accounts linked and unlinked, and passkeys."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from allauth.account.adapter import get_adapter
+from allauth.account.forms import AddEmailForm, ChangePasswordForm, LoginForm, ResetPasswordForm, ResetPasswordKeyForm
+from allauth.account.forms import SignupForm as PasswordSignupForm
 from allauth.core.exceptions import ReauthenticationRequired
 from allauth.mfa.adapter import get_adapter as get_mfa_adapter
 from allauth.mfa.webauthn.forms import AddWebAuthnForm, LoginWebAuthnForm, ReauthenticateWebAuthnForm
 from allauth.socialaccount.adapter import get_adapter as get_linked_adapter
 from allauth.socialaccount.forms import DisconnectForm, SignupForm
+from django import forms
 from django.contrib import messages
 from django.utils.translation import gettext_lazy as _
 
 from portal.people import identity
 from portal.people.second_factor import is_confirmed
+
+_ADDRESS: Final = _("E-mail address")
+
+
+def _name_new_password(fields: dict[str, forms.Field]) -> None:
+    fields["password1"].label = _("New password")
+    fields["password2"].label = _("New password (again)")
+
+
+class EntranceForm(LoginForm):  # type: ignore[misc]
+    """An address and its password."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["login"].label = _ADDRESS
+        self.fields["remember"].label = _("Remember me")
+
+
+class NewAccountForm(PasswordSignupForm):  # type: ignore[misc]
+    """Name, address and password of whoever comes without a provider."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = _ADDRESS
+
+
+class ForgottenForm(ResetPasswordForm):  # type: ignore[misc]
+    """The address of an account whose password is forgotten."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = _ADDRESS
+
+
+class NewPasswordForm(ChangePasswordForm):  # type: ignore[misc]
+    """Another password, from whoever knows the present one."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["oldpassword"].label = _("Current password")
+        _name_new_password(self.fields)
+
+
+class ResetForm(ResetPasswordKeyForm):  # type: ignore[misc]
+    """Another password, from whoever followed the link in a mail."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        _name_new_password(self.fields)
+
+
+class AddressForm(AddEmailForm):  # type: ignore[misc]
+    """One address more."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = _ADDRESS
 
 
 class LinkedSignupForm(SignupForm):  # type: ignore[misc]
@@ -20,6 +82,7 @@ class LinkedSignupForm(SignupForm):  # type: ignore[misc]
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["email"].label = _ADDRESS
         self.fields["email"].help_text = _(
             "Decisions go here. We send a link to it, unless the provider has verified it."
         )

@@ -61,7 +61,7 @@ def test_sign_up_verify_and_sign_in(live_server, page: Page, axe_check: AxeCheck
     assert page.evaluate("document.activeElement.id") == "id_name"
 
     page.get_by_label("Name").fill("Mara Lindqvist")
-    page.get_by_label("Email").fill("Mara@Northfield.example")
+    page.get_by_label("E-mail address").fill("Mara@Northfield.example")
     page.get_by_label("Password", exact=True).fill("a-long-enough-word-23")
     page.get_by_role("button", name="Create account").click()
     page.get_by_role("heading", name="Look in your mail").wait_for()
@@ -75,7 +75,7 @@ def test_sign_up_verify_and_sign_in(live_server, page: Page, axe_check: AxeCheck
 
     page.get_by_role("button", name="Sign out").click()
     page.goto(f"{live_server.url}/account/login/")
-    page.get_by_label("Email").fill("mara@northfield.example")
+    page.get_by_label("E-mail address").fill("mara@northfield.example")
     page.get_by_label("Password").fill("a-long-enough-word-23")
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Your access").wait_for()

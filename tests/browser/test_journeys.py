@@ -45,7 +45,7 @@ def test_a_stranger_has_an_account_and_has_applied_within_six_minutes(live_serve
     w, hands = world.build(), Hands(page)
     page.goto(f"{live_server.url}/account/signup/")
     hands.write(page.get_by_label("Name"), "Mara Lindqvist")
-    hands.write(page.get_by_label("Email"), "mara@northfield.example")
+    hands.write(page.get_by_label("E-mail address"), "mara@northfield.example")
     hands.write(page.get_by_label("Password", exact=True), "a-long-enough-word-23")
     hands.click(page.get_by_role("button", name="Create account"))
     page.wait_for_url("**/account/confirm-email/")

@@ -28,7 +28,7 @@ def virtual_key(page: Page) -> None:
 
 
 def enter(page: Page, email: str) -> None:
-    page.get_by_label("Email").fill(email)
+    page.get_by_label("E-mail address").fill(email)
     page.get_by_label("Password").fill(world.PASSWORD)
     page.get_by_role("button", name="Sign in").click()
 

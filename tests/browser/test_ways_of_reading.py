@@ -31,7 +31,7 @@ def page(context: BrowserContext) -> Page:
 def sign_in(page: Page, stack: Stack, role: str) -> None:
     email = stack.email(role)
     page.goto(f"{stack.base_url}/account/login/")
-    page.get_by_label("Email").fill(email)
+    page.get_by_label("E-mail address").fill(email)
     page.get_by_label("Password").fill(stack.password(email))
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Your access").wait_for()

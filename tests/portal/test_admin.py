@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
@@ -78,6 +80,21 @@ def test_the_admin_bears_the_name_of_the_portal_and_writes_entries(browser):
     assert "Weighbridge, for its operator" in page
     assert "Django administration" not in page
     assert "Entrys" not in page
+
+
+@pytest.mark.parametrize(
+    ("language", "written"),
+    [
+        ("en-gb", "23 Nov 2026, 14:20\u00a0UTC"),
+        ("de", "23. November 2026, 14:20\u00a0UTC"),
+    ],
+)
+def test_the_admin_writes_a_moment_on_24_hours_with_its_zone(browser, operator, mara, language, written):
+    User.objects.filter(pk=operator.pk).update(language=language)
+    User.objects.filter(pk=mara.pk).update(joined_at=datetime.datetime(2026, 11, 23, 14, 20, tzinfo=datetime.UTC))
+    page = browser.get("/admin/people/user/").content.decode()
+    assert f">{written}<" in page
+    assert "p.m." not in page
 
 
 @pytest.mark.filterwarnings("ignore:The default scheme")  # of a form that is never shown

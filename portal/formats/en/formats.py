@@ -1,0 +1,7 @@
+"""23 Nov 2026, 14:20 UTC."""
+
+from __future__ import annotations
+
+from typing import Final
+
+DATETIME_FORMAT: Final = "j M Y, H:i\u00a0T"

@@ -1,0 +1,61 @@
+"""A table that is wider than the screen says so, to the eye and to the keyboard; one that fits says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page
+
+from infra.walk.walker import LOOKS, Look
+from tests.browser.conftest import NARROW
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+EDGES = """() => [...document.querySelectorAll('.scroll')].map(region => ({
+  wide: region.scrollWidth > region.clientWidth,
+  reached: region.tabIndex === 0 && region.getAttribute('role') === 'region' && !!region.getAttribute('aria-label'),
+}))"""
+
+
+def edge(page: Page) -> tuple[int, ...]:
+    """The colour at the right edge of the first region's first line, above its words: three parts of 0 to 255."""
+    box = page.locator(".scroll").first.bounding_box()
+    shot = page.screenshot(clip={"x": box["x"] + box["width"] - 3, "y": box["y"] + 1, "width": 2, "height": 2})
+    return Image.open(BytesIO(shot)).convert("RGB").getpixel((0, 0))
+
+
+def apart(one: tuple[int, ...], other: tuple[int, ...]) -> int:
+    return max(abs(a - b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_table_cut_at_the_edge_is_shaded_there_until_its_end_is_reached(
+    live_server, open_page: Callable[[Look], Page], theme: str
+) -> None:
+    page = open_page(Look("narrow", NARROW.width, NARROW.height, theme))
+    page.goto(live_server.url + "/gallery/")
+    region = page.locator(".scroll").first
+    region.scroll_into_view_if_needed()
+    cut = edge(page)
+    region.evaluate("region => { region.scrollLeft = region.scrollWidth }")
+    assert apart(edge(page), cut) > 10
+
+
+def test_a_table_that_fits_has_no_shade_at_its_edge(live_server, open_page: Callable[[Look], Page]) -> None:
+    page = open_page(LOOKS[0])
+    page.goto(live_server.url + "/gallery/")
+    page.locator(".scroll").first.scroll_into_view_if_needed()
+    drawn = edge(page)
+    page.locator(".scroll").first.evaluate("region => { region.style.background = 'none' }")
+    assert apart(edge(page), drawn) <= 1  # a gradient is rounded otherwise than a plain ground
+
+
+def test_the_keyboard_reaches_every_wide_table(live_server, open_page: Callable[[Look], Page]) -> None:
+    page = open_page(NARROW)
+    page.goto(live_server.url + "/gallery/")
+    regions = page.evaluate(EDGES)
+    assert any(each["wide"] for each in regions)
+    assert all(each["reached"] for each in regions)
