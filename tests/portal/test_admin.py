@@ -79,7 +79,7 @@ def test_the_admin_bears_the_name_of_the_portal_and_writes_entries(browser):
     page = browser.get("/admin/").content.decode()
     assert "Weighbridge, for its operator" in page
     assert "Django administration" not in page
-    assert "Entrys" not in page
+    assert ">Entries</a>" in page
 
 
 @pytest.mark.parametrize(
