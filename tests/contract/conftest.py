@@ -30,9 +30,9 @@ def portal_url(django_db_setup: None) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def hub_template() -> list[hubs.Template]:
-    """The first hub that a test of this process asked for, once there is one."""
-    return []
+def hub_templates() -> dict[str, hubs.Template]:
+    """The hubs that tests of this process asked for, by the key with which the portal signs what it publishes."""
+    return {}
 
 
 @pytest.fixture
@@ -42,15 +42,16 @@ def hub(
     settings: Any,
     tmp_path: Path,
     tmp_path_factory: pytest.TempPathFactory,
-    hub_template: list[hubs.Template],
+    hub_templates: dict[str, hubs.Template],
 ) -> hubs.Hub:
     """A running portal with data of its own."""
     settings.BASE_URL = portal_url
-    if not hub_template:
+    key = settings.RECEIPT_SIGNING_KEY
+    if key not in hub_templates:
         leftovers.empty()
-        hub_template.append(hubs.Template.of(hubs.build(portal_url, tmp_path_factory.mktemp("hub"))))
+        hub_templates[key] = hubs.Template.of(hubs.build(portal_url, tmp_path_factory.mktemp("hub")))
         leftovers.empty()
-    return hub_template[0].stand(tmp_path / "published")
+    return hub_templates[key].stand(tmp_path / "published")
 
 
 @pytest.fixture(scope="package")

@@ -17,7 +17,7 @@ from tests.contract.hub import Hub
 
 
 def test_a_hub_that_was_taken_apart_stands_whole_again(
-    hub: Hub, hub_template: list[hubs.Template], tmp_path: Path
+    hub: Hub, hub_templates: dict[str, hubs.Template], tmp_path: Path
 ) -> None:
     before = clients.digests(hub.folder / "gated")
     stored = place(settings.STORE_PATH, hub.gated.main.files.get(path="model.safetensors").blob_id)
@@ -27,7 +27,7 @@ def test_a_hub_that_was_taken_apart_stands_whole_again(
     hub.stranger.name = "Spoilt"
     hub.stranger.save()
     leftovers.empty()
-    again = hub_template[0].stand(tmp_path / "again")
+    again = hub_templates[settings.RECEIPT_SIGNING_KEY].stand(tmp_path / "again")
     assert stored.read_bytes() == kept
     assert clients.digests(again.folder / "gated") == before
     assert again.stranger.name == "Ida Fremd"
@@ -35,6 +35,6 @@ def test_a_hub_that_was_taken_apart_stands_whole_again(
     assert {place(settings.STORE_PATH, one.pk).exists() for one in Blob.objects.all()} == {True}
 
 
-def test_a_hub_is_not_put_beside_another(hub: Hub, hub_template: list[hubs.Template], tmp_path: Path) -> None:
+def test_a_hub_is_not_put_beside_another(hub: Hub, hub_templates: dict[str, hubs.Template], tmp_path: Path) -> None:
     with pytest.raises(psycopg2.errors.UniqueViolation):
-        hub_template[0].stand(tmp_path / "again")
+        hub_templates[settings.RECEIPT_SIGNING_KEY].stand(tmp_path / "again")

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from inference.contract import Access, Limits
+from inference.contract import WHEN_FULL, Access, Limits
 from inference.gateway import limits
 from inference.gateway.limits import Admitted, Limiter, Outcome, Refused
 from inference.gateway.rights import Identity, Right, right_for
@@ -58,7 +58,7 @@ TABLES = (
 
 
 def noted(script: Script, kind: str) -> Script:
-    source = script.source.replace(REAL_CLOCK, CLOCK)
+    source = script.source.removeprefix(WHEN_FULL).replace(REAL_CLOCK, CLOCK)
     return Script(f"local function inner()\n{source}\nend\n{NOTED % kind}")
 
 
