@@ -1,4 +1,4 @@
-"""Run every bench, or those that are named: `python -m bench [access|chronicle|curves|pages|gateway|queue|resolve|fetch|store|search|clients …] [--rounds N] [--seconds S] [--gib G] [--peers] [--points P]`."""
+"""Run every bench, or those that are named: `python -m bench [access|chronicle|curves|pages|gateway|queue|resolve|fetch|store|search|clients|engine …] [--rounds N] [--seconds S] [--gib G] [--peers] [--points P]`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from bench.access import run as access
 from bench.chronicle import run as chronicle
 from bench.clients import run as clients
 from bench.curves import run as curves
+from bench.engine import run as engine
 from bench.fetch import run as fetch
 from bench.gateway import run as gateway
 from bench.pages import run as pages
@@ -28,15 +29,18 @@ BENCHES = {
     "store": store.main,
     "search": search.main,
     "clients": clients.main,
+    "engine": engine.main,
 }
-APART = {"clients"}
-"""Only when named: it fetches the tools and needs the engine."""
+APART = {"clients", "engine"}
+"""Only when named: they need an engine, and one fetches its tools."""
 OF_A_SIZE = {"fetch", "store"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, and print Markdown tables.")
-    parser.add_argument("names", nargs="*", choices=[*BENCHES, []], help="which benches; all but clients by default")
+    parser.add_argument(
+        "names", nargs="*", choices=[*BENCHES, []], help="which benches; all but clients and engine by default"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds; the median counts")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of one measurement")
     parser.add_argument("--gib", type=float, default=2.0, help="size of what is fetched, read and written")

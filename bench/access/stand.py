@@ -48,6 +48,7 @@ def _set_up(home: Path) -> None:
     os.environ |= {
         "WEIGHBRIDGE_MODE": "serve", "WEIGHBRIDGE_HOME": str(home), "DJANGO_SETTINGS_MODULE": "portal.settings",
         "LOG_LEVEL": "WARNING", "MAIL_URL": "mailbox://",
+        "INTERNAL_URL": "http://127.0.0.1:1",  # the gateway beside the portal wants one; no bench asks it for anything
     }  # fmt: skip
     static = home / "static"
     static.mkdir(exist_ok=True)

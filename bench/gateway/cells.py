@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from dataclasses import dataclass
+from itertools import repeat
 
 from bench.gateway.load import Tally, arrive, drive, quantile
 from bench.gateway.stand import Server, Stand, Target
@@ -30,6 +32,8 @@ PACED = Cell("stream, paced: 64 × 50 events/s", "events", 64,
 BURST = Cell("stream, 128 events at once, 16 connections", "answers", 16,
              {"prompt": _TEXT, "max_tokens": 128, "stream": True})  # fmt: skip
 CELLS = (JSON, PACED, BURST)
+BESIDE = ("load", "engine", "store")
+"""What runs beside a proxy, each a process with one busy thread."""
 SHORT = Cell("stream of 4 events, 20 ms apart", "answers", 32,
              {"prompt": _TEXT + "#itl=20", "max_tokens": 4, "stream": True})  # fmt: skip
 """Of the open loop. An answer in one piece would be held back until it is settled, which is not what a stream's reader sees."""
@@ -51,7 +55,8 @@ class Sample:
 class Arrivals:
     """Time to the first byte of a stream in an open loop.
 
-    `busy` is the share of a core that the target used, `beside` that of load, engine and store together.
+    `busy` is the share of a core that the target used, `beside` that of load, engine and store: together where they
+    share a core, of the busiest where each has its own.
     """
 
     rate: float
@@ -83,7 +88,7 @@ async def sample(cell: Cell, target: Target, store: Server, seconds: float) -> S
     server, request = target.server, request_of(target, cell.body)
     connections = max(cell.connections // 8, 1) if target.slow else cell.connections
     before, kept = server.cpu_seconds(), store.cpu_seconds()
-    tally = await drive(server.port, request, connections=connections, seconds=seconds)
+    tally = await drive(server.port, repeat(request), connections=connections, seconds=seconds)
     await asyncio.sleep(0.05)
     used, kept = server.cpu_seconds() - before, store.cpu_seconds() - kept
     _healthy(tally, target, cell)
@@ -97,15 +102,17 @@ async def sample(cell: Cell, target: Target, store: Server, seconds: float) -> S
 async def arrivals(running: Stand, target: Target, rate: float, seconds: float, seed: int) -> Arrivals:
     """An open loop of short streams. Raises Faulty."""
 
-    def used() -> tuple[float, float]:
-        own = time.process_time()
-        return target.server.cpu_seconds(), own + running.engine.cpu_seconds() + running.store.cpu_seconds()
+    together = sum if len(os.sched_getaffinity(0)) < len(BESIDE) else max
+
+    def used() -> tuple[float, ...]:
+        others = time.process_time(), running.engine.cpu_seconds(), running.store.cpu_seconds()
+        return target.server.cpu_seconds(), *others
 
     before = used()
     tally = await arrive(target.server.port, request_of(target, SHORT.body), rate=rate, seconds=seconds, seed=seed)
-    busy, beside = ((now - then) / tally.seconds for now, then in zip(used(), before, strict=True))
+    busy, *others = ((now - then) / tally.seconds for now, then in zip(used(), before, strict=True))
     _healthy(tally, target, SHORT)
-    return Arrivals(rate, busy, beside, quantile(tally.firsts, 0.5), quantile(tally.firsts, 0.99))
+    return Arrivals(rate, busy, together(others), quantile(tally.firsts, 0.5), quantile(tally.firsts, 0.99))
 
 
 def _healthy(tally: Tally, target: Target, cell: Cell) -> None:

@@ -11,7 +11,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import cast
@@ -105,15 +105,15 @@ class Client(asyncio.Protocol):
         self.gone()
 
 
-async def drive(port: int, request: bytes, *, connections: int, seconds: float) -> Tally:
-    """Closed loop: the request again and again on every connection for that long; waits for the last answers."""
+async def drive(port: int, requests: Iterator[bytes], *, connections: int, seconds: float) -> Tally:
+    """Closed loop: one request after another on every connection for that long; waits for the last answers."""
     loop = asyncio.get_running_loop()
     tally, end = Tally(), loop.time() + seconds
     begun = time.perf_counter()
 
     def again(client: Client) -> None:
         if loop.time() < end:
-            client.ask(request)
+            client.ask(next(requests))
         else:
             client.transport.close()
 
@@ -124,7 +124,7 @@ async def drive(port: int, request: bytes, *, connections: int, seconds: float) 
         _, client = await loop.create_connection(
             lambda done=done: Client(tally, again, lambda: done.done() or done.set_result(None)), "127.0.0.1", port
         )
-        client.ask(request)
+        client.ask(next(requests))
     await asyncio.gather(*waits)
     tally.seconds = time.perf_counter() - begun
     return tally

@@ -27,7 +27,7 @@ async def app(scope, receive, send):
     path = scope["raw_path"].decode()
     headers = {"content-type": "application/json"}
     async with _session.request(scope["method"], _ENGINE + path, data=body or None, headers=headers) as answer:
-        kept = [(b"content-type", answer.headers["content-type"].encode())]
+        kept = [(b"content-type", answer.headers.get("content-type", "text/plain").encode())]
         await send({"type": "http.response.start", "status": answer.status, "headers": kept})
         while part := await answer.content.readany():
             await send({"type": "http.response.body", "body": part, "more_body": True})

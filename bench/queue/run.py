@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import repeat
 from pathlib import Path
 from statistics import median
 
@@ -57,9 +58,9 @@ def main(*, rounds: int, seconds: float) -> None:
 
 async def _sample(running: Queued, seconds: float) -> tuple[float, float, float, float, float]:
     each = HEAVY // len(running.gateways)
-    loads = [drive(one.port, running.heavy, connections=each, seconds=seconds) for one in running.gateways]
+    loads = [drive(one.port, repeat(running.heavy), connections=each, seconds=seconds) for one in running.gateways]
     light, *heavy = await asyncio.gather(
-        drive(running.gateways[-1].port, running.light, connections=LIGHT, seconds=seconds), *loads
+        drive(running.gateways[-1].port, repeat(running.light), connections=LIGHT, seconds=seconds), *loads
     )
     errors = light.errors + sum(one.errors for one in heavy)
     if errors:
