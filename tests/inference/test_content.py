@@ -28,7 +28,7 @@ from portal.agreements import actions as agreements
 from portal.agreements.models import ChangeClass
 from portal.audit.models import Entry
 from portal.checks.deployment import production
-from portal.errors import Conflict, Invalid, NotAllowed, NotFound, Unavailable
+from portal.errors import Conflict, Invalid, NotAllowed, NotFound, NotSetUp, Unavailable
 from portal.outbox.models import Message
 from portal.people import erasure
 from portal.people import tasks as people
@@ -182,10 +182,11 @@ def test_what_is_kept_opens_with_the_private_key_alone_and_for_its_own_request(k
         content.opened(one)
     one.request_id = "req-1"
     settings.CONTENT_PRIVATE_KEY = base64.b64encode(b"7" * 32).decode()
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable) as sealed:
         content.opened(one)
+    assert sealed.value.retry_after_s == 0, "to ask again does not help"
     settings.CONTENT_PRIVATE_KEY = ""
-    with pytest.raises(Unavailable):
+    with pytest.raises(NotSetUp):
         content.opened(one)
 
 
