@@ -167,7 +167,7 @@ def _peers(running: Stand, folder: Path, engine: str, store: str, add: Callable[
 
 def _seed(store: redis.Redis, engine: str) -> str:
     token = secret("q", secrets.token_hex(16))
-    route = Route(MODEL, "bench", "0" * 40, "bench", "fake", 4096, (Backend("one", engine),), 1, limits=_AMPLE)
+    route = Route(MODEL, "bench", "0" * 40, "bench", "fake", 4096, (Backend("one", engine),), 1, 1, limits=_AMPLE)
     access = Access(_FAR, "bench/gate", 0, _AMPLE)
     principal = Principal("t", "u", "p", _FAR, 0, 0, "salt", {MODEL: access}, _AMPLE, _AMPLE, _AMPLE)
     store.hset(contract.ROUTES, MODEL, route.to_json())
