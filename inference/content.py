@@ -25,7 +25,7 @@ from portal.agreements.models import Signature
 from portal.errors import Invalid, NotSetUp, Unavailable
 from portal.people.erasure_models import ErasureRequest
 from portal.people.models import User
-from releases.models import Model
+from releases import lookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def keep(content: contract.Content) -> None:
     whose it is.
     """
     lab, _slash, name = content.model.partition("/")
-    model = Model.objects.named(lab, name).first()
+    model = lookup.by_any_name(lab, name)  # it may have been renamed since it was asked
     try:
         sealed = base64.b64decode(content.sealed, validate=True)
     except ValueError:

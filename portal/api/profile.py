@@ -143,7 +143,5 @@ class Institutions(Scoped):
     def get(self, request: Request, asked: dict[str, Any]) -> Listed:
         """Search the register of institutions; the best matches only."""
         if not within_limit(request._request, "institution_search"):
-            raise errors.TooMany(
-                _("Those were many searches in a minute. Wait a little and go on."), retry_after_s=60
-            )
+            raise errors.TooMany(_("Those were many searches in a minute. Wait a little and go on."), retry_after_s=60)
         return Listed(list(Institution.objects.matching(asked["q"])), lambda row: row)

@@ -52,9 +52,7 @@ def ask_check(request: HttpRequest) -> HttpResponse:
     """Mail a link to an address that mail did not reach."""
     user = signed_in(request)
     if not within_limit(request, "mail_check"):
-        raise TooMany(
-            _("That is enough for a day. Use another address, or try again tomorrow."), retry_after_s=86_400
-        )
+        raise TooMany(_("That is enough for a day. Use another address, or try again tomorrow."), retry_after_s=86_400)
     reach.ask_check(by=user)
     messages.success(request, _("A link is on its way. Open it in this browser, signed in, within three days."))
     return redirect("people:mail")

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from portal.access.gate_models import Gate
 from portal.errors import WeighbridgeError
 from portal.people.models import Lab, User
-from releases import actions
+from releases import actions, lookup
 from releases.ingest import Report, ingest
 from releases.models import Family, Model
 
@@ -71,7 +71,7 @@ class Command(BaseCommand):
             )
         if options["gate"]:
             wanted["gate"] = _one(Gate.objects.filter(lab=lab, slug=options["gate"]), f"gate {options['gate']}")
-        model = Model.objects.named(namespace, name).first()
+        model = lookup.by_any_name(namespace, name)
         if model is None:
             return actions.open_model(lab=lab, name=name, by=by, **wanted)
         return actions.describe_model(model=model, by=by, **wanted)
