@@ -41,7 +41,8 @@ class ModelQuerySet(models.QuerySet["Model"]):
     def ever_called(self, namespace: str, name: str) -> ModelQuerySet:
         """The one model that has this name or had it, perhaps more than once: what lists are narrowed down to."""
         now = Q(lab__slug=namespace, name__iexact=name)
-        return self.filter(now | Q(former_names__lab__slug=namespace, former_names__name__iexact=name)).exclude(_DELETED)
+        before = Q(former_names__lab__slug=namespace, former_names__name__iexact=name)
+        return self.filter(now | before).exclude(_DELETED)
 
     def named(self, namespace: str, name: str) -> ModelQuerySet:
         """The one model of this name, with what every page and answer about it needs."""
