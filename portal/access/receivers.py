@@ -26,8 +26,8 @@ def close_what_is_open(user: User, **_rest: Any) -> None:
 
 @receiver(turning)
 def reconsider_teams(user: User, **_rest: Any) -> None:
-    """A lead's account is closed or open again: the gateway asks again about everybody in the projects of their teams."""
-    led = Project.objects.filter(grants__user=user, grants__team__isnull=False)
+    """A lead's account is closed or open again: the gateway asks again about everybody in the projects that they lead."""
+    led = Project.objects.filter(grants__user=user, grants__lead=None)
     for project in led.distinct().order_by("pk"):
         projects.bump(project)
 

@@ -98,9 +98,9 @@ def _in_turn(due: QuerySet[Message], limit: int) -> int:
     """One message of each key, in any order, before a second of any: one whose server is silent, however much waits for it,
     holds up another's by one answer and not by all. After PASS_S the pass is over, and what came meanwhile has its turn."""
     turn = Window(RowNumber(), partition_by=F("key"), order_by=F("id").asc())
-    keys = list(due.annotate(turn=turn).order_by("turn", Random()).values_list("pk", flat=True)[:limit])
+    chosen = list(due.annotate(turn=turn).order_by("turn", Random()).values_list("pk", flat=True)[:limit])
     end, delivered = time.monotonic() + PASS_S, 0
-    for pk in keys:
+    for pk in chosen:
         delivered += deliver(pk)
         if time.monotonic() > end:
             break

@@ -10,7 +10,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from portal.people.models import User
+from portal.people.actions import give_role
+from portal.people.models import Role, User
 from releases import actions, lookup
 from releases.actions.stopping import replacement
 from releases.evaluation_models import Score
@@ -62,6 +63,19 @@ def test_a_script_that_takes_in_files_goes_on_after_a_rename(model: Model, tmp_p
     assert model.revisions.count() == 2
     assert Model.objects.count() == 1
     assert said("ingest", str(folder), "--model", NEVER).startswith(f"{NEVER} "), "a new name is a new model"
+
+
+def test_what_a_script_names_beside_a_model_is_of_the_lab_that_it_is_in_now(
+    lyceum: world.World, harbour: world.World, publish: Any, tmp_path: Path
+) -> None:
+    """A gate of the lab that it left would stand before a model of another."""
+    model = publish(lyceum, "before")
+    give_role(user=lyceum.manager, lab=harbour.lab, role=Role.MANAGER, by=None)
+    actions.rename_model(model=model, lab=harbour.lab, name="after", by=lyceum.manager)
+    folder = str(model_folder(tmp_path / "second", name="second", seed=9))
+    with pytest.raises(CommandError, match=f"no gate {lyceum.gate.slug}"):
+        said("ingest", folder, "--model", BEFORE, "--gate", lyceum.gate.slug)
+    assert said("ingest", folder, "--model", BEFORE, "--gate", harbour.gate.slug).startswith("harbour/after ")
 
 
 def test_scores_logs_and_curves_come_to_the_model_under_its_former_name(model: Model, tmp_path: Path) -> None:
