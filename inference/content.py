@@ -22,10 +22,10 @@ from inference.content_models import KeptContent
 from inference.gateway.sealing import SUITE
 from portal.access.models import Grant
 from portal.agreements.models import Signature
-from portal.errors import Invalid, Unavailable
+from portal.errors import Invalid, NotSetUp, Unavailable
 from portal.people.erasure_models import ErasureRequest
 from portal.people.models import User
-from releases.models import Model
+from releases import lookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def keep(content: contract.Content) -> None:
     whose it is.
     """
     lab, _slash, name = content.model.partition("/")
-    model = Model.objects.named(lab, name).first()
+    model = lookup.by_any_name(lab, name)  # it may have been renamed since it was asked
     try:
         sealed = base64.b64decode(content.sealed, validate=True)
     except ValueError:
@@ -88,12 +88,14 @@ def _is_there(user_id: str) -> bool:
 def opened(kept: KeptContent) -> Plain:
     """What was asked and answered. Raises Unavailable where this process has not the key that opens it."""
     if not settings.CONTENT_PRIVATE_KEY:
-        raise Unavailable(_("This portal has no key to open it. The operator sets CONTENT_PRIVATE_KEY."))
+        raise NotSetUp(_("This portal has no key to open it. The operator sets CONTENT_PRIVATE_KEY."))
     private = X25519PrivateKey.from_private_bytes(base64.b64decode(settings.CONTENT_PRIVATE_KEY))
     try:
         plain = SUITE.decrypt(bytes(kept.sealed), private, contract.content_label(kept.request_id))
     except InvalidTag as error:
-        raise Unavailable(_("It was sealed under another key than this portal has now, or was altered.")) from error
+        raise Unavailable(
+            _("It was sealed under another key than this portal has now, or was altered."), retry_after_s=0
+        ) from error
     return Plain(**json.loads(plain))
 
 

@@ -12,7 +12,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Raised when a shape below changes; a reader that meets another version treats the value as a miss."""
 
 PRINCIPAL_TTL_MS: Final = 60_000
@@ -240,6 +240,8 @@ class Route:
     backends: tuple[Backend, ...]
     created: int
     """Seconds since the epoch, as the OpenAI model object wants it."""
+    number: int
+    """The model's own, for good: what a project has used of it is counted under this, since names change."""
     generates: bool = True
     """Whether the engine writes text."""
     chat: bool = True

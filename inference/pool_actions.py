@@ -14,6 +14,7 @@ from inference.models import Backend, Pool
 from inference.pool_file import FLAGS, NOTES, NUMBERS, WantedBackend, WantedPool
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people.models import Lab, User
+from releases import lookup
 from releases.models import Model
 
 _FACTS: Final = ("model_id", "commit", "engine_model", *NOTES, *NUMBERS, *FLAGS)
@@ -100,7 +101,7 @@ def _shown(value: object) -> str:
 def _owner(wanted: WantedPool) -> tuple[Lab, Model]:
     lab = Lab.objects.filter(slug=wanted.lab).first()
     namespace, _, name = wanted.model.partition("/")
-    model = Model.objects.named(namespace, name).first()
+    model = lookup.by_any_name(namespace, name)
     if lab is None or model is None or model.lab_id != lab.pk:
         raise NotFound(f"{wanted.lab}/{wanted.name}: {wanted.lab} has no model {wanted.model}.")
     return lab, model

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import redis
 
@@ -100,11 +100,14 @@ def current(now: datetime) -> Iterator[Counter]:
     """Every counter that has something to count today or in its period."""
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     pools = list(Pool.objects.serving().proper())
+    names = _names(pools)
     for project in Project.objects.open().select_related("lab"):
-        yield from _counters(project, pools, midnight, now)
+        yield from _counters(project, pools, names, midnight, now)
 
 
-def _counters(project: Project, pools: list[Pool], midnight: datetime, now: datetime) -> Iterator[Counter]:
+def _counters(
+    project: Project, pools: list[Pool], names: dict[int, list[str]], midnight: datetime, now: datetime
+) -> Iterator[Counter]:
     """The project's own counter has its period whether or not anything limits it now: rights alone know that."""
     budget = Budget.of(project, now)
     identity = str(project.pk)
@@ -117,12 +120,18 @@ def _counters(project: Project, pools: list[Pool], midnight: datetime, now: date
             continue
         own = budget.by_model.get(pool.model_id)
         since = own.period(now)[1] if own else month_of(now)[1]
-        name = pool.model.full_name
-        key = counter_key("model", f"{identity}:{name}")
-        yield _counter(key, limits.period, since, midnight, project_id=identity, model=name)
+        key = counter_key("model", f"{identity}:{pool.model_id}")
+        yield _counter(key, limits.period, since, midnight, project_id=identity, model__in=names[pool.model_id])
 
 
-def _counter(key: str, period: str, since: datetime, midnight: datetime, **scope: str) -> Counter:
+def _names(pools: list[Pool]) -> dict[int, list[str]]:
+    """Model → the name under which the ledger has its requests, and those under which it has earlier ones."""
+    former = routes.renamed()
+    present = {pool.model_id: pool.model.full_name for pool in pools}
+    return {pk: [name, *(old for old, now in former.items() if now == name)] for pk, name in present.items()}
+
+
+def _counter(key: str, period: str, since: datetime, midnight: datetime, **scope: Any) -> Counter:
     return Counter(key, tokens_since(midnight, **scope), period, tokens_since(since, **scope) if period else 0)
 
 

@@ -85,6 +85,7 @@ def _route(pool: Pool) -> contract.Route:
         context=pool.context,
         backends=tuple(_backend(backend) for backend in backends),
         created=int(pool.model.created_at.timestamp()),
+        number=pool.model_id,
         generates=pool.generates,
         chat=pool.chat,
         embeds=pool.embeds,

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from inference import content, usage
 from inference.models import Pool
 from inference.sampling import SamplingForm
-from inference.views import right_to, shown
+from inference.views import right_to
 from portal.errors import NotFound
 from portal.people.models import User
 from portal.people.views import signed_in
@@ -25,6 +25,7 @@ from portal.projects.models import Kind, Project
 from portal.tokens import page_actions
 from releases import policy
 from releases.models import Model
+from releases.views import model_of
 
 PROJECTS: Final = 50
 """How many projects the page offers to charge."""
@@ -34,7 +35,7 @@ PROJECTS: Final = 50
 @require_safe
 def tryit(request: HttpRequest, namespace: str, name: str) -> HttpResponse:
     """The page. Who may not query the model reads what is missing, and that nobody serves it where that is so."""
-    model = shown(request, namespace, name)
+    model = model_of(request, namespace, name)
     pool, verdict = _pool_of(model), right_to(request, model)
     context: dict[str, Any] = {"model": model, "pool": pool, "verdict": verdict, "base_url": settings.BASE_URL}
     if pool is not None and isinstance(verdict, policy.Allow):
@@ -56,7 +57,7 @@ def token(request: HttpRequest, namespace: str, name: str) -> HttpResponse:
 
     The rights themselves are the gateway's to ask, as for any token.
     """
-    user, model = signed_in(request), shown(request, namespace, name)
+    user, model = signed_in(request), model_of(request, namespace, name)
     if _pool_of(model) is None:
         raise NotFound(_("No engine serves %(name)s at present.") % {"name": model.full_name})
     issued, secret = page_actions.issue(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 
 import redis
 from django.db.models import F, Q, QuerySet, Sum
@@ -77,8 +78,8 @@ def burn_of(project: Project, now: datetime) -> Burn:
     )
 
 
-def tokens_since(since: datetime, **scope: str) -> int:
-    """Tokens settled from `since` on, in one scope (project_id, user_id, model): whole days from the sums, the first,
+def tokens_since(since: datetime, **scope: Any) -> int:
+    """Tokens settled from `since` on, in one scope (project_id, user_id, model__in): whole days from the sums, the first,
     partial one from the ledger itself."""
     first = since.astimezone(UTC)
     whole = DailyUsage.objects.filter(day__gt=first.date(), **scope).aggregate(n=Sum(_TOKENS))["n"] or 0

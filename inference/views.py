@@ -25,7 +25,7 @@ from portal.people.views import signed_in
 from portal.projects.models import Project
 from releases import policy
 from releases.models import Model
-from releases.views import reader
+from releases.views import model_of, reader
 
 
 @login_required
@@ -65,7 +65,7 @@ def allowance(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def query(request: HttpRequest, namespace: str, name: str) -> HttpResponse:
     """How to query one model, with commands that work as shown, and what the reader still needs for it."""
-    model = shown(request, namespace, name)
+    model = model_of(request, namespace, name)
     pool = Pool.objects.serving().proper().filter(model=model).first()
     context: dict[str, Any] = {
         "model": model,
@@ -78,19 +78,8 @@ def query(request: HttpRequest, namespace: str, name: str) -> HttpResponse:
     return render(request, "inference/query.html", context)
 
 
-def shown(request: HttpRequest, namespace: str, name: str) -> Model:
-    """The model of this name. Raises NotFound where there is none that the reader may see."""
-    model = Model.objects.named(namespace, name).first()
-    if model is None or isinstance(right_to(request, model, policy.VIEW), policy.Deny):
-        raise NotFound(
-            _("There is no model %(namespace)s/%(name)s. Begin at the catalogue.")
-            % {"namespace": namespace, "name": name}
-        )
-    return model
-
-
-def right_to(request: HttpRequest, model: Model, capability: str = policy.QUERY) -> policy.Allow | policy.Deny:
-    """Whether the reader may, and if not, what is missing."""
+def right_to(request: HttpRequest, model: Model) -> policy.Allow | policy.Deny:
+    """Whether the reader may query it, and if not, what is missing."""
     return policy.decide(
-        person=reader(request), scopes=None, model=model, revision=None, capability=capability, now=timezone.now()
+        person=reader(request), scopes=None, model=model, revision=None, capability=policy.QUERY, now=timezone.now()
     )

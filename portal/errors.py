@@ -12,6 +12,7 @@ WeighbridgeError
 ├── TooLarge           over a published bound
 ├── TooMany            more often, or more, than is given in a time; says when to come again
 └── Unavailable        a part of ours is not there now; try again after a while
+    └── NotSetUp       the operator has not set that part up; trying again does not help
 """
 
 from __future__ import annotations
@@ -114,10 +115,19 @@ class TooMany(WeighbridgeError):
 
 
 class Unavailable(WeighbridgeError):
-    """A part of ours is not there now; `retry_after_s` says when to try again."""
+    """A part of ours is not there now; `retry_after_s` says when to try again, 0 where that does not help."""
 
     code = "unavailable"
 
     def __init__(self, message: str, *, retry_after_s: int = 2, code: str = "") -> None:
         super().__init__(message, code=code)
         self.retry_after_s = retry_after_s
+
+
+class NotSetUp(Unavailable):
+    """A part that this portal does not have until its operator sets it up: trying again does not help."""
+
+    code = "not_set_up"
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message, retry_after_s=0, code=code)

@@ -75,11 +75,16 @@ def problem_response(error: errors.WeighbridgeError, status: int = 0) -> JsonRes
     """The error for an API client; `status` overrides the error's."""
     body = problem(error, status)
     response = JsonResponse(body, status=body["status"], content_type="application/problem+json")
-    if isinstance(error, errors.Unavailable | errors.TooMany):
-        response["Retry-After"] = str(error.retry_after_s)
+    say_when(response, error)
     if status_of(error) == 401:
         response["WWW-Authenticate"] = f'Bearer realm="weighbridge", error="{error.code}"'
     return response
+
+
+def say_when(response: HttpResponse, error: errors.WeighbridgeError) -> None:
+    """Add `Retry-After` to the answer to an error that passes; not where asking again does not help."""
+    if isinstance(error, errors.Unavailable | errors.TooMany) and error.retry_after_s:
+        response["Retry-After"] = str(error.retry_after_s)
 
 
 def sender(request: HttpRequest) -> str:
@@ -180,8 +185,7 @@ def page(request: HttpRequest, error: errors.WeighbridgeError) -> HttpResponse:
     status = status_of(error)
     shown = status if status in {400, 403, 404, 429, 503} else 400
     response = render(request, f"errors/{shown}.html", {"error": error}, status=status)
-    if isinstance(error, errors.Unavailable | errors.TooMany):
-        response["Retry-After"] = str(error.retry_after_s)
+    say_when(response, error)
     return response
 
 

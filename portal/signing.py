@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from django.conf import settings
 
-from portal.errors import Unavailable
+from portal.errors import NotSetUp
 
 
 def canonical(document: dict[str, Any] | list[Any] | str) -> bytes:
@@ -85,10 +85,10 @@ def jwk() -> dict[str, str] | None:
 
 
 def token(claims: dict[str, Any], *, kind: str, headers: dict[str, str] | None = None) -> str:
-    """A JSON Web Token (RFC 7519) over the claims, of the media type `kind`. Raises Unavailable without a signing key."""
+    """A JSON Web Token (RFC 7519) over the claims, of the media type `kind`. Raises NotSetUp without a signing key."""
     key, public = _token_key(), jwk()
     if key is None or public is None:
-        raise Unavailable("The operator of this portal has set no signing key, so it signs nothing.")
+        raise NotSetUp("The operator of this portal has set no signing key, so it signs nothing.")
     return jwt.encode(claims, key, ALGORITHM, headers={"typ": kind, "kid": public["kid"], **(headers or {})})
 
 

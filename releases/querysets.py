@@ -31,18 +31,28 @@ class ModelQuerySet(models.QuerySet["Model"]):
 
     def called(self, namespace: Any, name: Any) -> ModelQuerySet:  # noqa: ANN401 texts, or what stands for them
         """The one model of this name."""
-        deleted = Q(opened_at=None, withdrawn_at__isnull=False)
-        return self.filter(lab__slug=namespace, name__iexact=name).exclude(deleted)
+        return self.filter(lab__slug=namespace, name__iexact=name).exclude(_DELETED)
+
+    def once_called(self, namespace: str, name: str) -> ModelQuerySet:
+        """The one model that had this name before, with what every page and answer about it needs."""
+        former = self.filter(former_names__lab__slug=namespace, former_names__name__iexact=name)
+        return former.exclude(_DELETED).whole()
+
+    def ever_called(self, namespace: str, name: str) -> ModelQuerySet:
+        """The one model that has this name or had it, perhaps more than once: what lists are narrowed down to."""
+        now = Q(lab__slug=namespace, name__iexact=name)
+        before = Q(former_names__lab__slug=namespace, former_names__name__iexact=name)
+        return self.filter(now | before).exclude(_DELETED)
 
     def named(self, namespace: str, name: str) -> ModelQuerySet:
         """The one model of this name, with what every page and answer about it needs."""
-        whole = (
-            self.called(namespace, name)
-            .with_stops()
-            .select_related("lab", "gate", "gate__lab", "family", "main", "tip")
-        )
+        return self.called(namespace, name).whole()
+
+    def whole(self) -> ModelQuerySet:
+        """Each with what every page and answer about it needs."""
+        beside = self.with_stops().select_related("lab", "gate", "gate__lab", "family", "main", "tip")
         # They are as large as the tree, and asked for by lists of files alone.
-        return whole.defer("main__folders", "tip__folders")
+        return beside.defer("main__folders", "tip__folders")
 
     def published(self) -> ModelQuerySet:
         """Those with a published revision."""
@@ -103,6 +113,7 @@ class BlobQuerySet(models.QuerySet["Blob"]):
             return {row[0] for row in cursor.fetchall()}
 
 
+_DELETED: Final = Q(opened_at=None, withdrawn_at__isnull=False)
 _OF_FILE: Final = ("path", "size", "sha1", "lfs", "blob__state")
 _OF_REVISION: Final = (
     "commit", "state", "published_at",

@@ -180,7 +180,7 @@ def _peers(running: Stand, folder: Path, engine: str, store: str, add: Callable[
 def _seed(store: redis.Redis, engine: str, served: Served) -> str:
     token = secret("q", secrets.token_hex(16))
     behind = (Backend("one", engine),)
-    route = Route(MODEL, "bench", "0" * 40, "bench", served.model, served.context, behind, 1, limits=_AMPLE)
+    route = Route(MODEL, "bench", "0" * 40, "bench", served.model, served.context, behind, 1, 1, limits=_AMPLE)
     access = Access(_FAR, "bench/gate", 0, _AMPLE)
     principal = Principal("t", "u", "p", _FAR, 0, 0, "salt", {MODEL: access}, _AMPLE, _AMPLE, _AMPLE)
     store.hset(contract.ROUTES, MODEL, route.to_json())

@@ -83,7 +83,9 @@ def stand(number: int) -> Iterator[Queued]:
         store = redis.Redis(unix_socket_path=str(path))
         engine = stack.enter_context(process([sys.executable, str(ROOT / "tests/fakes/engine.py")], {}))
         backends = (Backend("one", f"http://127.0.0.1:{engine.port}"),)
-        route = Route(MODEL, "bench", "0" * 40, "bench", "fake", 4096, backends, 1, limits=Limits(concurrency=PLACES))
+        route = Route(
+            MODEL, "bench", "0" * 40, "bench", "fake", 4096, backends, 1, 1, limits=Limits(concurrency=PLACES)
+        )
         store.hset(contract.ROUTES, MODEL, route.to_json())
         own = {"REDIS_URL": f"unix://{path}", "INTERNAL_URL": "http://127.0.0.1:1", "INTERNAL_SECRET": "bench"}
         gateways = [stack.enter_context(uvicorn("inference.gateway.app:app", own)) for _ in range(number)]

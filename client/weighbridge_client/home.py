@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -13,6 +14,10 @@ from weighbridge_client.errors import Usage
 
 OURS = "wb_"
 """How tokens of a Weighbridge portal begin. Others are somebody else's: they are never sent, nor written over."""
+
+
+_TRIAL = 256
+"""Bytes that are written to see that there is room: more than a token has."""
 
 
 def token_file() -> Path:
@@ -40,11 +45,27 @@ def stored_token() -> str:
         return ""
 
 
+def can_store() -> None:
+    """See that a token could be stored, and the portal be remembered. Raises Usage where it could not."""
+    _can_write(token_file(), "HF_TOKEN_PATH" if os.environ.get("HF_TOKEN_PATH") else "HF_HOME")
+    _can_write(_portal_file(), "XDG_CONFIG_HOME")
+
+
+def _can_write(path: Path, setting: str) -> None:
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        write(path.with_name(f".{path.name}.trial"), bytes(_TRIAL), mode=0o600).unlink()
+    except OSError as fault:
+        sentence = (
+            f"{path} cannot be written: {fault.strerror}. Set {setting} to a place of your own, and log in again."
+        )
+        raise Usage(sentence) from fault
+
+
 def store_token(secret: str) -> Path:
     """Write it, for this user's eyes alone; returns the file."""
-    path = token_file()
-    write(path, secret.encode(), mode=0o600)
-    return path
+    return write(token_file(), secret.encode(), mode=0o600)
 
 
 def portal(given: str) -> str:
@@ -67,12 +88,12 @@ def portal(given: str) -> str:
 
 def remember(address: str) -> None:
     """Take this portal from now on where none is named."""
-    write(_config() / "portal.json", json.dumps({"portal": address}).encode(), mode=0o644)
+    write(_portal_file(), json.dumps({"portal": address}).encode(), mode=0o644)
 
 
 def _remembered() -> str:
     try:
-        kept = json.loads((_config() / "portal.json").read_text(encoding="utf-8"))
+        kept = json.loads(_portal_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return ""
     found = kept.get("portal") if isinstance(kept, Mapping) else None
@@ -87,15 +108,15 @@ def key_file(address: str) -> Path:
     return _config() / "keys" / (re.sub(r"[^\w.-]", "_", name, flags=re.ASCII) + ".pem")
 
 
-def write(path: Path, content: bytes, *, mode: int) -> None:
-    """Write a file whole or not at all."""
+def write(path: Path, content: bytes, *, mode: int) -> Path:
+    """Write a file whole or not at all; returns it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.{os.getpid()}")
     opened = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(opened, "wb") as file:
         file.write(content)
     new.chmod(mode)
-    new.replace(path)
+    return new.replace(path)
 
 
 def _hf_home() -> Path:
@@ -104,6 +125,10 @@ def _hf_home() -> Path:
         return Path(os.path.expandvars(given)).expanduser()
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "huggingface"
+
+
+def _portal_file() -> Path:
+    return _config() / "portal.json"
 
 
 def _config() -> Path:

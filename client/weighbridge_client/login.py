@@ -27,6 +27,7 @@ def login(portal: Portal, say: Say, *, replace: bool = False) -> Path:
         )
     if os.environ.get("HF_TOKEN", "").strip():
         say("HF_TOKEN is set, and goes before the token that is stored here. Unset it, or this login has no effect.\n")
+    home.can_store()  # before anybody approves: a code is good for one token, which would be lost
     status, told = portal.post("/oauth/device", {"client_id": CLIENT})
     if status != 200 or "device_code" not in told:
         raise Refused(_said(told, f"{portal.address} offers no login by code."))

@@ -18,8 +18,8 @@ from django.views.decorators.csrf import csrf_exempt
 from inference.batch_lifecycle import State
 from inference.batch_models import Batch, BatchFile
 from inference.introspection import refusal
-from portal.errors import BadToken, Invalid, NotAllowed, NotFound, TooMany, Unavailable, WeighbridgeError
-from portal.http import status_of
+from portal.errors import BadToken, Invalid, NotAllowed, NotFound, WeighbridgeError
+from portal.http import say_when, status_of
 from portal.people.models import User
 from portal.projects.models import Project
 from portal.tokens.authentication import identify
@@ -87,8 +87,7 @@ def refused(error: WeighbridgeError) -> JsonResponse:
     status = status_of(error)
     param = next(iter(error.fields), None) if isinstance(error, Invalid) else None
     response = problem(status, error.code, error.message, param=param)
-    if isinstance(error, Unavailable | TooMany):
-        response["Retry-After"] = str(error.retry_after_s)
+    say_when(response, error)
     if status == 401:
         response["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     return response

@@ -136,7 +136,7 @@ def _scopes(principal: Principal, access: contract.Access, route: Route) -> tupl
         ("token", principal.token_id, principal.token_limits),
         ("user", principal.user_id, principal.user_limits),
         ("project", project, principal.project_limits),
-        ("model", f"{project}:{route.model}", access.limits),
+        ("model", f"{project}:{route.number}", access.limits),
         ("pool", route.pool, route.limits),
     )
     return tuple(Scope(kind, limits, counter_key(kind, name)) for kind, name, limits in every if _limits(limits))

@@ -50,9 +50,9 @@ def _on_team(_now: datetime) -> Q:
 
 
 def _lead_runs(now: datetime) -> Q:
-    """The lead's own grant has neither ended nor been taken away or paused."""
+    """The lead's own grant has neither ended nor been taken away or paused, and their account is not suspended."""
     runs = Q(lead__revoked_at=None, lead__suspended_at=None, lead__starts_at__lte=now, lead__ends_at__gt=now)
-    return Q(lead=None) | runs
+    return Q(lead=None) | (runs & Q(lead__user__is_active=True))
 
 
 def _institution_in_force(now: datetime) -> Q:

@@ -13,13 +13,23 @@ from portal.access.gate_models import Gate
 from portal.agreements.models import Version
 from portal.agreements.signals import version_published
 from portal.people.models import User
-from portal.people.signals import leaving
+from portal.people.signals import leaving, turning
+from portal.projects import actions as projects
+from portal.projects.models import Project
 
 
 @receiver(leaving)
 def close_what_is_open(user: User, **_rest: Any) -> None:
     """Whoever is erased waits for nothing, holds nothing, and is waited for by nobody."""
     leave(by=user)
+
+
+@receiver(turning)
+def reconsider_teams(user: User, **_rest: Any) -> None:
+    """A lead's account is closed or open again: the gateway asks again about everybody in the projects that they lead."""
+    led = Project.objects.filter(grants__user=user, grants__lead=None)
+    for project in led.distinct().order_by("pk"):
+        projects.bump(project)
 
 
 @receiver(version_published)

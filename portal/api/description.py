@@ -14,6 +14,7 @@ from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 
 from portal.errors import Misconfigured
 
+_EMPTY: Final = {"type": "string", "maxLength": 0}
 FILE: Final = Path(settings.ROOT) / "docs" / "openapi.yaml"
 
 
@@ -44,11 +45,12 @@ def as_json() -> bytes:
 
 
 def finish(result: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
-    """What spectacular leaves to us: links between operations, each kind of problem written once, closed bodies."""
+    """What spectacular leaves to us: links between operations, each kind of problem written once, closed bodies, and texts
+    that may be empty."""
     for name, shape in result["components"]["schemas"].items():
         if name.endswith("Request"):
             shape["additionalProperties"] = False
-    _without_marks(result)
+    _mended(result)
     shared: dict[str, Any] = result["components"].setdefault("responses", {})
     for operation in (each for path in result["paths"].values() for each in path.values()):
         answers = operation["responses"]
@@ -65,9 +67,14 @@ def finish(result: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
     return result
 
 
-def _without_marks(part: object) -> None:
-    """Take out what spectacular leaves in for a hook of its own."""
+def _mended(part: object) -> None:
+    """Take out what spectacular leaves in for a hook of its own, and let a text be empty that may be.
+
+    Of such a text it says that exactly one of two shapes holds. An empty one has both: a format only notes what a text is for.
+    """
     for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
-        _without_marks(each)
+        _mended(each)
     if isinstance(part, dict):
         part.pop("x-spec-enum-id", None)
+        if _EMPTY in part.get("oneOf", ()):
+            part["anyOf"] = part.pop("oneOf")

@@ -73,12 +73,12 @@ class MyMail(Scoped):
 class MailCheck(Scoped):
     """`/api/v1/me/mail/check`."""
 
-    @Operation(name="checkMyMail", tag=TAG, scopes=IN_PERSON, status=204, problems=(503,))
+    @Operation(name="checkMyMail", tag=TAG, scopes=IN_PERSON, status=204, problems=(429,))
     def post(self, request: Request) -> None:
         """Have a link mailed to an address that mail did not reach; opened in the browser, it puts it right."""
         user = self.person(request)
         if not within_limit(request._request, "mail_check"):
-            raise errors.Unavailable(
-                _("That is enough for a day. Use another address, or try again tomorrow."), retry_after_s=3600
+            raise errors.TooMany(
+                _("That is enough for a day. Use another address, or try again tomorrow."), retry_after_s=86_400
             )
         reach.ask_check(by=user)

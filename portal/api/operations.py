@@ -48,7 +48,9 @@ PROBLEMS: Final = {
     413: "The request is larger than this operation takes: 1 MiB, where it does not say another limit.",
     415: "The body is compressed, or of another type than this operation takes; `title` says which.",
     422: "The idempotency key was used for another request.",
-    503: "A part of the portal is not there now, or was never set up; `Retry-After` says when to ask again.",
+    429: "This was asked more often than is given in a time; `Retry-After` says when to ask again.",
+    503: "A part of the portal is not there now; `Retry-After` says when to ask again. Without it that does not help: the "
+    "operator has not set this part up.",
 }
 
 Shape = type[serializers.Serializer[Any]]

@@ -138,12 +138,10 @@ class Institutions(Scoped):
 
     @Operation(
         name="searchInstitutions", tag=TAG, scopes=IN_PERSON, asks=Searched, listed=True, gives=InstitutionShape,
-        problems=(503,),
+        problems=(429,),
     )  # fmt: skip
     def get(self, request: Request, asked: dict[str, Any]) -> Listed:
         """Search the register of institutions; the best matches only."""
         if not within_limit(request._request, "institution_search"):
-            raise errors.Unavailable(
-                _("Those were many searches in a minute. Wait a little and go on."), retry_after_s=60
-            )
+            raise errors.TooMany(_("Those were many searches in a minute. Wait a little and go on."), retry_after_s=60)
         return Listed(list(Institution.objects.matching(asked["q"])), lambda row: row)

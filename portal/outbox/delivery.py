@@ -7,12 +7,15 @@ or the process dies) the relay picks up. `on_commit` is only the short cut: the 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import Error, connection, transaction
+from django.db.models import F, QuerySet, Window
+from django.db.models.functions import Random, RowNumber
 from django.utils import timezone
 
 from portal.audit import trail
@@ -34,6 +37,8 @@ _slow: set[str] = set()
 """Topics whose targets are not ours and may take seconds: the relay delivers them beside everything else."""
 _LEASE: Final = timedelta(minutes=2)
 """How long a slow topic's message is nobody else's: more than any of its handlers takes."""
+PASS_S: Final = 2.0
+"""How long one pass goes on over messages of slow topics."""
 _LONGEST_PAUSE_S: Final = 300
 _QUICK_ATTEMPTS: Final = 30
 """The first retries come each second: a revocation must not wait for a back-off."""
@@ -78,13 +83,28 @@ def pending(topic: str, *, key: str) -> bool:
 
 
 def deliver_due(*, limit: int = 100, slow: bool = False) -> int:
-    """Deliver what is due of the quick or of the slow topics, oldest first; returns how many were delivered.
+    """Deliver what is due of the quick topics, oldest first, or of the slow ones, in turn; returns how many were delivered.
 
     Several relays may run at once.
     """
-    due = Message.objects.filter(ended_at=None, next_attempt_at__lte=timezone.now()).order_by("id")
-    due = due.filter(topic__in=_slow) if slow else due.exclude(topic__in=_slow)
+    due = Message.objects.filter(ended_at=None, next_attempt_at__lte=timezone.now())
+    if slow:
+        return _in_turn(due.filter(topic__in=_slow), limit)
+    due = due.exclude(topic__in=_slow).order_by("id")
     return sum(deliver(pk) for pk in list(due.values_list("pk", flat=True)[:limit]))
+
+
+def _in_turn(due: QuerySet[Message], limit: int) -> int:
+    """One message of each key, in any order, before a second of any: one whose server is silent, however much waits for it,
+    holds up another's by one answer and not by all. After PASS_S the pass is over, and what came meanwhile has its turn."""
+    turn = Window(RowNumber(), partition_by=F("key"), order_by=F("id").asc())
+    chosen = list(due.annotate(turn=turn).order_by("turn", Random()).values_list("pk", flat=True)[:limit])
+    end, delivered = time.monotonic() + PASS_S, 0
+    for pk in chosen:
+        delivered += deliver(pk)
+        if time.monotonic() > end:
+            break
+    return delivered
 
 
 def deliver(pk: int) -> bool:

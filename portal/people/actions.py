@@ -15,6 +15,7 @@ from portal.outbox import delivery
 from portal.people.affiliation_actions import Place, affiliate
 from portal.people.models import Lab, Membership, Role, User
 from portal.people.reserved import is_reserved
+from portal.people.signals import turning
 
 
 def bump_user(user: User) -> int:
@@ -64,7 +65,8 @@ def choose_language(*, by: User, language: str) -> User:
 
 @transaction.atomic
 def suspend(*, user: User, by: User, reason: str) -> User:
-    """Close an account: every door refuses this person from the next request on."""
+    """Close an account: every door refuses this person, and the teams that they lead, from the next request on."""
+    turning.send(sender=User, user=user)
     locked = User.objects.select_for_update().get(pk=user.pk)
     if not locked.is_active:
         raise Conflict(_("This account is suspended already."))
@@ -78,6 +80,7 @@ def suspend(*, user: User, by: User, reason: str) -> User:
 @transaction.atomic
 def restore(*, user: User, by: User, reason: str) -> User:
     """Open a suspended account again."""
+    turning.send(sender=User, user=user)
     locked = User.objects.select_for_update().get(pk=user.pk)
     if locked.is_active:
         raise Conflict(_("This account is not suspended."))

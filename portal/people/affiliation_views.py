@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from portal.errors import Invalid, Unavailable
+from portal.errors import Invalid, TooMany
 from portal.people import affiliation_actions
 from portal.people.adapters import within_limit
 from portal.people.forms import AddressForm
@@ -22,7 +22,7 @@ from portal.people.views import signed_in
 def institutions(request: HttpRequest) -> HttpResponse:
     """Search the register. A page for everybody; for a field that asks while one types, the options of its list."""
     if not within_limit(request, "institution_search"):
-        raise Unavailable(_("Those were many searches in a minute. Wait a little and go on."), retry_after_s=60)
+        raise TooMany(_("Those were many searches in a minute. Wait a little and go on."), retry_after_s=60)
     field = request.GET.get("list", "")[:60]
     typed = request.GET.get(field or "q", "").replace("\x00", "")
     context = {"field": field, "typed": typed.strip(), "hits": Institution.objects.matching(typed)}

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal.errors import Unavailable
+from portal.errors import TooMany
 from portal.mail import pacing
 from portal.mail.registry import CHOOSABLE, Topic
 from portal.people import reach
@@ -52,9 +52,7 @@ def ask_check(request: HttpRequest) -> HttpResponse:
     """Mail a link to an address that mail did not reach."""
     user = signed_in(request)
     if not within_limit(request, "mail_check"):
-        raise Unavailable(
-            _("That is enough for a day. Use another address, or try again tomorrow."), retry_after_s=3600
-        )
+        raise TooMany(_("That is enough for a day. Use another address, or try again tomorrow."), retry_after_s=86_400)
     reach.ask_check(by=user)
     messages.success(request, _("A link is on its way. Open it in this browser, signed in, within three days."))
     return redirect("people:mail")

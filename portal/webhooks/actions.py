@@ -27,6 +27,7 @@ MOST_FAILURES: Final = 20
 OUTAGE: Final = timedelta(hours=24)
 """So many failed attempts on end, over so long, and the endpoint is stopped: a busy lab's are many within a minute."""
 MOST_ENDPOINTS: Final = 20
+STOPPED: Final = "The webhook was stopped."
 
 
 @transaction.atomic
@@ -90,7 +91,7 @@ def delete_endpoint(*, by: User, endpoint: Endpoint) -> None:
 
 @transaction.atomic
 def stop_endpoint(*, by: User, endpoint: Endpoint) -> Endpoint:
-    """Send nothing more there."""
+    """Send nothing more there, nor what waits."""
     locked = _managed(endpoint, by)
     if locked.stopped_at:
         raise Conflict(_("This webhook is stopped already."), code="stopped")
@@ -113,8 +114,10 @@ def start_endpoint(*, by: User, endpoint: Endpoint) -> Endpoint:
 @transaction.atomic
 def replay(*, by: User, delivery: Delivery) -> Delivery:
     """Send a message once more, with the same id."""
-    locked = Delivery.objects.select_for_update().get(pk=delivery.pk)
-    endpoint = _managed(locked.endpoint, by)
+    endpoint = _managed(delivery.endpoint, by)  # before its message, as whoever deletes it has them
+    locked = Delivery.objects.select_for_update().filter(pk=delivery.pk).first()
+    if locked is None:
+        raise _no_such()
     if endpoint.stopped_at:
         raise Conflict(_("This webhook is stopped. Start it first."), code="stopped")
     if locked.state == DeliveryState.WAITING:
@@ -149,8 +152,8 @@ def _claim(delivery_id: str) -> Delivery | None:
     delivery = found.first()
     if delivery is None or delivery.state != DeliveryState.WAITING:
         return None
-    if delivery.endpoint.stopped_at:
-        delivery.state, delivery.problem = DeliveryState.FAILED, "The webhook was stopped."
+    if delivery.endpoint.stopped_at:  # in the moment in which the message was left
+        delivery.state, delivery.problem = DeliveryState.FAILED, STOPPED
         delivery.save(update_fields=["state", "problem"])
         return None
     delivery.attempts += 1
@@ -161,12 +164,13 @@ def _claim(delivery_id: str) -> Delivery | None:
 
 @transaction.atomic
 def _record(sent: Delivery, code: int | None, problem: str) -> None:
-    """How it went; nothing when the webhook was deleted or the message sent again meanwhile."""
+    """How it went; nothing when the webhook was deleted or the message sent again meanwhile. One that was stopped is
+    not tried again, but what has arrived has."""
     # The webhook before its messages, as whoever deletes it has them: neither waits for the other.
     Endpoint.objects.select_for_update().filter(pk=sent.endpoint_id).first()
     rows = Delivery.objects.select_for_update(of=("self",)).select_related("endpoint__lab")
-    delivery = rows.filter(pk=sent.pk, state=DeliveryState.WAITING, attempts=sent.attempts).first()
-    if delivery is None:
+    delivery = rows.filter(pk=sent.pk, attempts=sent.attempts).exclude(state=DeliveryState.DELIVERED).first()
+    if delivery is None or (problem and delivery.state == DeliveryState.FAILED):
         return
     delivery.code, delivery.problem = code, problem
     if not problem:
@@ -225,15 +229,24 @@ def _count_failure(endpoint: Endpoint) -> None:
 def _stop(endpoint: Endpoint, by: User | None) -> None:
     endpoint.stopped_at = timezone.now()
     endpoint.save(update_fields=["stopped_at"])
+    waiting = Delivery.objects.filter(endpoint=endpoint, state=DeliveryState.WAITING)
+    waiting.update(state=DeliveryState.FAILED, problem=STOPPED)
     trail.record(Event.WEBHOOK_STOPPED, by=by, target=endpoint, lab=endpoint.lab, failures=endpoint.failures)
 
 
 def _managed(endpoint: Endpoint, by: User) -> Endpoint:
-    locked = Endpoint.objects.select_for_update(of=("self",)).select_related("lab").get(pk=endpoint.pk)
+    found = Endpoint.objects.select_for_update(of=("self",)).select_related("lab").filter(pk=endpoint.pk)
+    locked = found.first()
+    if locked is None:  # deleted by another manager since it was looked up
+        raise _no_such()
     _require_manager(by, locked.lab)
     return locked
 
 
 def _require_manager(by: User, lab: Lab) -> None:
     if by.roles_in(lab).isdisjoint(MANAGERS):
-        raise NotFound(_("There is no such webhook, or it belongs to another lab."))
+        raise _no_such()
+
+
+def _no_such() -> NotFound:
+    return NotFound(_("There is no such webhook, or it belongs to another lab."))

@@ -18,6 +18,7 @@ from portal.errors import Conflict, Invalid
 from portal.mail import sending
 from portal.outbox import delivery
 from portal.people.models import Lab, User
+from releases import lookup
 from releases.actions.rights import require_staff
 from releases.models import Family, Model, Revision
 from releases.stop_models import Stop
@@ -36,7 +37,7 @@ def replacement(named: str, *, gone: Family | Model | Revision) -> str:
         return ""
     full_name, _at, commit = named.partition("@")
     namespace, _slash, name = full_name.partition("/")
-    model = Model.objects.named(namespace, name).published().first()
+    model = lookup.by_any_name(namespace, name)
     found = model.main if model else None
     if model and commit:
         found = model.revisions.published().filter(commit__startswith=commit.lower()).first()

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from portal import signing
 from portal.audit import trail
 from portal.audit.events import Event
-from portal.errors import Conflict, Unavailable
+from portal.errors import Conflict, NotSetUp
 from portal.outbox import delivery
 from portal.people.models import User
 from releases import conversion_lifecycle as lifecycle
@@ -39,12 +39,12 @@ def request(*, revision: Revision, wish: Wish, by: User) -> Conversion:
     """Have a worker make other files of the revision's weights, as a new draft after it.
 
     Raises Invalid by field; Conflict unless the revision is the newest of a branch, or while one is under way;
-    Unavailable where this portal has no converter.
+    NotSetUp where this portal has no converter.
     """
     require_open()
     require_staff(by, revision.model.lab)
     if not settings.CONVERTER_PYTHON:
-        raise Unavailable(
+        raise NotSetUp(
             _("This portal has no converter. Its operator can add one: CONVERTER_PYTHON, or `make engine`."),
             code="no_converter",
         )

@@ -65,7 +65,7 @@ def find(asked: Asked) -> ScoreQuerySet:
             found = found.filter(**{name: value})
     if asked.model:
         lab, _slash, own = asked.model.partition("/")
-        found = found.filter(revision__model__lab__slug=lab, revision__model__name__iexact=own)
+        found = found.filter(revision__model__in=Model.objects.ever_called(lab, own))
     if asked.family:
         lab, _slash, slug = asked.family.partition("/")
         entry = Q(family__slug=slug, family__lab__slug=lab)

@@ -49,7 +49,7 @@ class ReportForm(Told):
         """What the report is about. Raises forms.ValidationError where there is no such published model or family."""
         named = self.cleaned_data["subject"].strip().strip("/")
         namespace, _slash, own = named.partition("/")
-        subject = lookup.model(namespace, own, person=None, now=timezone.now())
+        subject = lookup.model_ever(namespace, own, person=None, now=timezone.now())
         family = lookup.family(namespace, own)
         if subject is None and family is None:
             raise forms.ValidationError(

@@ -13,7 +13,7 @@ from django.utils.html import escape
 
 from portal import errors
 from portal.errors import Reason, WeighbridgeError
-from portal.http import status_of
+from portal.http import say_when, status_of
 from releases import git
 from releases.actions import Stale
 from releases.models import File, Model, Revision
@@ -67,7 +67,7 @@ def refusal(error: WeighbridgeError, *, signed_in: bool, gate: bool = True) -> H
     if isinstance(error, errors.Unavailable | errors.TooMany):
         # Without a code: clients wait for as long as they are told, and go on.
         answer = _refuse(status_of(error), "", error.message, topic=error.code)
-        answer["Retry-After"] = str(error.retry_after_s)
+        say_when(answer, error)
         return answer
     if isinstance(error, Stale):
         return _refuse(412, "", error.message)

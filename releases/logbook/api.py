@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import serializers
@@ -183,9 +183,8 @@ class Logbooks(Scoped):
         lab, _slash, name = asked["subject"].partition("/")
         if not asked["subject"]:
             return found
-        return found.filter(model__lab__slug=lab, model__name__iexact=name) | found.filter(
-            family__lab__slug=lab, family__slug=name
-        )
+        subject = Q(model__in=Model.objects.ever_called(lab, name)) | Q(family__lab__slug=lab, family__slug=name)
+        return found.filter(subject)
 
     @Operation(
         name="openLogbook", tag=TAG, scopes=(MANAGE,), takes=Opened, gives=LogbookShape, status=201, recent=True,

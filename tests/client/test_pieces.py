@@ -94,6 +94,20 @@ def test_nobody_there_is_said_with_the_address(capsys):
     assert "http://127.0.0.1:9" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("setting", ["HF_HOME", "HF_TOKEN_PATH", "XDG_CONFIG_HOME"])
+def test_who_could_not_keep_a_token_is_told_before_anybody_is_asked_to_approve(tmp_path, monkeypatch, capsys, setting):
+    """Asked first, the portal would have made a token that is in nobody's hands."""
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv(setting, str(tmp_path / ("taken" if setting == "HF_TOKEN_PATH" else "file/below")))
+    assert main(["login", "--portal", "http://127.0.0.1:9"]) == errors.USAGE
+    said = capsys.readouterr().err
+    assert f"Set {setting} to a place of your own" in said
+    monkeypatch.delenv(setting)
+    assert main(["login", "--portal", "http://127.0.0.1:9"]) == errors.UNREACHABLE
+    assert [path.name for path in tmp_path.rglob("*") if path.name.endswith("trial")] == []
+
+
 def whole(size: int, seed: int = 1) -> tuple[bytes, File]:
     raw = random.Random(seed).randbytes(size)
     return raw, File("x.bin", size, hashlib.sha256(raw).hexdigest())

@@ -28,13 +28,14 @@ from portal.agreements import actions as agreements
 from portal.agreements.models import ChangeClass
 from portal.audit.models import Entry
 from portal.checks.deployment import production
-from portal.errors import Conflict, Invalid, NotAllowed, NotFound, Unavailable
+from portal.errors import Conflict, Invalid, NotAllowed, NotFound, NotSetUp, Unavailable
 from portal.outbox.models import Message
 from portal.people import erasure
 from portal.people import tasks as people
 from portal.people.actions import give_role
 from portal.people.erasure_models import ErasureRequest
 from portal.people.models import Role, User
+from releases.actions import rename_model
 from tests.inference.bench import GATED, OPEN, Bench, event
 from tests.inference.content import KEY, PRIVATE_KEY, confirmed, sign_with_logging, with_device
 from tests.portal import world
@@ -182,10 +183,11 @@ def test_what_is_kept_opens_with_the_private_key_alone_and_for_its_own_request(k
         content.opened(one)
     one.request_id = "req-1"
     settings.CONTENT_PRIVATE_KEY = base64.b64encode(b"7" * 32).decode()
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable) as sealed:
         content.opened(one)
+    assert sealed.value.retry_after_s == 0, "to ask again does not help"
     settings.CONTENT_PRIVATE_KEY = ""
-    with pytest.raises(Unavailable):
+    with pytest.raises(NotSetUp):
         content.opened(one)
 
 
@@ -209,6 +211,13 @@ def test_a_portal_in_one_process_or_with_keys_that_do_not_fit_does_not_start(set
     assert found("scaled") == {"weighbridge.E008"}
     settings.CONTENT_PRIVATE_KEY = ""
     assert found("serve") == found("scaled") == set()
+
+
+def test_what_was_asked_before_a_model_was_renamed_is_kept_when_it_ends_after(bench, kept):
+    """The gateway names the model as it was called when the query began; the lab was promised its content."""
+    rename_model(model=bench.gated_model, lab=bench.world.lab, name="renamed", by=bench.world.manager)
+    assert kept()
+    assert KeptContent.objects.get().lab == bench.world.lab
 
 
 def test_nothing_is_kept_of_unknown_models_or_under_other_keys_or_when_it_is_off(kept, settings):

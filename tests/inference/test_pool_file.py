@@ -19,6 +19,7 @@ from inference.models import EngineCount, Pool
 from portal.audit.models import Entry
 from portal.errors import Conflict, Invalid, NotFound
 from portal.outbox.delivery import deliver_due
+from releases.actions import rename_model
 from releases.models import Revision
 from tests.inference.bench import OPEN
 from tests.inference.test_pools import limits_of, pushed
@@ -199,6 +200,15 @@ def test_rights_are_those_of_the_revision_that_the_project_meets(bench, store):
     assert [pool.name for pool in routes.met_by(str(bench.project.pk))] != ["next"]
     assert OPEN in limits_of(bench).models
     assert routes.current()[OPEN].canary is None
+
+
+def test_a_file_of_before_a_rename_changes_nothing(bench):
+    """The operator applies it again and again; a refusal would leave the pools of all other models as they are, too."""
+    apply(bench)
+    rename_model(model=bench.open_model, lab=bench.world.lab, name="renamed", by=bench.world.manager)
+    assert apply(bench) == []
+    with pytest.raises(NotFound, match="no model lyceum/never"):
+        apply(bench, model="lyceum/never")
 
 
 def test_an_engine_that_registers_itself_goes_into_the_models_own_pool(bench):

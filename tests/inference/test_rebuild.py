@@ -8,12 +8,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from inference import actions, contract, ledger, rebuild
+from inference import actions, contract, ledger, principals, rebuild, routes
 from inference.contract import Limits
 from inference.gateway.counters import Counter, counter_key, counter_of
+from inference.gateway.rights import Identity, right_for
 from inference.models import UsageRecord
 from inference.posting import BAD
 from portal.people.actions import create_lab
+from releases.actions import rename_model
 from tests.inference.bench import OPEN, append, event, publish, serve
 
 DAY_MS = 86_400_000
@@ -87,8 +89,29 @@ def test_a_models_own_allowance_has_its_own_counter(bench, store):
     later = int(time.time() * 1000) + 5
     ledger.post([settled(bench, started_at=later), settled(bench, started_at=later, model="lyceum/other")])
     rebuild.rebuild(store, timezone.now())
-    assert counter(store, bench, "model", f"{bench.project.pk}:{OPEN}").tokens_in_day == 15
+    assert counter(store, bench, "model", f"{bench.project.pk}:{bench.open_model.pk}").tokens_in_day == 15
     assert counter(store, bench).tokens_in_day == 30
+
+
+def test_a_renamed_model_goes_on_with_what_was_used_of_it(bench, store):
+    """Its name changes, twice and back; the counter that the gateway reads and the sum of the ledger do not."""
+    actions.set_allowance(by=None, project=bench.project, model=bench.open_model, limits=Limits(tokens_per_day=100))
+    key, later = f"{bench.project.pk}:{bench.open_model.pk}", int(time.time() * 1000) + 5
+    for name in ("renamed", OPEN.partition("/")[2], "again"):
+        ledger.post([settled(bench, started_at=later, model=routes_of(bench)[0].model)])
+        bench.open_model.refresh_from_db()
+        rename_model(model=bench.open_model, lab=bench.world.lab, name=name, by=bench.world.manager)
+    ledger.post([settled(bench, started_at=later, model="lyceum/other")])
+    rebuild.rebuild(store, timezone.now())
+    assert counter(store, bench, "model", key).tokens_in_day == 45
+    (route,) = routes_of(bench)
+    assert (route.model, route.number) == ("lyceum/again", bench.open_model.pk)
+    right = right_for(Identity("0" * 64, principals.build(bench.token)), route, largest=100)
+    assert counter_key("model", key) in {scope.key for scope in right.scopes}
+
+
+def routes_of(bench) -> list[contract.Route]:
+    return [route for route in routes.current().values() if route.number == bench.open_model.pk]
 
 
 def test_a_personal_projects_month_is_counted_though_a_lab_that_does_not_serve_it_has_no_bound(bench, store):

@@ -17,6 +17,7 @@ from inference.burndown import amounts, draw
 from inference.contract import Limits
 from inference.gateway.counters import Counter, counter_key
 from inference.models import month_of
+from releases.actions import rename_model
 from tests.inference.bench import GATED, OPEN, event
 from tests.portal import world
 
@@ -222,6 +223,13 @@ def test_a_gated_model_says_what_is_missing(client, bench):
     assert "One thing is still needed" in text
     client.force_login(bench.researcher)
     assert "One thing is still needed" not in words(client.get("/lyceum/pico-opt-5m/query"))
+
+
+def test_how_to_query_a_model_is_found_under_its_former_name_as_its_other_pages_are(client, bench):
+    rename_model(model=bench.open_model, lab=bench.world.lab, name="renamed", by=bench.world.manager)
+    for page in ("query", "try"):
+        assert client.get(f"/lyceum/pico-opt-1m/{page}")["Location"] == f"/lyceum/renamed/{page}"
+        assert client.get(f"/lyceum/never/{page}").status_code == 404
 
 
 def test_a_model_without_servers_says_so(client, bench):

@@ -109,4 +109,4 @@ def test_a_reviewer_sends_none(lyceum):
 def test_trials_are_few_in_an_hour(lyceum):
     client = browser(lyceum.manager)
     answers = [client.post(page_of("grant_active")).status_code for _ in range(21)]
-    assert answers == [302] * 20 + [503]
+    assert answers == [302] * 20 + [429]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from datetime import timedelta
 from uuid import uuid4
 
@@ -197,6 +198,28 @@ def test_a_slow_message_whose_handler_made_nothing_of_a_lost_connection_is_deliv
     assert delivery.deliver_due(slow=True) == 1
     first.refresh_from_db()
     assert (first.attempts, first.last_error) == (1, "")
+
+
+def test_what_waits_for_a_silent_server_holds_up_nobody_elses_message(topic, fatal, monkeypatch):
+    """By one answer at most, and not by all that waits for it: a lab's webhooks, and the letters about a stop, come in turn."""
+    asked = []
+    fatal(lambda: asked.append("silent"), slow=True)
+    Message.objects.bulk_create(Message(topic="test.fatal", key="first") for _ in range(200))
+    Message.objects.create(topic="test.topic", key="behind", payload={"n": 1})
+    assert delivery.deliver_due(slow=True, limit=2) == 2
+    assert (asked, topic["seen"]) == (["silent"], [{"n": 1}])
+    assert delivery.deliver_due(slow=True, limit=10) == 10, "alone it need not wait"
+
+
+def test_a_pass_over_slow_messages_ends_in_time_for_what_came_meanwhile(topic, fatal, monkeypatch):
+    monkeypatch.setattr(delivery, "PASS_S", 0.05)
+    fatal(lambda: time.sleep(0.1), slow=True)
+    Message.objects.bulk_create(Message(topic="test.fatal", key="first") for _ in range(60))
+    assert delivery.deliver_due(slow=True) == 1
+    Message.objects.create(topic="test.topic", key="behind", payload={"n": 1})
+    while topic["seen"] == []:
+        assert delivery.deliver_due(slow=True) > 0
+    assert Message.objects.filter(topic="test.fatal", ended_at=None).exists()
 
 
 def test_a_topic_with_patience_is_given_up_also_where_its_handler_loses_its_transaction(fatal, monkeypatch):

@@ -101,6 +101,17 @@ def test_a_choice_that_is_none_is_refused_and_nothing_changes(lyceum, mara):
     assert reviewing.json()["paces"]["review"] == "off"
 
 
+def test_whoever_asks_more_than_is_given_is_told_when_to_ask_again(mara):
+    """It is their own doing (429): a 503 would say that the portal fails, and be tried again by programs."""
+    own, url = browser(mara), f"{MAIL}/check"
+    answers = [own.post(url) for _ in range(6)]
+    assert [each.status_code for each in answers] == [409] * 5 + [429], "five a day, put right or not"
+    assert (answers[5].json()["code"], answers[5]["Retry-After"]) == ("too_many", "86400")
+    searches = [own.get(INSTITUTIONS, {"q": "north"}) for _ in range(121)]
+    assert [each.status_code for each in searches] == [200] * 120 + [429]
+    assert searches[120]["Retry-After"] == "60"
+
+
 # --- Who one is ---------------------------------------------------------------------------------------------------------
 
 

@@ -26,6 +26,7 @@ from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.outbox import delivery
 from portal.outbox.models import Message
 from portal.people import erasure
+from portal.people.actions import restore, suspend
 from portal.people.models import User
 from portal.projects.models import ProjectMember
 from tests.portal import world
@@ -390,6 +391,23 @@ def test_suspending_the_lead_pauses_the_team_and_resuming_brings_it_back(lyceum,
     assert generation(ana) > before
     actions.resume_grant(by=lyceum.manager, grant=Grant.objects.get(pk=lead.pk))
     assert active(ana)
+
+
+def test_a_suspended_account_of_the_lead_pauses_the_team_until_it_is_restored(lyceum, mara, ana, team):
+    """Who answers to the lab for the team is not there; the gateway asks again about all of their project."""
+    operator, before = world.person("Root"), team[0].project.generation
+    suspend(user=mara, by=operator, reason="Somebody else has the password.")
+    assert not active(ana)
+    team[0].project.refresh_from_db()
+    assert team[0].project.generation > before
+    assert Message.objects.filter(topic="rights.changed", key=f"project:{team[0].project.pk}").exists()
+    restore(user=mara, by=operator, reason="It is theirs again.")
+    assert active(ana)
+
+
+def test_a_suspended_account_of_a_member_leaves_the_lead_as_they_were(lyceum, mara, ana, team):
+    suspend(user=ana, by=world.person("Root"), reason="Somebody else has the password.")
+    assert (active(ana), active(mara)) == (False, True)
 
 
 @pytest.mark.parametrize("how", ["revoke", "close out"])

@@ -157,6 +157,13 @@ def test_one_reads_ones_own_visas_alone_and_only_with_the_scope(released, mara, 
     assert Client().get(URL, headers=bearer(mara))["Cache-Control"] == "no-store"
 
 
+def test_a_portal_without_a_signing_key_says_so_and_tells_nobody_to_ask_again(released, mara, settings):
+    settings.RECEIPT_SIGNING_KEY = ""
+    refused = Client().get(URL, headers=bearer(mara))
+    assert (refused.status_code, refused.json()["code"]) == (503, "not_set_up")
+    assert "Retry-After" not in refused
+
+
 def test_a_grant_that_opens_no_downloads_gives_no_visa(released, mara):
     sent = released.applied(mara, capabilities=["query"])
     for reviewer in released.reviewers[:2]:

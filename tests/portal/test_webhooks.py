@@ -166,6 +166,51 @@ def test_one_that_only_fails_is_stopped_and_its_managers_are_told(lyceum, mara, 
     assert (Endpoint.objects.get().failures, Endpoint.objects.get().failing_since) == (0, None)
 
 
+def test_what_waited_when_it_was_stopped_is_not_sent_when_it_is_started_again(lyceum, mara, stranger, receiver, hooked):
+    """A manager who moves the server would meet events of half a day ago; each can be sent again, by hand."""
+    receiver.answer = 500
+    lyceum.applied(mara)
+    relay()
+    endpoint = actions.stop_endpoint(by=lyceum.manager, endpoint=Endpoint.objects.get())
+    old = Delivery.objects.get()
+    assert (old.state, old.problem) == (DeliveryState.FAILED, actions.STOPPED)
+    receiver.answer = 200
+    actions.start_endpoint(by=lyceum.manager, endpoint=endpoint)
+    lyceum.applied(stranger)
+    relay()
+    assert len(receiver.seen) == 2, "the first attempt of the old one, and the new one"
+    old.refresh_from_db()
+    assert (old.state, old.attempts) == (DeliveryState.FAILED, 1)
+    actions.replay(by=lyceum.manager, delivery=old)
+    relay()
+    assert len(receiver.seen) == 3
+
+
+def test_what_arrives_while_it_is_stopped_has_arrived(lyceum, mara, receiver, hooked, monkeypatch):
+    send = wire.post
+
+    def slowly(*sent):
+        actions.stop_endpoint(by=lyceum.manager, endpoint=Endpoint.objects.get())
+        return send(*sent)
+
+    monkeypatch.setattr(wire, "post", slowly)
+    lyceum.applied(mara)
+    relay()
+    assert (Delivery.objects.get().state, Delivery.objects.get().code) == (DeliveryState.DELIVERED, 200)
+
+
+def test_what_another_manager_has_just_deleted_is_told_to_be_gone(lyceum, mara, receiver, hooked):
+    receiver.answer = 500
+    lyceum.applied(mara)
+    relay()
+    seen, message = Endpoint.objects.get(), Delivery.objects.select_related("endpoint").get()
+    actions.delete_endpoint(by=lyceum.manager, endpoint=Endpoint.objects.get())
+    with pytest.raises(NotFound):
+        actions.stop_endpoint(by=lyceum.manager, endpoint=seen)
+    with pytest.raises(NotFound):
+        actions.replay(by=lyceum.manager, delivery=message)
+
+
 def test_a_short_outage_of_a_busy_labs_server_stops_nothing(lyceum, mara, receiver, hooked):
     Endpoint.objects.update(
         failures=3 * actions.MOST_FAILURES, failing_since=timezone.now() - actions.OUTAGE + timedelta(minutes=1)

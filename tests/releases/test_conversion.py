@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.audit.models import Entry
-from portal.errors import Conflict, Invalid, NotAllowed, Unavailable
+from portal.errors import Conflict, Invalid, NotAllowed, NotSetUp
 from portal.outbox.models import Message
 from releases import actions, git
 from releases.conversion import actions as conversions
@@ -126,7 +126,7 @@ def test_without_a_converter_the_page_says_so_and_nothing_is_begun(
     page = client_of(lyceum.manager).get(convert_url(draft)).content.decode()
     assert "This portal has no converter" in page
     assert '<form method="post" novalidate' not in page
-    with pytest.raises(Unavailable, match="CONVERTER_PYTHON"):
+    with pytest.raises(NotSetUp, match="CONVERTER_PYTHON"):
         conversions.request(revision=draft, wish=WISH, by=lyceum.manager)
 
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -98,6 +99,26 @@ def test_inside_is_never_asked_and_is_like_a_host_that_is_not_there(site: Site, 
         outward.ask("HEAD", link, headers={}, private=False)
     assert refused.value.nowhere
     assert site.asked == []
+
+
+@pytest.mark.parametrize("address", ["64:ff9b::8.8.8.8", "2001:4860:4860::8888", "::ffff:8.8.8.8", "8.8.8.8"])
+def test_outside_is_asked_however_a_network_of_ipv6_alone_writes_it(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """By NAT64 every host that has IPv4 alone has such an address."""
+    asked: list[str] = []
+
+    def connect(to: tuple[str, int], **_more: object) -> None:
+        asked.append(to[0])
+        raise OSError(101, "Network is unreachable")
+
+    monkeypatch.setattr(outward.socket, "create_connection", connect)
+    with pytest.raises(outward.NoAnswer, match="unreachable") as silent:
+        outward.ask(
+            "HEAD", f"http://[{address}]/" if ":" in address else f"http://{address}/", headers={}, private=False
+        )
+    assert not silent.value.nowhere
+    assert [ip_address(each) for each in asked] == [ip_address(address)]
 
 
 def test_each_link_once_and_no_more_than_so_many(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

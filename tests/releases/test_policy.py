@@ -25,7 +25,7 @@ from portal.access.review_models import Vote
 from portal.agreements import actions as agreements
 from portal.errors import NotAllowed, NotFound, NotSignedIn
 from portal.outbox.models import Message
-from portal.people.actions import end_role, give_role, suspend
+from portal.people.actions import end_role, give_role, restore, suspend
 from portal.people.models import Lab, Membership, Role, User
 from portal.projects.models import Project
 from portal.switches.models import Switch, SwitchState, flip
@@ -184,6 +184,8 @@ EVENTS = st.lists(
             "pause lead",
             "end lead",
             "resume lead",
+            "suspend lead",
+            "restore lead",
             "seat",
             "leave seat",
             "pause institution",
@@ -198,7 +200,18 @@ EVENTS = st.lists(
 def test_every_step_of_a_team_has_its_reason_on_every_telling(lyceum: World, publish: Any, mara: User) -> None:
     model = publish(lyceum, "gated", gate=lyceum.gate)
     told = {}
-    for step in ("name", "accept", "lead signs", "pause lead", "resume lead", "end lead", "remove"):
+    steps = (
+        "name",
+        "accept",
+        "lead signs",
+        "pause lead",
+        "resume lead",
+        "suspend lead",
+        "restore lead",
+        "end lead",
+        "remove",
+    )
+    for step in steps:
         happen(step, lyceum, mara, Role.REVIEWER)
         told[step] = code(mara, model)
         assert Model.objects.open_to(mara, "download", timezone.now()).filter(name="gated").exists() == (
@@ -211,6 +224,8 @@ def test_every_step_of_a_team_has_its_reason_on_every_telling(lyceum: World, pub
         "lead signs": "allow",
         "pause lead": "lead_paused",
         "resume lead": "allow",
+        "suspend lead": "lead_paused",
+        "restore lead": "allow",
         "end lead": "lead_paused",
         "remove": "lead_paused",
     }
@@ -390,6 +405,8 @@ TEAM = {
     "pause lead": lambda w, person: access.suspend_grant(by=w.manager, grant=lead_grant(person), reason="because"),
     "end lead": end_lead,
     "resume lead": lambda w, person: access.resume_grant(by=w.manager, grant=lead_grant(person)),
+    "suspend lead": lambda w, person: suspend(user=lead_of(person), by=w.manager, reason="because"),
+    "restore lead": lambda w, person: restore(user=lead_of(person), by=w.manager, reason="because"),
 }
 """What happens to a person who is named for somebody's team."""
 

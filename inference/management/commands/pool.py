@@ -14,6 +14,7 @@ from inference import actions, overview, pool_actions, pool_file
 from inference.models import Backend, Pool
 from inference.overview import BackendState, PoolState
 from portal.errors import WeighbridgeError
+from releases import lookup
 from releases.models import Model
 
 
@@ -133,7 +134,7 @@ def _or_dash(value: int | None) -> str:
 
 def _model(full_name: str) -> Model:
     namespace, _, name = full_name.partition("/")
-    model = Model.objects.named(namespace, name).first()
+    model = lookup.by_any_name(namespace, name)
     if model is None:
         raise CommandError(f"There is no model {full_name}.")
     return model

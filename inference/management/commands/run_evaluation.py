@@ -21,7 +21,7 @@ from portal.errors import Invalid, Unavailable, WeighbridgeError
 from portal.people.models import User
 from portal.tokens.models import AccessToken
 from releases import lookup
-from releases.models import Model, Revision
+from releases.models import Revision
 
 BEAT_S: Final = 1.0
 PATIENCE_S: Final = 120.0
@@ -107,7 +107,7 @@ def _person(address: str) -> User:
 
 def _revision(named: str, revision: str, user: User) -> Revision:
     namespace, _slash, own = named.partition("/")
-    model = Model.objects.named(namespace, own).first()
+    model = lookup.by_any_name(namespace, own)
     found = lookup.revision(model, revision, person=user, now=timezone.now()) if model else None
     if found is None:
         raise CommandError(f"There is no revision {revision} of {named}.")

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.access import actions, previews
 from portal.access.views.staff import memberships, staff
-from portal.errors import NotFound, Unavailable
+from portal.errors import NotFound, TooMany
 from portal.mail import registry
 from portal.mail.registry import Letter
 from portal.people.adapters import within_limit
@@ -47,7 +47,7 @@ def letter(request: HttpRequest, name: str) -> HttpResponse:
     lab, found, reason = _chosen(request, user, name)
     if request.method == "POST":
         if not within_limit(request, "letter_try"):
-            raise Unavailable(_("Those were many trials in an hour. Wait a little and go on."), retry_after_s=600)
+            raise TooMany(_("Those were many trials in an hour. Wait a little and go on."), retry_after_s=3600)
         actions.try_letter(by=user, lab=lab, letter=found, reason=reason)
         messages.success(request, _("On its way to %(email)s.") % {"email": user.email})
         return redirect(request.get_full_path())

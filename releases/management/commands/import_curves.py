@@ -13,6 +13,7 @@ from portal.errors import WeighbridgeError
 from releases.curves import formats
 from releases.curves.actions import import_curves, take_back_curves
 from releases.logbook_models import Logbook
+from releases.models import Model
 
 
 class Command(BaseCommand):
@@ -34,7 +35,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         lab, _, name = str(options["logbook"]).partition("/")
         books = Logbook.objects.with_subjects()
-        logbook = books.filter(model__lab__slug=lab, model__name=name).first()
+        logbook = books.filter(model__in=Model.objects.ever_called(lab, name)).first()
         logbook = logbook or books.filter(model=None, family__lab__slug=lab, family__slug=name).first()
         if logbook is None:
             raise CommandError(

@@ -14,7 +14,7 @@ from portal.errors import Invalid, WeighbridgeError
 from releases import lookup
 from releases.evaluations import actions, carried, readers
 from releases.evaluations.reading import Said
-from releases.models import Model, Revision
+from releases.models import Revision
 
 
 class Command(BaseCommand):
@@ -62,7 +62,7 @@ def _from_file(revision: Revision, file: Path, said: Said) -> actions.Imported:
 def _revision(named: str) -> Revision:
     full_name, _at, name = named.partition("@")
     namespace, _slash, own = full_name.partition("/")
-    model = Model.objects.named(namespace, own).first()
+    model = lookup.by_any_name(namespace, own)
     found = lookup.revision(model, name or "main", person=None, now=timezone.now()) if model else None
     if found is None:
         raise CommandError(f"There is no published revision {named}.")

@@ -54,7 +54,7 @@ class Command(BaseCommand):
 
 def _subject(options: dict[str, Any]) -> Family | Model:
     lab, _slash, name = (options["model"] or options["family"]).partition("/")
-    found = Model.objects.named(lab, name).first() if options["model"] else lookup.family(lab, name)
+    found = lookup.by_any_name(lab, name) if options["model"] else lookup.family(lab, name)
     if found is None:
         raise CommandError(f"There is no {lab}/{name} here.")
     return found

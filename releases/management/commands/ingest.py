@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from portal.access.gate_models import Gate
 from portal.errors import WeighbridgeError
 from portal.people.models import Lab, User
-from releases import actions
+from releases import actions, lookup
 from releases.ingest import Report, ingest
 from releases.models import Family, Model
 
@@ -61,7 +61,8 @@ class Command(BaseCommand):
     def _model(self, options: dict[str, Any], by: User | None) -> Model:
         """The model, made or brought up to date with the options that were given."""
         namespace, slash, name = options["model"].partition("/")
-        lab = Lab.objects.filter(slug=namespace).first()
+        model = lookup.by_any_name(namespace, name)
+        lab = model.lab if model else Lab.objects.filter(slug=namespace).first()
         if not slash or lab is None:
             raise CommandError(f"{options['model']!r} must be namespace/name, and the namespace a lab of this portal.")
         wanted: dict[str, Any] = {"summary": options["summary"]} if options["summary"] else {}
@@ -71,7 +72,6 @@ class Command(BaseCommand):
             )
         if options["gate"]:
             wanted["gate"] = _one(Gate.objects.filter(lab=lab, slug=options["gate"]), f"gate {options['gate']}")
-        model = Model.objects.named(namespace, name).first()
         if model is None:
             return actions.open_model(lab=lab, name=name, by=by, **wanted)
         return actions.describe_model(model=model, by=by, **wanted)

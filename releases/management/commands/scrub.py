@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from releases import actions
+from releases import actions, lookup
 from releases.models import Blob, Model
 
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         if not name:
             return None
         namespace, _, rest = name.partition("/")
-        model = Model.objects.named(namespace, rest).first()
+        model = lookup.by_any_name(namespace, rest)
         if model is None:
             raise CommandError(f"There is no model {name}.")
         return model

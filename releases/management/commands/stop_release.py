@@ -47,7 +47,7 @@ def _family(name: str) -> Family | None:
 def _release(name: str) -> Model | Revision | None:
     full_name, at, commit = name.partition("@")
     lab, _slash, own = full_name.partition("/")
-    model = Model.objects.named(lab, own).first()
+    model = lookup.by_any_name(lab, own)
     if model is None or not at:
         return model
     if not commit:

@@ -245,6 +245,7 @@ def route(*engines: Engine, **changes: Any) -> Route:
         context=4096,
         backends=tuple(Backend(f"engine-{number}", engine.url) for number, engine in enumerate(engines)),
         created=1_790_000_000,
+        number=1,
         gated=True,
         apply_url="http://portal.test/apply/small/",
         engine="vllm 0.32.0",
