@@ -20,6 +20,7 @@ $failed"
 }
 
 rm -rf "$cache"
+unset PYTHONDONTWRITEBYTECODE  # where it is set, every process of the run compiles the portal and its tests anew
 TEST_RUN=$(mktemp -d) || exit 1  # what one process makes and later ones take over: the tables, a demo's home
 trap 'rm -rf "$TEST_RUN"' EXIT
 trap 'exit 130' INT TERM

@@ -1,8 +1,9 @@
-"""What was committed to the test database, kept, and put there again: a hub costs 0.3 s of this process's processor to
+"""What was written to the test database, kept, and put there again: a hub costs 0.3 s of this process's processor to
 make, and a tenth of that to copy. Keys are the same each time; sequences only go on, so that no later row meets them."""
 
 from __future__ import annotations
 
+import functools
 import io
 from typing import Final
 
@@ -13,29 +14,51 @@ from portal import counters
 from tests import leftovers
 
 Rows = dict[str, bytes]
-"""By quoted table, as COPY writes them."""
+"""By quoted table, or partition of one, as COPY writes them."""
 _UNCHECKED: Final = "SET LOCAL session_replication_role = replica"
 """No trigger and no foreign key is asked: the rows are those that both let pass."""
+_CHECKED: Final = "SET LOCAL session_replication_role = origin"
 
 
 def take() -> Rows:
-    """All rows of all tables that a test can write to. A filled table of partitions raises: COPY reads none."""
+    """All rows of all tables that a test can write to."""
     rows = {}
     with connection.cursor() as cursor:
-        for table in leftovers.tables():
-            kept = io.BytesIO()
-            cursor.execute(f"SELECT EXISTS (SELECT FROM {table})")
-            if cursor.fetchone()[0]:
-                cursor.copy_expert(f"COPY {table} TO STDOUT", kept)
-                rows[table] = kept.getvalue()
+        cursor.execute(_filled())
+        for (table,) in cursor.fetchall():
+            written = io.BytesIO()
+            cursor.copy_expert(f"COPY {table} TO STDOUT", written)
+            rows[table] = written.getvalue()
     return rows
 
 
-def put(rows: Rows) -> None:
-    """Commit them to empty tables, and forget what was counted or cached under their keys."""
+def added(before: Rows, after: Rows) -> Rows:
+    """The rows that came. ValueError where one went or was changed: it could not be put again."""
+    came = {}
+    for table in before.keys() | after.keys():
+        old, new = (rows.get(table, b"").splitlines(keepends=True) for rows in (before, after))
+        if not set(old) <= set(new):
+            raise ValueError(f"rows of {table} went or were changed")
+        came[table] = b"".join(row for row in new if row not in set(old))
+    return {table: rows for table, rows in came.items() if rows}
+
+
+def forget() -> None:
+    """What was counted or cached, by whatever test, under keys that are put again."""
     cache.clear()
     counters.client().flushdb()
+
+
+def put(rows: Rows) -> None:
+    """Write them beside what is there."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_UNCHECKED)
-        for table, kept in rows.items():
-            cursor.copy_expert(f"COPY {table} FROM STDIN", io.BytesIO(kept))
+        for table, written in rows.items():
+            cursor.copy_expert(f"COPY {table} FROM STDIN", io.BytesIO(written))
+        cursor.execute(_CHECKED)
+
+
+@functools.cache
+def _filled() -> str:
+    """A question for the tables and partitions that hold a row."""
+    return " UNION ALL ".join(f"SELECT DISTINCT tableoid::regclass::text FROM {table}" for table in leftovers.tables())

@@ -36,6 +36,12 @@ LOOKS: Final = tuple(
 )
 
 
+def wear(page: Page, look: Look) -> None:
+    """Look at an open page in this way, without loading it anew."""
+    page.set_viewport_size(look.viewport)
+    page.emulate_media(color_scheme="dark" if look.theme == "dark" else "light")
+
+
 @dataclass(slots=True)
 class Walker:
     """A walk through the demo at `base_url`; `demo` is the content of its demo.json."""
@@ -55,7 +61,7 @@ class Walker:
         """
         for step in WALK:
             page = self.window(step.who)
-            self._wear(page, self.looks[0])
+            wear(page, self.looks[0])
             self._go(page, step.path, step.follow)
             if isinstance(step, Act):
                 step.do(page)
@@ -63,7 +69,7 @@ class Walker:
             if step.prepare:
                 step.prepare(page)
             for look in self.looks:
-                self._wear(page, look)
+                wear(page, look)
                 yield step, look, page
 
     def window(self, who: str) -> Page:
@@ -89,11 +95,6 @@ class Walker:
         for page in self.windows.values():
             page.context.close()
         self.windows.clear()
-
-    @staticmethod
-    def _wear(page: Page, look: Look) -> None:
-        page.set_viewport_size(look.viewport)
-        page.emulate_media(color_scheme="dark" if look.theme == "dark" else "light")
 
     def _sign_in(self, page: Page, who: str) -> None:
         account = next(user for user in self.demo["users"] if user["email"].split("@")[0] == who)

@@ -15,7 +15,7 @@ from django.core.cache import cache
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from infra.walk.chromium import FLAGS, executable
-from infra.walk.walker import LOOKS, Look
+from infra.walk.walker import LOOKS, Look, wear
 
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
@@ -86,6 +86,14 @@ def axe_check() -> AxeCheck:
         assert not found, f"{page.url}\n" + "\n".join(lines)
 
     return check
+
+
+def each_look(page: Page) -> Iterator[Look]:
+    """The open page by day on a desk, by night on a phone, and at 320 pixels. It is loaded once: of our scripts only the
+    curves' asks how wide the window is, and their page is opened in each look."""
+    for look in (LOOKS[0], LOOKS[3], NARROW):
+        wear(page, look)
+        yield look
 
 
 def press(page: Page, name: str) -> None:

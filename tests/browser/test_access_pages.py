@@ -22,7 +22,7 @@ from portal.access.review_models import Vote
 from portal.people.models import User
 from portal.tokens import actions as tokens
 from portal.tokens.scopes import Kind
-from tests.browser.conftest import NARROW, AxeCheck, assert_no_sideways_scroll, press
+from tests.browser.conftest import NARROW, AxeCheck, assert_no_sideways_scroll, each_look, press
 from tests.portal import world
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -135,19 +135,18 @@ def every_state() -> list[tuple[User, str, str]]:
 
 
 def test_every_page_in_every_state_is_accessible_and_holds_at_320_pixels(
-    live_server: Any, open_page: Opener, axe_check: AxeCheck
+    live_server: Any, page: Page, axe_check: AxeCheck
 ) -> None:
-    pages = {look.name: open_page(look) for look in (LOOKS[0], LOOKS[3], NARROW)}
     for user, path, name in every_state():
-        for look, page in pages.items():
-            page.context.clear_cookies()
-            sign_in(page, live_server, user)
-            page.goto(live_server.url + path)
-            assert page.locator("h1").count() == 1, path
+        page.context.clear_cookies()
+        sign_in(page, live_server, user)
+        page.goto(live_server.url + path)
+        assert page.locator("h1").count() == 1, path
+        for look in each_look(page):
             assert_no_sideways_scroll(page)
-            if page is not pages[NARROW.name]:
+            if look is not NARROW:
                 axe_check(page)
-            keep(page, f"{name}-{look}")
+            keep(page, f"{name}-{look.name}")
 
 
 def test_a_stranger_applies_by_keyboard_and_the_draft_saves_itself(

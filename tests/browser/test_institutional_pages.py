@@ -8,11 +8,10 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page
 
-from infra.walk.walker import LOOKS
 from portal.access import actions
 from portal.people.models import User
-from tests.browser.conftest import NARROW, AxeCheck, assert_no_sideways_scroll
-from tests.browser.test_access_pages import Opener, keep, sign_in
+from tests.browser.conftest import NARROW, AxeCheck, assert_no_sideways_scroll, each_look
+from tests.browser.test_access_pages import keep, sign_in
 from tests.portal import seats, world
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -78,20 +77,19 @@ def every_state() -> list[tuple[User, str, str]]:
 
 
 def test_every_page_in_every_state_is_accessible_and_holds_at_320_pixels(
-    live_server: Any, open_page: Opener, axe_check: AxeCheck
+    live_server: Any, page: Page, axe_check: AxeCheck
 ) -> None:
-    pages = {look.name: open_page(look) for look in (LOOKS[0], LOOKS[3], NARROW)}
     for user, path, name in every_state():
-        for look, page in pages.items():
-            page.context.clear_cookies()
-            sign_in(page, live_server, user)
-            page.goto(live_server.url + path)
-            assert page.locator("h1").count() == 1, path
-            assert page.locator("main .btn.primary").count() <= 1, path
+        page.context.clear_cookies()
+        sign_in(page, live_server, user)
+        page.goto(live_server.url + path)
+        assert page.locator("h1").count() == 1, path
+        assert page.locator("main .btn.primary").count() <= 1, path
+        for look in each_look(page):
             assert_no_sideways_scroll(page)
-            if page is not pages[NARROW.name]:
+            if look is not NARROW:
                 axe_check(page)
-            keep(page, f"institutional-{name}-{look}")
+            keep(page, f"institutional-{name}-{look.name}")
 
 
 def test_a_paste_with_faults_says_so_where_the_focus_is(live_server: Any, page: Page, axe_check: AxeCheck) -> None:

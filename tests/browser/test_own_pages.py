@@ -15,7 +15,6 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page
 
-from infra.walk.walker import LOOKS, Look
 from portal.access import actions
 from portal.access.models import Grant
 from portal.agreements import actions as agreements
@@ -23,13 +22,12 @@ from portal.agreements.models import ChangeClass
 from portal.people.erasure import request_erasure
 from portal.people.models import User
 from portal.webhooks import actions as webhooks
-from tests.browser.conftest import NARROW, AxeCheck, assert_no_sideways_scroll
+from tests.browser.conftest import NARROW, AxeCheck, assert_no_sideways_scroll, each_look
 from tests.browser.test_access_pages import keep, sign_in
 from tests.portal import world
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
-Opener = Callable[[Look], Page]
 State = tuple[User, str, str]
 """Who looks, at which path, and what it is called."""
 
@@ -118,18 +116,17 @@ def new_text() -> list[State]:
 
 @pytest.mark.parametrize("states", [own_pages, empty_lists, grants, new_text], ids=lambda states: states.__name__)
 def test_every_state_is_accessible_and_holds_at_320_pixels(
-    live_server: Any, open_page: Opener, axe_check: AxeCheck, states: Callable[[], list[State]]
+    live_server: Any, page: Page, axe_check: AxeCheck, states: Callable[[], list[State]]
 ) -> None:
-    pages = {look.name: open_page(look) for look in (LOOKS[0], LOOKS[3], NARROW)}
     for user, path, name in states():
-        for look, page in pages.items():
-            page.context.clear_cookies()
-            sign_in(page, live_server, user)
-            prove(page, user)
-            page.goto(live_server.url + path)
-            keep(page, f"{name}-{look}")
-            assert page.locator("h1").count() == 1, path
-            assert "/account/reauthenticate/" not in page.url, path
+        page.context.clear_cookies()
+        sign_in(page, live_server, user)
+        prove(page, user)
+        page.goto(live_server.url + path)
+        assert page.locator("h1").count() == 1, path
+        assert "/account/reauthenticate/" not in page.url, path
+        for look in each_look(page):
+            keep(page, f"{name}-{look.name}")
             assert_no_sideways_scroll(page)
-            if look != NARROW.name:
+            if look is not NARROW:
                 axe_check(page)

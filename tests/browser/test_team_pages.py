@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,12 +10,11 @@ from django.core import mail
 from django.urls import reverse
 from playwright.sync_api import Page
 
-from infra.walk.walker import LOOKS, Look
 from portal.access import actions
 from portal.access.referees import RefereeVerb
 from portal.access.review_models import Vote
 from portal.people.models import User
-from tests.browser.conftest import NARROW, AxeCheck, assert_no_sideways_scroll
+from tests.browser.conftest import NARROW, AxeCheck, assert_no_sideways_scroll, each_look
 from tests.browser.test_access_pages import keep, sign_in
 from tests.portal import world
 from tests.portal.test_team import verified
@@ -74,21 +72,18 @@ def states() -> list[tuple[User | None, str, str]]:
     ]
 
 
-def test_every_page_is_accessible_and_holds_at_320_pixels(
-    live_server: Any, open_page: Callable[[Look], Page], axe_check: AxeCheck
-) -> None:
-    pages = {look.name: open_page(look) for look in (LOOKS[0], LOOKS[3], NARROW)}
+def test_every_page_is_accessible_and_holds_at_320_pixels(live_server: Any, page: Page, axe_check: AxeCheck) -> None:
     for user, path, name in states():
-        for look, page in pages.items():
-            page.context.clear_cookies()
-            if user:
-                sign_in(page, live_server, user)
-            page.goto(live_server.url + path)
-            assert page.locator("h1").count() == 1, path
+        page.context.clear_cookies()
+        if user:
+            sign_in(page, live_server, user)
+        page.goto(live_server.url + path)
+        assert page.locator("h1").count() == 1, path
+        for look in each_look(page):
             assert_no_sideways_scroll(page)
-            if page is not pages[NARROW.name]:
+            if look is not NARROW:
                 axe_check(page)
-            keep(page, f"{name}-{look}")
+            keep(page, f"{name}-{look.name}")
 
 
 def test_a_referee_answers_by_keyboard_and_a_member_signs(live_server: Any, page: Page, axe_check: AxeCheck) -> None:

@@ -97,6 +97,7 @@ class Template:
 
     def stand(self, folder: Path) -> Hub:
         """The hub, whole, whatever became of an earlier one. Nothing it holds has been in another test's hands."""
+        snapshot.forget()
         snapshot.put(self.rows)
         shutil.copytree(self.built.folder, folder)
         for path, content in self.blobs.items():

@@ -22,6 +22,7 @@ from portal.tokens import actions as tokens
 from portal.tokens.models import AccessToken
 from portal.tokens.scopes import Kind
 from releases.models import Model, Revision
+from tests import copies
 from tests.portal import world
 
 _count = itertools.count(1)
@@ -90,6 +91,10 @@ class Bench:
 
 
 def build() -> Bench:
+    return copies.of(_build)
+
+
+def _build() -> Bench:
     lyceum = world.build("lyceum")
     mara = world.person("Mara Lindqvist")
     open_model = publish(lyceum.lab, "pico-opt-1m")

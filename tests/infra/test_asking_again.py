@@ -12,6 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 BARE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "-p xdist.plugin"}
 """A run starts pytest many times, and what this project's own tests load with it would be most of that."""
+FORGETFUL = {"PYTHONDONTWRITEBYTECODE": "1"}
+"""As images of containers often have it."""
 HEAD = """
 import pathlib
 import pytest
@@ -57,7 +59,7 @@ def run(folder: Path, *parts: str) -> tuple[int, str, list[str]]:
     done = subprocess.run(
         ["sh", str(ROOT / "infra/test.sh"), str(Path(sys.executable).parent)],
         cwd=folder,
-        env=kept | {"PYTHONPATH": str(ROOT)} | BARE,
+        env=kept | {"PYTHONPATH": str(ROOT)} | BARE | FORGETFUL,
         capture_output=True,
         text=True,
         check=False,
@@ -71,6 +73,8 @@ def test_what_passes_alone_is_named_and_lets_the_run_pass(tmp_path: Path) -> Non
     assert "Passed alone, failed beside others" in output.rpartition("passed in")[2]
     assert output.count("test_first.py::test_shaky[plain]\n") >= 2, "named when asked again, and at the end"
     assert asked == sorted(["steady", *["plain", "a@b", "[c]"] * 2]), "and nothing else is asked again"
+    compiled = {file.name.partition(".")[0] for file in (tmp_path / "tests").rglob("*.pyc")}
+    assert compiled == {"test_first", "test_second"}, "each process compiles everything anew"
 
 
 def test_what_fails_again_fails_the_run(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from portal.agreements.models import Agreement, Version
 from portal.people.actions import create_lab, give_role, register
 from portal.people.affiliation_actions import Place, affiliate
 from portal.people.models import Lab, Role, User
+from tests import copies
 
 _count = itertools.count(1)
 PASSWORD = "a-long-enough-passphrase"
@@ -111,6 +112,10 @@ class World:
 
 def build(slug: str = "lyceum", *, quorum: int = 2, gate: str = "", **settings: Any) -> World:
     """A lab and everything around it."""
+    return copies.of(_build, slug, quorum=quorum, gate=gate, **settings)
+
+
+def _build(slug: str, *, quorum: int, gate: str, **settings: Any) -> World:
     lab = create_lab(slug=slug, name=f"{slug.title()} Laboratory", by=None)
     manager = person("Noor Haddad", f"noor@{slug}.example")
     give_role(user=manager, lab=lab, role=Role.MANAGER, by=None)
