@@ -145,8 +145,11 @@ def render(markdown: str) -> str:
 
 
 def _scrolls(name: str) -> str:
-    """The attributes of what scrolls sideways: in reach of the keyboard, and announced as what it is."""
-    return f'tabindex="0" role="region" aria-label="{escape(name)}"'
+    """The attributes of what scrolls sideways: in reach of the keyboard, and announced as what it is.
+
+    A group, not a region: regions are landmarks, of which a page has few, each with a name of its own.
+    """
+    return f'tabindex="0" role="group" aria-label="{escape(name)}"'
 
 
 def _head(table: re.Match[str]) -> str:
