@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from django.utils.formats import date_format
+
 from inference.burndown import BOTTOM, LEFT, RIGHT, TOP, Tick, amounts
 from inference.figures import Line, Period
 
@@ -79,4 +81,4 @@ def _short(key: str) -> str:
     if "T" in key:
         return f"{datetime.fromisoformat(key).astimezone(UTC):%H:%M}"
     day = date.fromisoformat(key)
-    return f"{day.day} {day:%b}"
+    return date_format(day, "j M")

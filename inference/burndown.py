@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from django.utils.formats import date_format, number_format
+
 from inference.usage import Burn, used_by_day
 from releases.curves.scales import Scale
 
@@ -91,7 +93,7 @@ class _Scale:
         length = (self.until - self.since).days or 1
         every = max(1, length // 6)
         marks = (self.since + timedelta(days=n) for n in range(0, length + 1, every))
-        return [Tick(round(self.x(mark), 1), f"{mark.astimezone(UTC).day} {mark.astimezone(UTC):%b}") for mark in marks]
+        return [Tick(round(self.x(mark), 1), date_format(mark.astimezone(UTC), "j M")) for mark in marks]
 
 
 def amounts(most: int) -> list[Tick]:
@@ -105,7 +107,7 @@ def _short(value: int) -> str:
     """1.5 M, 500 k."""
     for size, unit in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
         if value >= size:
-            return f"{value / size:.3g} {unit}"
+            return f"{number_format(format(value / size, '.3g'))} {unit}"
     return str(value)
 
 

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 
 from inference.misuse import RULES, Rule
 from inference.signal_states import State
@@ -64,4 +65,6 @@ class Signal(models.Model):
     @property
     def words(self) -> str:
         """What was found, as a sentence."""
-        return str(self.of.found) % {name: f"{figure:,}" for name, figure in self.figures.items()}
+        return str(self.of.found) % {
+            name: number_format(figure, force_grouping=True) for name, figure in self.figures.items()
+        }

@@ -12,6 +12,7 @@ from django.core.paginator import Paginator
 from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -56,7 +57,11 @@ def signals(request: HttpRequest) -> HttpResponse:
         "page": page,
         "listed": list(zip(page.object_list, _titles(page.object_list), strict=True)),
         "rules": [
-            (rule.title, str(rule.looks_for) % {k: f"{v:,}" for k, v in rule.bounds.items()}) for rule in RULES.values()
+            (
+                rule.title,
+                str(rule.looks_for) % {k: number_format(v, force_grouping=True) for k, v in rule.bounds.items()},
+            )
+            for rule in RULES.values()
         ],
     }
     return render(request, "inference/signals.html", context)

@@ -6,10 +6,14 @@ import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from html import unescape
 from typing import Any, Final
 
 import nh3
 import yaml
+from django.utils.html import escape
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from markdown_it import MarkdownIt
 
 from portal.storable import mended
@@ -40,6 +44,11 @@ _ATTRIBUTES: Final = {
 _OPEN: Final = re.compile(r"\s*---[ \t]*\r?\n")
 _CLOSE: Final = re.compile(r"^---[ \t]*\r?(?:\n|\Z)", re.MULTILINE)
 _TABLE: Final = re.compile(r"<table\b[^>]*>")
+_ROW: Final = re.compile(r"<tr>(.*?)</tr>", re.DOTALL)
+_CELL: Final = re.compile(r"<t[hd]\b[^>]*>(.*?)</t[hd]>", re.DOTALL)
+_MARKUP: Final = re.compile(r"<[^>]*>")
+_HEAD_MAX: Final = 2_000
+"""Characters after the beginning of a table in which its first row is looked for, which names it."""
 _markdown: Final = MarkdownIt("commonmark", {"html": True, "linkify": False}).enable(["table", "strikethrough"])
 
 
@@ -54,7 +63,7 @@ class Card:
 def card(revision: Revision, path: str = CARD) -> Card | None:
     """The card of a revision; None when it has none, one too long to show, or one that was refused."""
     digest = _held(revision, path)
-    return _card(digest) if digest else None
+    return _card(digest, get_language()) if digest else None
 
 
 def source(revision: Revision, path: str = CARD) -> str:
@@ -130,14 +139,30 @@ def render(markdown: str) -> str:
         clean_content_tags={"script", "style", "iframe", "object", "svg", "math", "template", "noscript"},
     )
     # An empty head names no column, and a block that scrolls sideways must be in reach of the keyboard.
-    clean = clean.replace("<th></th>", "<td></td>").replace("<pre>", '<pre tabindex="0">')
-    clean = _TABLE.sub(r'<div tabindex="0">\g<0>', clean)
+    clean = clean.replace("<th></th>", "<td></td>").replace("<pre>", f"<pre {_scrolls(_('Code'))}>")
+    clean = _TABLE.sub(lambda table: f"<div {_scrolls(_head(table))}>{table[0]}", clean)
     return clean.replace("</table>", "</table></div>")
 
 
+def _scrolls(name: str) -> str:
+    """The attributes of what scrolls sideways: in reach of the keyboard, and announced as what it is.
+
+    A group, not a region: regions are landmarks, of which a page has few, each with a name of its own.
+    """
+    return f'tabindex="0" role="group" aria-label="{escape(name)}"'
+
+
+def _head(table: re.Match[str]) -> str:
+    """What a table is called aloud: the heads of its columns."""
+    row = _ROW.search(table.string, table.end(), table.end() + _HEAD_MAX)
+    cells = _CELL.findall(row[1]) if row else []
+    heads = [" ".join(unescape(_MARKUP.sub("", cell)).split()) for cell in cells]
+    return ", ".join(filter(None, heads)) or _("Table")
+
+
 @lru_cache(maxsize=256)
-def _card(digest: str) -> Card:
-    """Cards are immutable, and named by their digest: each is rendered once in a process."""
+def _card(digest: str, _language: str | None) -> Card:
+    """Cards are immutable, and named by their digest: each is rendered once in a process and language."""
     return parse(_source(digest))
 
 

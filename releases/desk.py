@@ -53,7 +53,7 @@ def revision(request: HttpRequest, namespace: str, name: str, revision: str) -> 
     context = about(request, found, shown) | {
         "tab": "revisions",
         "verbs": lifecycle.verbs(shown.state, frozenset(roles)),
-        "changes": comparison.changes(found.main, shown).kinds(NAMED) if shown.pk != found.main_id else None,
+        "changes": None if shown.published_at else comparison.changes(found.main, shown).kinds(NAMED),
         "conversions": shown.conversions.select_related("model__lab")[:CONVERSIONS],
         "convertible": bool(wishes.sources(shown.files.values_list("path", flat=True))),
         "problems": problems,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -89,6 +90,7 @@ def receipt(request: HttpRequest, receipt_id: UUID) -> HttpResponse:
         "checks": receipts.checks(found),
         "ours": bool(found.key_id) and found.key_id == signing.public_key(),
         "version": found.version,
+        "base_url": settings.BASE_URL,
         "now": timezone.now(),
         "until": datetime.fromisoformat(found.document["until"]) if "until" in found.document else None,
     }

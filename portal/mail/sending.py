@@ -29,7 +29,7 @@ TOPIC: Final = "mail.send"
 PATIENCE: Final = timedelta(days=3)
 """How long a mail is tried while no server takes it; then it is given up, and the operator sees it."""
 NOBODY: Final = ".invalid"
-_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DAY: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(?: (\d{2}:\d{2}) UTC)?")
 PREHEADER: Final = 140
 """Characters that an inbox shows beside the subject."""
 
@@ -99,10 +99,11 @@ def render(template: str, context: dict[str, Any]) -> EmailMultiAlternatives:
 
 
 def _written(value: object) -> object:
-    """A day travels as ISO, because a context is JSON, and is written as the reader's language has it."""
-    if isinstance(value, str) and _DAY.fullmatch(value):
+    """A day, with or without an hour, travels as ISO, because a context is JSON, and is written as the reader writes it."""
+    if isinstance(value, str) and (found := _DAY.fullmatch(value)):
         with suppress(ValueError):  # somebody's name for a thing, of that form and no day
-            return date_format(date.fromisoformat(value))
+            day = date_format(date.fromisoformat(found[1]))
+            return f"{day}, {found[2]}\u00a0UTC" if found[2] else day
     return value
 
 

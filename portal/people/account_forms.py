@@ -34,6 +34,7 @@ class EntranceForm(LoginForm):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.fields["login"].label = _ADDRESS
         self.fields["remember"].label = _("Remember me")
+        self.fields["password"].help_text = ""  # its link stands beside the button, and not in the way to it
 
 
 class NewAccountForm(PasswordSignupForm):  # type: ignore[misc]

@@ -12,13 +12,31 @@ from tests.browser.conftest import NARROW
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-RULE = "part => getComputedStyle(part).borderBottomWidth"
+EMPTY = """([before, side]) => {
+  const section = body => `<section class="row"><div class="body">${body}</div></section>`
+  document.querySelector('main').innerHTML = section(before + '<div class="empty">Nothing yet</div>') + section('Next')
+  return getComputedStyle(document.querySelector('.empty'))[`border${side}Width`]
+}"""
+FORM = "<form></form>"
 
 
-@pytest.mark.parametrize(("look", "width"), [(NARROW, "0px"), (LOOKS[0], "1px")], ids=["phone", "desktop"])
+@pytest.fixture(params=[NARROW, LOOKS[0]], ids=["phone", "desktop"])
+def look(request: pytest.FixtureRequest) -> Look:
+    return request.param
+
+
 def test_an_empty_part_at_the_end_of_a_section_draws_a_second_rule_only_beside_a_heading(
-    live_server, open_page: Callable[[Look], Page], look: Look, width: str
+    live_server, open_page: Callable[[Look], Page], look: Look
 ) -> None:
     page = open_page(look)
     page.goto(live_server.url + "/gallery/")
-    assert page.locator(".row:not(:last-child) > .body > .empty:last-child").first.evaluate(RULE) == width
+    assert page.evaluate(EMPTY, [FORM, "Bottom"]) == ("0px" if look is NARROW else "1px")
+
+
+def test_a_section_that_is_empty_draws_no_rule_of_its_own_and_an_empty_part_below_a_form_does(
+    live_server, open_page: Callable[[Look], Page], look: Look
+) -> None:
+    page = open_page(look)
+    page.goto(live_server.url + "/gallery/")
+    assert [page.evaluate(EMPTY, ["", side]) for side in ("Top", "Bottom")] == ["0px", "0px"]
+    assert page.evaluate(EMPTY, [FORM, "Top"]) == "1px"

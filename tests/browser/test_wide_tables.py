@@ -59,3 +59,34 @@ def test_the_keyboard_reaches_every_wide_table(live_server, open_page: Callable[
     regions = page.evaluate(EDGES)
     assert any(each["wide"] for each in regions)
     assert all(each["reached"] for each in regions)
+
+
+TABLE = """columns => {
+  document.querySelector('main').innerHTML = `<div class="scroll" id="drawn"><table>
+    <thead><tr>${'<th>Bytes</th>'.repeat(columns)}</tr></thead>
+    <tbody><tr><th scope="row">laboratory/a-model-with-a-rather-long-name-5m</th>${'<td class="num">154 TB</td>'.repeat(columns - 1)}</tr></tbody>
+  </table></div>`
+  const region = document.getElementById('drawn')
+  return region.scrollWidth > region.clientWidth
+}"""
+
+
+@pytest.mark.parametrize(("columns", "scrolls"), [(2, False), (3, False), (4, True)])
+def test_a_table_of_few_columns_shows_all_of_them_on_a_phone(
+    live_server, open_page: Callable[[Look], Page], columns: int, scrolls: bool
+) -> None:
+    page = open_page(NARROW)
+    page.goto(live_server.url + "/gallery/")
+    assert page.evaluate(TABLE, columns) is scrolls
+
+
+@pytest.mark.parametrize("media", ["print", "screen"])
+def test_on_paper_nothing_is_cut_at_the_edge(live_server, open_page: Callable[[Look], Page], media: str) -> None:
+    page = open_page(Look("A4 within its margins", 658, 900, "light"))
+    page.goto(live_server.url + "/gallery/")
+    page.emulate_media(media=media)
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll('.scroll, pre')].some(part =>
+          part.checkVisibility() && part.scrollWidth > part.clientWidth + 1)"""
+    )
+    assert cut is (media == "screen")

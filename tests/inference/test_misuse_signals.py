@@ -198,6 +198,14 @@ def seen(user, path: str):
     return client.get(path)
 
 
+@pytest.mark.parametrize(("language", "bound"), [("en-gb", "100,000"), ("de", "100.000")])
+def test_the_bounds_of_a_rule_are_written_as_their_reader_writes_numbers(bench, language, bound):
+    client = Client()
+    client.force_login(bench.world.manager)
+    client.cookies["language"] = language
+    assert bound in client.get("/review/signals/").content.decode()
+
+
 def test_the_labs_managers_see_it_and_nobody_else_does(bench, signal):
     listed = seen(bench.world.manager, "/review/signals/").content.decode()
     assert "Prompts of one length" in listed

@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 import redis
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import override
 
-from inference import actions, ledger, usage
+from inference import actions, bars, ledger, usage
 from inference.burndown import amounts, draw
 from inference.contract import Limits
+from inference.figures import Line, Period
 from inference.gateway.counters import Counter, counter_key
 from inference.models import month_of
 from releases.actions import rename_model
@@ -193,6 +195,15 @@ def test_an_axis_of_tokens_has_round_numbers_where_they_belong(most, said):
     for mark in marks:
         figure, _, size = mark.label.partition(" ")
         assert mark.at == pytest.approx(228 - 212 * float(figure) * unit[size] / most, abs=0.06)
+
+
+@pytest.mark.parametrize(("language", "half", "day"), [("en-gb", "1.5 k", "1 Dec"), ("de", "1,5 k", "1 Dez")])
+def test_axes_are_written_as_their_reader_writes_numbers_and_days(language, half, day):
+    used = {"2026-12-01": Line("2026-12-01", 1, 999, 1_000, 0)}
+    with override(language):
+        figure = bars.draw(used, Period(date(2026, 12, 1), date(2026, 12, 1)), way="day")
+    assert [mark.label for mark in figure.x_ticks] == [day]
+    assert half in [mark.label for mark in figure.y_ticks]
 
 
 def test_my_page_says_what_is_left(mara, bench):

@@ -115,6 +115,23 @@ def test_the_summary_links_every_error_to_a_control_that_is_there(form):
         assert f'id="{target}"' in fields
 
 
+def test_an_empty_field_says_what_to_do_in_the_summary_and_beside_it(form):
+    for drawn in (
+        draw("{% error_summary form %}", form=form),
+        draw("{% for f in form %}{% field f %}{% endfor %}", form=form),
+    ):
+        for said in ("Write it.", "Choose at least one.", "Tick this to go on."):
+            assert drawn.count(said) == 1
+        assert "required" not in drawn.replace(" required ", "")
+
+
+def test_a_field_that_has_its_own_words_for_that_keeps_them(form):
+    form.fields["name"].error_messages["required"] = "Write your name."
+    drawn = draw("{% field form.name %}", form=form)
+    assert "Write your name." in drawn
+    assert "Write it." not in drawn
+
+
 def test_a_form_without_errors_has_no_summary():
     assert draw("{% error_summary form %}", form=Question()).strip() == ""
 

@@ -35,6 +35,12 @@ def test_whoever_adds_an_address_is_asked_for_it_in_the_same_words(mara):
     assert "Email" not in asked
 
 
+def test_whoever_forgot_the_password_finds_one_way_and_it_is_not_between_the_word_and_its_field():
+    page = Client().get("/account/login/").content.decode()
+    assert page.count('href="/account/password/reset/"') == 1
+    assert page.index('id="id_password"') < page.index('href="/account/password/reset/"')
+
+
 def test_a_person_signing_in_may_be_remembered_in_sentence_case():
     asked = labels(Client().get("/account/login/"))
     assert "Remember me" in asked

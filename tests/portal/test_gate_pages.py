@@ -62,7 +62,7 @@ def test_a_manager_makes_an_agreement_then_a_gate_like_another(lyceum):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"title": ""}, "This field is required"),
+        ({"title": ""}, "Write it."),
         ({"slug": "two words"}, "Use letters, digits and hyphens"),
         ({"slug": "lyceum-large"}, "already exists"),
         ({"slug": "new"}, "Taken."),

@@ -137,3 +137,15 @@ def test_a_day_is_written_as_the_reader_writes_days():
     assert (
         "2026-02-28" not in sending.render(letter.name, {**letter.sample, "lab": "2026-02-28", "base_url": BASE}).body
     )
+
+
+def test_a_moment_is_written_as_the_pages_write_moments():
+    letter = registry.letter("opening_planned")
+    body = sending.render(letter.name, {**letter.sample, "date": "2026-12-01 12:00 UTC", "base_url": BASE}).body
+    assert "on 1 Dec 2026, 12:00 UTC at the earliest" in body.replace("\xa0", " ")
+
+
+def test_a_large_batch_is_told_in_numbers_that_can_be_read():
+    letter = registry.letter("batch_ended")
+    told = {**letter.sample, "state": "completed", "total": 12_000, "completed": 11_990, "failed": 10}
+    assert "Rows: 12,000. Answered: 11,990." in sending.render(letter.name, {**told, "base_url": BASE}).body

@@ -43,6 +43,12 @@ def test_the_page_calls_it_genuine(signature):
     assert signature.user.email not in page
 
 
+def test_a_printed_receipt_says_where_it_is_verified(signature, settings):
+    settings.BASE_URL = "https://models.example"
+    page = Client().get(signature.get_absolute_url()).content.decode()
+    assert f"<dt>Verify at</dt><dd>https://models.example{signature.get_absolute_url()}</dd>" in page
+
+
 @pytest.mark.parametrize(
     "change", [{"signed_by": "Somebody Else"}, {"version": 2}, {"until": "2099-01-01T00:00:00+00:00"}]
 )

@@ -70,8 +70,22 @@ def test_what_a_card_needs_stays() -> None:
 
 def test_a_wide_table_scrolls_by_itself_and_in_reach_of_the_keyboard() -> None:
     html = cards.render("| a |\n|---|\n| 1 |\n\n<table align=center><tr><td>2</td></tr></table>\n")
-    assert html.count('<div tabindex="0"><table') == 2
+    assert html.count('<div tabindex="0" role="group"') == 2
     assert html.count("</table></div>") == 2
+
+
+def test_a_table_is_announced_by_the_heads_of_its_columns() -> None:
+    html = cards.render('| **Task** "x" | a & b |   |\n|---|---|---|\n| 1 | 2 | 3 |\n')
+    assert '<div tabindex="0" role="group" aria-label="Task &quot;x&quot;, a &amp; b"><table>' in html
+
+
+@pytest.mark.parametrize("table", ["<table></table>", f"<table><tr><td>{'x' * 3_000}</td></tr></table>"])
+def test_a_table_without_heads_is_announced_as_a_table(table: str) -> None:
+    assert 'role="group" aria-label="Table"><table>' in cards.render(table)
+
+
+def test_code_that_scrolls_is_announced_as_code() -> None:
+    assert '<pre tabindex="0" role="group" aria-label="Code"><code>' in cards.render("```\nx\n```\n")
 
 
 def test_metadata() -> None:

@@ -192,6 +192,7 @@ def test_while_it_is_being_checked_the_page_says_how_far(lyceum: world.World, dr
     told.inside(1000)
     page = client_of(lyceum.manager).get(desk(draft)).content.decode()
     assert "1,000 B of" in page.replace("\xa0", " "), "in the middle of its first file"
+    assert f'<progress max="{draft.size}" value="1000" aria-label=' in page
     told.inside(2000)
     draft.refresh_from_db()
     assert draft.check_done == 1000, "not with every piece that is read"
@@ -281,6 +282,13 @@ def test_a_withdrawal_needs_a_reason_and_keeps_what_was_typed(lyceum: world.Worl
     assert manager.post(desk(public), {"verb": "withdraw", "reason": "The tokenizer is wrong."}).status_code == 302
     public.refresh_from_db()
     assert public.state == State.WITHDRAWN
+
+
+def test_what_would_change_is_said_of_a_draft_and_never_of_what_was_out(lyceum: world.World, draft: Revision) -> None:
+    manager, public = client_of(lyceum.manager), draft.model.main
+    assert "What would change" in manager.get(desk(draft)).content.decode()
+    manager.post(desk(public), {"verb": "withdraw", "reason": "The tokenizer is wrong."})
+    assert "What would change" not in manager.get(desk(public)).content.decode()
 
 
 def test_to_all_others_the_desk_is_not_there(

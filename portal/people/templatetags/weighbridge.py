@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django import template
+from django import forms, template
 from django.contrib.staticfiles.storage import staticfiles_storage
+from django.core.exceptions import ValidationError
 from django.forms import BaseForm, BoundField, CheckboxInput
 from django.template import Context
 from django.template.loader import render_to_string
@@ -15,6 +16,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from portal import sheets
 
@@ -22,6 +24,15 @@ register = template.Library()
 
 STATE_ICONS = {"ok": "check", "wait": "clock", "stop": "stop", "gate": "gate", "mute": "pause", "here": "pen"}
 NOTICE_ICONS = STATE_ICONS | {"plain": "info", "here": "info", "mute": "info"}
+TO_DO_WHERE_EMPTY = (
+    (forms.BooleanField, gettext_lazy("Tick this to go on.")),
+    ((forms.MultipleChoiceField, forms.ModelMultipleChoiceField), gettext_lazy("Choose at least one.")),
+    ((forms.ChoiceField, forms.ModelChoiceField), gettext_lazy("Choose one.")),
+    ((forms.IntegerField, forms.DecimalField, forms.FloatField), gettext_lazy("Write a number.")),
+    (forms.FileField, gettext_lazy("Choose a file.")),
+    (forms.Field, gettext_lazy("Write it.")),
+)
+"""What to do with a required field that was left empty, by its kind; the first that fits."""
 MESSAGE_KINDS = {"success": "ok", "warning": "wait", "error": "stop"}
 
 
@@ -63,6 +74,18 @@ def field(bound: BoundField, hint: str = "") -> dict[str, object]:
     }
 
 
+@register.filter
+def said(bound: BoundField) -> list[str]:
+    """What is wrong with a field, as sentences that say what to do: Django's own about an empty one does not."""
+    return [text for error in bound.errors.as_data() for text in _sentences(error, bound.field)]
+
+
+def _sentences(error: ValidationError, field: forms.Field) -> list[str]:
+    if error.code == "required" and error.message is forms.Field.default_error_messages["required"]:
+        return [str(next(text for kinds, text in TO_DO_WHERE_EMPTY if isinstance(field, kinds)))]
+    return list(error.messages)
+
+
 def _described_by(bound: BoundField, *, has_hint: bool) -> str:
     parts = [f"{bound.auto_id}_helptext"] if has_hint else []
     parts += [f"{bound.auto_id}_error"] if bound.errors else []
@@ -87,9 +110,9 @@ def error_summary(form: BaseForm, *, focus: bool = True) -> dict[str, object]:
     """List every error of a form first, each linked to its control; takes the focus when the page loads."""
     entries = [
         (_first_control(form[name]), form[name].label, error)
-        for name, errors in form.errors.items()
+        for name in form.errors
         if name in form.fields
-        for error in errors
+        for error in said(form[name])
     ]
     general = list(form.non_field_errors())
     return {"entries": entries, "general": general, "count": len(entries) + len(general), "focus": focus}
