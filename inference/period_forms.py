@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from inference.figures import MOST_DAYS, Period
 from portal.projects.models import Project
@@ -15,8 +16,8 @@ from portal.projects.models import Project
 DEFAULT: Final = "30"
 CHOICES: Final = (
     ("1", _("today")),
-    ("7", _("7 days")),
-    ("30", _("30 days")),
+    ("7", pgettext_lazy("a period", "7 days")),
+    ("30", pgettext_lazy("a period", "30 days")),
     ("month", _("this month")),
     ("last_month", _("last month")),
     ("dates", _("the dates beside")),
