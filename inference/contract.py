@@ -119,9 +119,10 @@ def lease_key(request_id: str) -> str:
     return f"wb:lease:{request_id}"
 
 
-def meets_canary(project_id: str, model: str, percent: int) -> bool:
-    """Whether this project is among the share that meets the model's canary. Who is in at 5 percent is in at 10."""
-    drawn = hashlib.sha256(f"{model}\n{project_id}".encode()).digest()
+def meets_canary(project_id: str, number: int, percent: int) -> bool:
+    """Whether this project is among the share that meets the canary of the model with this number, under each of its
+    names. Who is in at 5 percent is in at 10."""
+    drawn = hashlib.sha256(f"{number}\n{project_id}".encode()).digest()
     return int.from_bytes(drawn[:8], "big") % 10_000 < percent * 100
 
 
@@ -241,7 +242,7 @@ class Route:
     created: int
     """Seconds since the epoch, as the OpenAI model object wants it."""
     number: int
-    """The model's own, for good: what a project has used of it is counted under this, since names change."""
+    """The model's own, for good: under this, since names change, a project's use of it is counted and its canary drawn."""
     generates: bool = True
     """Whether the engine writes text."""
     chat: bool = True
@@ -266,7 +267,7 @@ class Route:
 
     def seen_by(self, project_id: str) -> Route:
         """The route that this project meets: always the same, so that it sees one version."""
-        if self.canary is not None and meets_canary(project_id, self.model, self.canary_percent):
+        if self.canary is not None and meets_canary(project_id, self.number, self.canary_percent):
             return self.canary
         return self
 

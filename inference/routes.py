@@ -33,9 +33,7 @@ def met_by(project_id: str) -> list[Pool]:
     for pool in sorted(Pool.objects.serving(), key=lambda pool: pool.canary_percent is not None):
         percent = pool.canary_percent
         if percent is None or (
-            pool.model_id in pools
-            and contract.meets_canary(project_id, pool.model.full_name, percent)
-            and _published(pool)
+            pool.model_id in pools and contract.meets_canary(project_id, pool.model_id, percent) and _published(pool)
         ):
             pools[pool.model_id] = pool
     return list(pools.values())

@@ -165,14 +165,12 @@ def test_the_command_reads_a_file(bench, tmp_path: Path):
 
 def test_a_project_always_meets_one_version_and_the_share_is_as_said():
     projects = [f"p-{number}" for number in range(2000)]
-    met = {
-        percent: {one for one in projects if contract.meets_canary(one, "a/b", percent)} for percent in (0, 5, 30, 100)
-    }
+    met = {percent: {one for one in projects if contract.meets_canary(one, 1, percent)} for percent in (0, 5, 30, 100)}
     assert met[0] == set()
     assert met[100] == set(projects)
     assert met[5] < met[30]
     assert 0.25 < len(met[30]) / 2000 < 0.35
-    other = {one for one in projects if contract.meets_canary(one, "a/c", 30)}
+    other = {one for one in projects if contract.meets_canary(one, 2, 30)}
     assert other != met[30]
 
 
@@ -186,6 +184,16 @@ def test_the_route_carries_its_canary_at_its_own_revision(bench, store):
     projects = [f"p-{number}" for number in range(300)]
     seen = {one: route.seen_by(one).revision for one in projects}
     assert set(seen.values()) == {route.revision, next_pool.commit}
+
+
+def test_a_rename_changes_nothing_about_who_meets_the_canary(bench):
+    canary(bench)
+    projects = [f"p-{number}" for number in range(300)]
+    before = {one: routes.current()[OPEN].seen_by(one).pool for one in projects}
+    rename_model(model=bench.open_model, lab=bench.world.lab, name="renamed", by=bench.world.manager)
+    renamed = routes.current()[OPEN.replace(OPEN.partition("/")[2], "renamed")]
+    assert {one: renamed.seen_by(one).pool for one in projects} == before
+    assert len(set(before.values())) == 2
 
 
 def test_rights_are_those_of_the_revision_that_the_project_meets(bench, store):
