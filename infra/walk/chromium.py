@@ -9,7 +9,18 @@ from typing import Final
 
 from playwright.sync_api import Playwright
 
+_WITHOUT: Final = (
+    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),  # two pages for the address bar of each window, which nobody sees
+    "SpareRendererForSitePerProcess",  # a process for a page that may never be asked for
+    # Playwright's own list, whole: of two lists a browser heeds the last.
+    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades"),
+    *("HttpsFirstBalancedModeAutoEnable", "LensOverlay", "MediaRouter", "PaintHolding"),
+    *("ThirdPartyStoragePartitioning", "AvoidCorsURLLoaderRestartOnRedirect", "TcpPortRandomizationWin"),
+    *("OptimizationHints", "NetworkTimeServiceQuerying", "AimEnabled", "PreconnectToSearch"),
+    *("msForceBrowserSignIn", "msEdgeUpdateLaunchServicesPreferredVersion"),
+)
 FLAGS: Final = [
+    f"--disable-features={','.join(_WITHOUT)}",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
