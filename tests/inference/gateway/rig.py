@@ -13,12 +13,13 @@ import sys
 import threading
 import time
 import urllib.request
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingUnixStreamServer
-from typing import Any
+from typing import Any, ClassVar
 
 import redis
 
@@ -26,6 +27,7 @@ from inference import contract
 from inference.contract import Access, Backend, Introspection, Limits, Principal, Report, Route, UsageEvent
 from inference.gateway.auth import secret
 from inference.gateway.counters import Counter, counter_of
+from inference.gateway.pool import REFRESH_SECONDS
 
 ROOT = Path(__file__).parents[3]
 MODEL = "lyceum/small"
@@ -120,8 +122,11 @@ class Portal:
 class Gateway:
     """The gateway's server on a socket that this process has bound: no race for a port."""
 
+    started: ClassVar[list[Gateway]] = []
+
     def __init__(self, folder: Path, redis_url: str, *, socket_of: Gateway | None = None, **environment: str) -> None:
         self.listener = socket_of.listener if socket_of else socket.create_server(("127.0.0.1", 0), backlog=2048)
+        self.redis_url = redis_url
         self.port = self.listener.getsockname()[1]
         self.base = f"http://127.0.0.1:{self.port}"
         own = {
@@ -138,6 +143,7 @@ class Gateway:
         fd = self.listener.fileno()
         command = [sys.executable, "-m", "inference.gateway.server", "inference.gateway.app:app", "--fd", str(fd)]
         self.process = subprocess.Popen(command, env=own, pass_fds=[fd], stdout=log, stderr=log)
+        self.started.append(self)
         log.close()
 
     def ready(self) -> Gateway:
@@ -168,6 +174,7 @@ class Store:
     """The control plane's hand in Redis, straight through the contract."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self.redis = redis.Redis.from_url(url, decode_responses=True)
 
     def clear(self) -> None:
@@ -185,7 +192,26 @@ class Store:
             pipe.delete(contract.ROUTES)
             pipe.hset(contract.ROUTES, mapping=wanted)
             pipe.execute()
-        settle_routes()
+        self._read_by_all()
+
+    def _read_by_all(self) -> None:
+        """Wait until every gateway of this store has read the routes, and answered something since.
+
+        The store tells of reads, not of readers. But between two of its own each lets REFRESH_SECONDS pass: as many reads
+        as there are gateways, in less than that, are one of each.
+        """
+        gateways = [one for one in Gateway.started if one.redis_url == self.url and one.process.poll() is None]
+        if not gateways:
+            return
+        here = self.redis.connection_pool.connection_kwargs.get("db", 0)
+        reads: deque[float] = deque(maxlen=len(gateways))
+        with self.redis.monitor() as monitor:
+            while len(reads) < len(gateways) or reads[-1] - reads[0] >= REFRESH_SECONDS:
+                seen = monitor.next_command()
+                if (seen["db"], seen["command"]) == (here, f"HGETALL {contract.ROUTES}"):
+                    reads.append(seen["time"])
+        for one in gateways:
+            get_json(f"{one.base}/health")
 
     def grant(self, principal: Principal) -> str:
         """Push the principal under a new token; returns the token."""
@@ -271,5 +297,5 @@ def principal(limits: Limits | None = None, **changes: Any) -> Principal:
 
 
 def settle_routes() -> None:
-    """Wait until every gateway has read routes that somebody else published."""
+    """Wait until a gateway has read routes that the control plane published."""
     time.sleep(0.8)
