@@ -71,7 +71,7 @@ TABLE = """columns => {
 }"""
 
 
-@pytest.mark.parametrize(("columns", "scrolls"), [(2, False), (3, False), (4, True)])
+@pytest.mark.parametrize(("columns", "scrolls"), [(2, False), (3, False), (4, False), (5, True)])
 def test_a_table_of_few_columns_shows_all_of_them_on_a_phone(
     live_server, open_page: Callable[[Look], Page], columns: int, scrolls: bool
 ) -> None:
