@@ -84,6 +84,7 @@ def test_a_table_of_few_columns_shows_all_of_them_on_a_phone(
 def test_on_paper_nothing_is_cut_at_the_edge(live_server, open_page: Callable[[Look], Page], media: str) -> None:
     page = open_page(Look("A4 within its margins", 658, 900, "light"))
     page.goto(live_server.url + "/gallery/")
+    page.evaluate(TABLE, 12)
     page.emulate_media(media=media)
     cut = page.evaluate(
         """() => [...document.querySelectorAll('.scroll, pre')].some(part =>
