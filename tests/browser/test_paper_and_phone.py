@@ -17,7 +17,7 @@ FIGURE = """<figure class="chart"><figcaption>Tokens by day</figcaption>
   <div class="scroll latest" tabindex="0" role="region" aria-label="Figure"><svg viewBox="0 0 920 270"></svg></div></figure>"""
 TEXT = """<div class="code words"><pre><code>You may use, study, evaluate, fine-tune and modify the Model for
 noncommercial research, and publish what you find.</code></pre></div>"""
-FORM = """<section class="row"><div class="body"><form>
+FORM = """<section class="row"><div class="body"><form method="get">
   <div class="field"><label for="a">Accelerators</label><p class="hint">How many.</p><input id="a" value="16"></div>
   <div class="field"><label for="b">Price</label><input id="b"></div>
   <div class="field"><label for="c">Kind</label><select id="c"><option value="">all</option></select></div>
@@ -68,13 +68,21 @@ def test_on_a_phone_a_text_is_broken_into_lines_and_a_command_is_not(drawn, kind
     assert page.locator("pre").evaluate("pre => pre.scrollWidth > pre.clientWidth") is cut
 
 
-def test_on_paper_a_form_is_its_answers_without_boxes_and_without_what_is_empty(drawn) -> None:
+def test_on_paper_a_form_that_the_page_answers_is_without_boxes_and_without_what_is_empty(drawn) -> None:
     page = drawn(DESKTOP, FORM)
     assert page.locator(".field:visible").count() == 3
     page.emulate_media(media="print")
     assert page.locator(".field:visible label").all_inner_texts() == ["Accelerators"]
     assert page.locator("#a").evaluate("field => getComputedStyle(field).borderTopWidth") == "0px"
     assert not page.locator(".hint").is_visible()
+
+
+def test_on_paper_a_form_that_is_still_to_be_filled_in_keeps_its_questions_and_boxes(drawn) -> None:
+    page = drawn(DESKTOP, FORM.replace('"get"', '"post"'))
+    page.emulate_media(media="print")
+    assert page.locator(".field:visible label").all_inner_texts() == ["Accelerators", "Price", "Kind"]
+    assert page.locator("#b").evaluate("field => getComputedStyle(field).borderTopWidth") == "1px"
+    assert page.locator(".hint").is_visible()
 
 
 def test_on_paper_each_way_stands_under_its_own_name(drawn) -> None:
