@@ -53,6 +53,13 @@ def press(name: str) -> Callable[[Page], None]:
     return press
 
 
+def leave_purpose_empty(page: Page) -> None:
+    """Go past the part that is known already, and send the next one as it is."""
+    for _part in range(2):
+        page.get_by_role("button", name="Save and continue").click()
+        page.wait_for_load_state()
+
+
 def stop_release(page: Page) -> None:
     """Stop a release, with a reason."""
     page.get_by_label("Reason").fill("A file of the training data was under an embargo. Delete copies made this week.")

@@ -213,7 +213,7 @@ WALK: Final[tuple[Stop | Act, ...]] = (
     Stop("query-time-granted", "/projects/requests/?show=closed", "manager", follow=ALLOCATION),
     Stop("batches", "/me/batches/", "researcher"),
     Stop("apply", "/{gated}", "stranger", follow=APPLY),
-    Stop("apply-errors", "/{gated}", "stranger", follow=APPLY, prepare=deeds.press("Save and continue")),
+    Stop("apply-errors", "/{gated}", "stranger", follow=APPLY, prepare=deeds.leave_purpose_empty),
     Stop("agreement", "/{gated}", "stranger", follow=("main a[href^='/agreements/']",)),
     Stop("application-waiting", "/applications/", "applicant", follow=APPLICATION),
     Stop("application-withdraw", "/applications/", "applicant", follow=(*APPLICATION, "main a[href$='/withdraw/']")),

@@ -37,10 +37,10 @@ def _each(request: HttpRequest, rows: QuerySet[Row], act: Callable[[Row], object
         try:
             act(row)
         except Conflict as error:
-            messages.warning(request, f"{row}: {error.message}")
+            messages.warning(request, f"Not done for {row}: {error.message}")
         else:
             done += 1
-    messages.success(request, f"Done: {done}.")
+    messages.add_message(request, messages.SUCCESS if done else messages.WARNING, f"Done: {done}.")
 
 
 @admin.register(User)

@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from portal.people.models import Membership, Role, User
 from portal.projects.models import Project
@@ -31,7 +32,10 @@ class TokenForm(forms.Form):
 
     label = forms.CharField(label=_("Name"), max_length=80, help_text=_("Where it will be used."))
     kind = forms.ChoiceField(
-        label=_("May"), widget=forms.RadioSelect, initial=Kind.DOWNLOAD.value, help_text=_("Within your grants.")
+        label=pgettext_lazy("of a token", "May"),
+        widget=forms.RadioSelect,
+        initial=Kind.DOWNLOAD.value,
+        help_text=_("Within your grants."),
     )
     project = forms.ModelChoiceField(
         label=_("Charged to"),

@@ -12,7 +12,7 @@ TOKEN: Final = {
     "name": "Mara Lindqvist",
     "label": "cluster-batch",
     "hint": "wb_dl_x7Kq",
-    "scopes": "models.read",
+    "scopes": "download",
     "until": "2027-02-23",
     "path": "/me/tokens/",
 }

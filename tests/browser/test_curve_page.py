@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -63,6 +64,7 @@ def test_dragging_looks_closer_and_a_mark_opens_its_entry(logbook: Logbook, live
     page.keyboard.press("Enter")
     expect(page.locator("#picked h3")).not_to_have_text("")
     assert "pick=" in page.url
+    assert re.search(r"\d{1,2} \w{3,4} \d{4}, \d\d:\d\d(:\d\d)? UTC", page.locator("#picked").inner_text())
     page.reload()
     shown(page)
     expect(page.locator("#picked h3")).not_to_have_text("")

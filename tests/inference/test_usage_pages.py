@@ -71,6 +71,19 @@ def test_one_request_is_counted_everywhere(mara, bench):
     assert "Figure 1" in text
 
 
+def test_each_figure_has_its_scale_a_second_time_to_stand_still_on_a_phone(mara, bench):
+    assert 'class="scale"' not in mara.get(URL).content.decode()
+    ledger.post([settled(bench, prompt_tokens=412, completion_tokens=128, model=GATED)])
+    page = mara.get(URL).content.decode()
+    figures = re.findall(r'<figure class="chart.*?</figure>', page, re.DOTALL)
+    assert len(figures) == 2
+    for figure in figures:
+        still, moving = re.findall(r"<svg.*?</svg>", figure, re.DOTALL)
+        labels = re.findall(r'<text class="end"[^>]*>[^<]*</text>', still)
+        assert labels
+        assert labels == re.findall(r'<text class="end"[^>]*>[^<]*</text>', moving)
+
+
 @pytest.mark.parametrize(
     ("status", "said"),
     [

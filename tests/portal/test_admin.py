@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -168,6 +169,16 @@ def test_an_account_is_suspended_and_restored_but_neither_the_operators_own_nor_
     User.objects.filter(pk=mara.pk).update(is_active=False)
     chosen(browser, "/admin/people/user/", "restore", mara)
     assert not User.objects.get(pk=mara.pk).is_active
+
+
+def test_what_was_not_done_is_not_announced_as_done(browser, operator, mara):
+    def said(action):
+        chosen(browser, "/admin/people/user/", action, mara)
+        page = browser.get("/admin/people/user/").content.decode()
+        return re.findall(r'<li class="(success|warning)">(.*?)</li>', page, re.DOTALL)
+
+    assert said("suspend") == [("success", "Done: 1.")]
+    assert [kind for kind, _words in said("suspend")] == ["warning", "warning"]
 
 
 def test_who_may_only_look_suspends_nobody_ends_no_role_and_makes_no_operator(operator, lyceum, mara):

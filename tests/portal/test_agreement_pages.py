@@ -58,7 +58,7 @@ def test_a_manager_writes_compares_and_publishes(lyceum, mara):
     review = text_of(manager.get(saved["Location"]))
     assert '<ins><span class="vh">[added: </span>3. Delete every copy.<span class="vh">]</span></ins>' in review
     assert "Mara Lindqvist" in review
-    assert "The one holder" in review
+    assert "The one holder</a>: Mara Lindqvist" in review
     done = manager.post(url(lyceum, "agreement_publish"), {"edits": edits(lyceum)})
     assert done["Location"] == url(lyceum, "agreement")
     version = lyceum.agreement.current()

@@ -18,6 +18,7 @@ from portal.audit.models import Entry
 from portal.mail.sending import render
 from portal.people.countries import countries
 from portal.people.templatetags.weighbridge import day, in_bytes
+from portal.tokens.forms import TokenForm
 from tests.portal import world
 
 pytestmark = pytest.mark.django_db
@@ -128,6 +129,12 @@ def test_dates_and_sizes_are_written_as_the_language_has_them():
         assert ">23.\u00a0November\u00a02026<" in day(moment)
         assert in_bytes(12_404_512) == "12,4\u00a0MB"
         assert in_bytes(7_318) == "7.318\u00a0B"
+
+
+def test_the_month_of_may_is_not_what_a_token_may_do(mara):
+    with translation.override("de"):
+        assert "31.\u00a0Mai\u00a02027" in day(datetime.date(2027, 5, 31))
+        assert str(TokenForm(user=mara).fields["kind"].label) == "Darf"
 
 
 def test_a_german_applicant_and_an_english_reviewer_each_read_their_own_language(

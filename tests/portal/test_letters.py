@@ -145,6 +145,14 @@ def test_a_moment_is_written_as_the_pages_write_moments():
     assert "on 1 Dec 2026, 12:00 UTC at the earliest" in body.replace("\xa0", " ")
 
 
+@pytest.mark.parametrize("letter", [each for each in LETTERS if "project" in each.sample], ids=lambda each: each.name)
+def test_the_title_of_a_project_is_quoted_wherever_a_letter_names_it(letter):
+    mail = sending.render(letter.name, {**letter.sample, "base_url": BASE})
+    title = letter.sample["project"]
+    for part in (mail.subject, mail.body):
+        assert part.count(title) == part.count(f"“{title}”")
+
+
 def test_a_large_batch_is_told_in_numbers_that_can_be_read():
     letter = registry.letter("batch_ended")
     told = {**letter.sample, "state": "completed", "total": 12_000, "completed": 11_990, "failed": 10}

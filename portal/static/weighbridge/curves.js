@@ -8,6 +8,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const words = JSON.parse(document.getElementById("curves-words").textContent);
   const live = part("live"), still = part("still"), busy = part("busy"), choice = part("choice"), aside = part("picked");
   const SVG = "http://www.w3.org/2000/svg", LANE = 40, FIRST = 230, NEXT = 130, LEFT = 56, RIGHT = 24;
+  const DAY = 86400, SPANS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, ...[1, 2, 7, 14, 30, 60, 90, 180, 365, 730].map((days) => days * DAY)]; // seconds between marks of a clock
   const probe = document.createElement("span"); // a canvas cannot read light-dark(): the browser resolves it here
   section.append(probe);
   const colour = (name) => {
@@ -32,7 +33,10 @@ document.addEventListener("DOMContentLoaded", () => {
   // --- Words ----------------------------------------------------------------------------------------------------
   const number = (value) => Math.abs(value) >= 1e-3 || value === 0 ? value.toLocaleString(document.documentElement.lang, { maximumSignificantDigits: 5 }) : value.toExponential(2);
   const brief = (value) => (Math.abs(value) >= 1e4 ? value.toLocaleString(document.documentElement.lang, { notation: "compact", maximumSignificantDigits: 4 }) : number(value));
-  const moment = (value) => new Date(value * 1000).toISOString().replace("T", " ").slice(0, 19);
+  const dated = (value, form) => new Date(value * 1000).toLocaleDateString(document.documentElement.lang, { timeZone: "UTC", day: "numeric", month: "short", ...form });
+  const clock = (value) => new Date(value * 1000).toISOString().slice(11, value % 60 ? 19 : 16);
+  const beside = (at, before) => `${before == null || dated(at) !== dated(before) ? dated(at) : ""} ${at % DAY ? clock(at) : ""}`.trim();
+  const moment = (value) => `${dated(value, { year: "numeric" })}, ${clock(value)}`;
   const place = (value) => (told.axis === "at" ? `${moment(value)} UTC` : Math.round(value).toLocaleString(document.documentElement.lang));
 
   // --- Points as uPlot wants them: one row of x, lanes of y -------------------------------------------------------
@@ -87,9 +91,9 @@ document.addEventListener("DOMContentLoaded", () => {
   };
   const axes = (last) => {
     const face = `12px ${getComputedStyle(document.body).fontFamily}`, ink = colour("ink-2"), rule = { stroke: colour("rule"), width: 1 };
-    const values = told.axis === "at" ? (_plot, marks) => marks.map((at, place) => (place && moment(at).slice(0, 10) === moment(marks[place - 1]).slice(0, 10) ? moment(at).slice(11, 19) : moment(at).slice(5, 16))) : (_plot, marks) => marks.map(brief);
+    const values = told.axis === "at" ? (_plot, marks) => marks.map((at, place) => beside(at, marks[place - 1])) : (_plot, marks) => marks.map(brief);
     return [
-      { show: last, stroke: ink, font: face, grid: { show: false }, ticks: { stroke: colour("ink"), width: 1, size: 5 }, size: 28, space: told.axis === "at" ? 90 : 60, values },
+      { show: last, stroke: ink, font: face, grid: { show: false }, ticks: { stroke: colour("ink"), width: 1, size: 5 }, size: 28, space: told.axis === "at" ? 90 : 60, ...(told.axis === "at" && { incrs: SPANS }), values },
       { stroke: ink, font: face, grid: rule, ticks: { show: false }, size: LEFT, values: (_plot, marks) => marks.map((value) => (value == null ? "" : brief(value))) },
     ];
   };
