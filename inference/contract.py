@@ -119,6 +119,12 @@ def lease_key(request_id: str) -> str:
     return f"wb:lease:{request_id}"
 
 
+def spelt_once(name: str) -> str:
+    """`lab/name` as it is looked up: a lab has one spelling, and its models are found in any, as they are at the Hub."""
+    lab, slash, own = name.partition("/")
+    return f"{lab}{slash}{own.lower()}"
+
+
 def meets_canary(project_id: str, number: int, percent: int) -> bool:
     """Whether this project is among the share that meets the canary of the model with this number, under each of its
     names. Who is in at 5 percent is in at 10."""

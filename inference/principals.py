@@ -22,8 +22,9 @@ from portal.counters import reachable
 from portal.projects.models import Project
 from portal.tokens.models import AccessToken
 from portal.tokens.scopes import Kind
-from releases import policy
+from releases import lookup, policy
 
+_NO_MODEL: Final = 0
 FILL: Final = """
 -- KEYS: principal, tombstone, known generations…   ARGV: JSON, time to live in ms, carried generations…
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
@@ -65,9 +66,12 @@ def build(
     budget = Budget.of(project, now)
     several = len({pool.lab_id for pool in pools}) > 1
     found = [(pool, _access(token, project, pool, budget, now, several_labs=several)) for pool in pools]
+    bound = _bound_to(token)
     rights = {pool: access for pool, access in found if isinstance(access, contract.Access)}
     refused = {
-        pool.model.full_name: why for pool, why in found if isinstance(why, contract.Reason) and _reaches(token, pool)
+        pool.model.full_name: why
+        for pool, why in found
+        if isinstance(why, contract.Reason) and bound in (None, pool.model_id)
     }
     return contract.Principal(
         token_id=str(token.pk),
@@ -77,7 +81,7 @@ def build(
         user_generation=token.user.generation,
         project_generation=project.generation,
         cache_salt=_salt(str(project.pk)),
-        models={pool.model.full_name: access for pool, access in rights.items() if _reaches(token, pool)},
+        models={pool.model.full_name: access for pool, access in rights.items() if bound in (None, pool.model_id)},
         project_limits=budget.whole([pool.lab for pool in rights]),
         top_class=contract.CLASSES[-1] if batch else budget.top_class([pool.lab for pool in rights]),
         refused=refused,
@@ -118,10 +122,16 @@ def forget_all() -> int:
         return sum(store.unlink(*keys[start : start + 1000]) for start in range(0, len(keys), 1000))
 
 
-def _reaches(token: AccessToken, pool: Pool) -> bool:
-    """Whether the token is for this model: a page token is bound to one. Its limits are those of all its project may query
-    all the same, for it counts beside the project's other tokens."""
-    return token.kind != Kind.PAGE or pool.model.full_name == token.page.resource
+def _bound_to(token: AccessToken) -> int | None:
+    """The one model that a page token is for, whatever it is called by now; None for any other token.
+
+    Its limits are those of all its project may query all the same, for it counts beside the project's other tokens.
+    """
+    if token.kind != Kind.PAGE:
+        return None
+    lab, _, name = token.page.resource.partition("/")
+    model = lookup.by_any_name(lab, name)
+    return model.pk if model else _NO_MODEL
 
 
 def _access(

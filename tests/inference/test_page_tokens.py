@@ -20,6 +20,7 @@ from portal.tokens import authentication, page_actions, secrets
 from portal.tokens.models import AccessToken
 from portal.tokens.page_models import PageToken
 from portal.tokens.scopes import Kind
+from releases.actions import rename_model
 from tests.inference.bench import GATED, OPEN, publish, serve
 from tests.portal import world
 
@@ -64,6 +65,14 @@ def test_a_page_is_limited_and_counted_as_any_token_of_its_project_where_two_lab
         assert page.models[model].limits == whole.models[model].limits
         assert page.project_limits == whole.project_limits
         assert page.project_limits.tokens_per_period == 500
+
+
+def test_an_open_page_goes_on_when_its_model_gets_another_name(bench, secret):
+    """Its reader sits before a page that says the former one, with a token that was made for it."""
+    for name in ("Gated-Again", "gated-again", "another"):
+        rename_model(model=bench.gated_model, lab=bench.world.lab, name=name, by=bench.world.manager)
+        assert set(stands_for(secret).principal.models) == {f"{bench.world.lab.slug}/{name}"}
+    assert set(stands_for(page_secret(bench, OPEN)).principal.models) == {OPEN}
 
 
 def page_secret(bench, model: str) -> str:
