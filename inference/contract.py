@@ -109,6 +109,10 @@ def generation_key(kind: str, identity: str) -> str:
     return f"wb:gen:{kind}:{identity}"
 
 
+ROUND: Final = "wb:round"
+"""How often everybody's principal was dropped: what was read before the last time is not kept after it."""
+
+
 def once_key(project_id: str, digest: str) -> str:
     """Hash that says which request of the project has the idempotency key with this SHA-256 hex digest."""
     return f"wb:once:{project_id}:{digest}"
