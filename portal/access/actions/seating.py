@@ -109,9 +109,7 @@ def ask_to_join(*, by: User, agreement: InstitutionalAgreement) -> RosterLine:
         ) from None
     institutional_moves.roster_changed(locked)
     institutional_moves.record(Event.ROSTER_ASKED, locked, by)
-    institutional_moves.tell(
-        locked, "roster_asked", locked.official, locked.get_absolute_url(), person=by.get_full_name()
-    )
+    institutional_moves.tell_official(locked, "roster_asked", person=by.get_full_name())
     return line
 
 
