@@ -542,3 +542,48 @@ def test_nobody_is_named_official_who_has_not_shown_to_work_there_or_by_whom_it_
         actions.name_official(by=lyceum.manager, agreement=cover, address=heir.email, office="dean")
     assert refused.value.code == "conflict_of_interest"
     assert fresh(cover).official == official
+
+
+# --- What the lab took away
+
+
+@pytest.mark.parametrize("how", ["revoked", "suspended"])
+def test_an_official_gives_nobody_back_what_the_lab_took_from_them(lyceum, cover, official, how):
+    """A new seat would be a new grant, of which the lab's reason knows nothing."""
+    mara = seats.member("Mara Lindqvist")
+    grant = seats.seated(cover, mara)
+    taking = actions.revoke_grant if how == "revoked" else actions.suspend_grant
+    taking(by=lyceum.manager, grant=grant, reason="Weights were passed on.")
+    for line in RosterLine.objects.filter(grant=grant, status=Line.SEATED):
+        actions.remove_from_roster(by=official, line=line)
+    (link,) = seats.invited(cover, mara)
+    with pytest.raises(Conflict) as refused:
+        seats.accept(mara, link, cover)
+    assert (refused.value.code, active(mara)) == ("taken_away", False)
+
+
+def test_whom_the_lab_admits_again_by_its_own_decision_may_have_a_seat_later(lyceum, cover, official):
+    mara = seats.member("Mara Lindqvist")
+    actions.revoke_grant(by=lyceum.manager, grant=seats.seated(cover, mara), reason="Weights were passed on.")
+    again = lyceum.granted(mara)
+    assert active(mara)
+    Grant.objects.filter(pk=again.pk).update(ends_at=timezone.now())
+    assert seats.seated(cover, mara).state() == State.ACTIVE
+
+
+def test_whoever_left_by_themselves_or_was_taken_off_by_mistake_comes_back(cover, official):
+    mara = seats.member("Mara Lindqvist")
+    grant = seats.seated(cover, mara)
+    actions.remove_from_roster(by=official, line=grant.roster_line)
+    assert seats.seated(cover, mara).state() == State.ACTIVE
+
+
+def test_an_approval_that_is_older_than_what_the_lab_took_away_is_not_signed_any_more(lyceum, cover):
+    """It waited for the signature as long as the seat held."""
+    mara = seats.member("Mara Lindqvist")
+    approved = lyceum.approved(mara)
+    grant = seats.seated(cover, mara)
+    actions.revoke_grant(by=lyceum.manager, grant=grant, reason="Weights were passed on.")
+    with pytest.raises(Conflict) as refused:
+        lyceum.signed(mara, approved)
+    assert (refused.value.code, active(mara)) == ("taken_away", False)

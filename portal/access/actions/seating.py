@@ -221,6 +221,7 @@ def _require_seat(agreement: InstitutionalAgreement, by: User) -> datetime:
         )
     if Grant.objects.standing().filter(user=by, gate=agreement.gate).exists():
         raise Conflict(_("You hold access here already."), code="already_granted")
+    grant_moves.require_not_taken(by, agreement.gate)
     return agreement.ends_at
 
 
