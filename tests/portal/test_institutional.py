@@ -20,7 +20,7 @@ from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.outbox.models import Message
 from portal.people import erasure
 from portal.people.actions import restore, suspend
-from portal.people.models import Affiliation, User
+from portal.people.models import Affiliation, Institution, InstitutionStatus, User
 from tests.portal import seats, world
 
 pytestmark = pytest.mark.django_db
@@ -587,3 +587,35 @@ def test_an_approval_that_is_older_than_what_the_lab_took_away_is_not_signed_any
     with pytest.raises(Conflict) as refused:
         lyceum.signed(mara, approved)
     assert (refused.value.code, active(mara)) == ("taken_away", False)
+
+
+# --- An institution that was merged into another
+
+
+def merged(old: Institution, heir_name: str) -> Institution:
+    heir = Institution.objects.get(name=heir_name)
+    Institution.objects.filter(pk=old.pk).update(status=InstitutionStatus.WITHDRAWN, successor=heir)
+    return heir
+
+
+def test_an_agreement_goes_on_with_the_institution_that_its_own_was_merged_into(lyceum, cover, official):
+    """In a year nobody can show any more that they work at the old one: its people get addresses of the new."""
+    merged(cover.institution, "University of Saltmarsh")
+    heir, colleague = (seats.at_home(name, home="University of Saltmarsh") for name in ("Sofia Heir", "Ben Colleague"))
+    made = actions.name_official(by=lyceum.manager, agreement=fresh(cover), address=heir.email, office="dean")
+    done, refused = actions.invite_to_roster(
+        by=heir, agreement=made, text="new@saltmarsh.example\nold@northfield.example"
+    )
+    assert (len(done), refused) == (2, [])
+    assert actions.ask_to_join(by=colleague, agreement=made).status == Line.ASKED
+    seats.shift(made, starts_at=-400, attest_by=-1, lapses_at=20)
+    assert actions.attest_roster(by=heir, agreement=made, expected=fresh(made).version)
+
+
+def test_a_merger_gives_the_old_institutions_people_nothing_of_the_new_ones(lyceum, official):
+    theirs = seats.in_force(lyceum, seats.at_home("Sofia Heir", home="University of Saltmarsh"))
+    merged(Institution.objects.get(name=seats.HOME), "University of Saltmarsh")
+    with pytest.raises(Conflict):
+        actions.ask_to_join(by=official, agreement=theirs)
+    _done, refused = actions.invite_to_roster(by=theirs.official, agreement=theirs, text="old@northfield.example")
+    assert len(refused) == 1

@@ -34,7 +34,7 @@ def attest_roster(*, by: User, agreement: InstitutionalAgreement, expected: int)
     """
     locked, now = institutional_moves.lock(agreement), timezone.now()
     institutional_moves.check(locked, Verb.ATTEST, by)
-    institutional_moves.evidence(by, locked.institution_id)
+    institutional_moves.evidence(by, locked)
     answered, _lapses = _dates(locked)
     if now < answered - ATTESTATION_OPENS:
         raise Conflict(

@@ -202,7 +202,7 @@ def sign_institutional(
     """
     locked = institutional_moves.lock(agreement)
     status = institutional_moves.check(locked, Verb.SIGN, by)
-    institutional_moves.evidence(by, locked.institution_id)
+    institutional_moves.evidence(by, locked)
     version = locked.gate.agreement.current()
     if version is None:
         raise Conflict(_("The agreement has no published text yet."), code="no_text")

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from portal.access import roster
 from portal.access.institutional import STANDING, TABLE, Line, LineVerb, Party, Status, Verb, next_line, next_status
 from portal.access.institutional_models import InstitutionalAgreement, RosterLine
 from portal.access.models import Grant
@@ -90,9 +91,9 @@ def vacate(grant: Grant) -> None:
         roster_changed(line.agreement)
 
 
-def evidence(user: User, institution_id: int) -> Affiliation:
+def evidence(user: User, agreement: InstitutionalAgreement) -> Affiliation:
     """The person's verified place at the institution. Raises Conflict with what to do where there is none."""
-    place = Affiliation.objects.verified().filter(user=user, institution=institution_id).first()
+    place = roster.colleague(user, agreement)
     if place is None:
         text = _("Show first, by an address there that answers our link, that you work at the institution.")
         raise Conflict(text, code="no_evidence")

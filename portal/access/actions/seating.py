@@ -96,7 +96,7 @@ def ask_to_join(*, by: User, agreement: InstitutionalAgreement) -> RosterLine:
     locked = institutional_moves.lock(agreement)
     if locked.state() != Status.IN_FORCE:
         raise NotFound(_("There is no such agreement, or it has ended."))
-    place = institutional_moves.evidence(by, locked.institution_id)
+    place = institutional_moves.evidence(by, locked)
     address = roster.proved_address(place) or by.email
     line = RosterLine(agreement=locked, address=address, mailbox=mailbox_of(address), user=by)
     line.status, line.since = Line.ASKED, timezone.now()

@@ -7,12 +7,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from portal.access import roster
 from portal.access.actions import covering, institutional_moves
 from portal.access.institutional import STANDING, Status, Verb
 from portal.access.institutional_models import InstitutionalAgreement
 from portal.audit.events import Event
 from portal.errors import Invalid
-from portal.people.models import Affiliation, User
+from portal.people.models import User
 
 
 @transaction.atomic
@@ -24,10 +25,7 @@ def name_official(*, by: User, agreement: InstitutionalAgreement, address: str, 
     locked = institutional_moves.lock(agreement)
     institutional_moves.check(locked, Verb.NAME, by)
     before, heir = locked.official, covering.official_at(address, by)
-    if (
-        heir == before
-        or not Affiliation.objects.verified().filter(user=heir, institution=locked.institution_id).exists()
-    ):
+    if heir == before or roster.colleague(heir, locked) is None:
         wrong = _("Name somebody else, who has shown that they work at %(name)s.") % {"name": locked.institution.name}
         raise Invalid(wrong, fields={"address": [wrong]})
     covering.require_independence(by, heir)

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from portal.access import actions, conflicts, forms
+from portal.access import actions, conflicts, forms, roster
 from portal.access.actions.institutional_moves import RELATED
 from portal.access.gate_models import Gate
 from portal.access.institutional import STANDING, Party, Status, Verb, verbs
@@ -107,7 +107,7 @@ def _context(agreement: InstitutionalAgreement, user: User) -> dict[str, Any]:
         "verbs": verbs(agreement.state(), acting),
         "conflicts": conflicts.between(user, agreement.official) if agreement.status == Status.ASKED else (),
         "attestations": agreement.attestations.select_related("by")[:10],
-        "place": agreement.official.affiliations.verified().filter(institution=agreement.institution_id).first(),
+        "place": roster.colleague(agreement.official, agreement),
         "pending": delivery.pending("rights.changed", key=f"gate:{agreement.gate.full_name}"),
     }
 
