@@ -6,6 +6,7 @@ from datetime import timedelta
 from importlib import import_module
 
 import pytest
+from allauth.account.signals import password_reset
 from django.conf import settings
 from django.test import Client
 from django.utils import timezone
@@ -192,3 +193,27 @@ def test_a_model_that_nobody_serves_cannot_be_tried(mara, bench):
     assert asked(mara, OPEN).status_code == 404
     assert "Try it" not in mara.get(f"/{OPEN}").content.decode()
     assert "Try it" in mara.get(f"/{GATED}").content.decode()
+
+
+def test_a_new_password_ends_what_the_pages_of_other_sessions_query_with(mara, bench, secret):
+    """Whoever sat there with the old one is out, at the gateway too; one's own page asks for another."""
+    bench.researcher.set_password("an old pass phrase")
+    bench.researcher.save()
+    own = Client()
+    own.force_login(bench.researcher)
+    theirs = Client()
+    theirs.force_login(bench.researcher)
+    other = asked(theirs, project=str(bench.project.pk)).json()["token"]
+    said = {"oldpassword": "an old pass phrase", "password1": "another pass phrase", "password2": "another pass phrase"}
+    assert own.post("/account/password/change/", said).status_code == 302
+    assert stands_for(other).code == "token_revoked"
+    assert stands_for(asked(own, project=str(bench.project.pk)).json()["token"]).active
+    assert asked(theirs).status_code == 302
+
+
+def test_a_password_that_was_reset_by_mail_ends_them_too_and_nobody_elses(mara, bench, secret):
+    other = Client()
+    other.force_login(bench.world.manager)
+    theirs = asked(other).json()["token"]
+    password_reset.send(sender=type(bench.researcher), request=None, user=bench.researcher)
+    assert (stands_for(secret).code, stands_for(theirs).active) == ("token_revoked", True)
