@@ -109,6 +109,10 @@ def generation_key(kind: str, identity: str) -> str:
     return f"wb:gen:{kind}:{identity}"
 
 
+ROUND: Final = "wb:round"
+"""How often everybody's principal was dropped: what was read before the last time is not kept after it."""
+
+
 def once_key(project_id: str, digest: str) -> str:
     """Hash that says which request of the project has the idempotency key with this SHA-256 hex digest."""
     return f"wb:once:{project_id}:{digest}"
@@ -117,6 +121,12 @@ def once_key(project_id: str, digest: str) -> str:
 def lease_key(request_id: str) -> str:
     """Hash with all that the sweeper needs to settle a request whose gateway died."""
     return f"wb:lease:{request_id}"
+
+
+def spelt_once(name: str) -> str:
+    """`lab/name` as it is looked up: a lab has one spelling, and its models are found in any, as they are at the Hub."""
+    lab, slash, own = name.partition("/")
+    return f"{lab}{slash}{own.lower()}"
 
 
 def meets_canary(project_id: str, number: int, percent: int) -> bool:

@@ -29,8 +29,9 @@ def introspect(digest: str, *, now: datetime | None = None) -> Introspection:
     store does not answer, or when rights change faster than they can be read; the gateway then answers 503.
     """
     for _ in range(_ATTEMPTS):
+        begun = principals.current_round()
         answer = answer_for(digest, now=now or timezone.now())
-        if answer.principal is None or principals.fill(digest, answer.principal):
+        if answer.principal is None or principals.fill(digest, answer.principal, begun=begun):
             return answer
     raise Unavailable("The rights behind this token are changing. Try again in a second.", retry_after_s=1)
 

@@ -2,8 +2,9 @@
 
 A right shrinks in PostgreSQL first: its generation rises in the same transaction. The outbox then raises the known
 generation in Redis. A fill carries the generations that it read *before* it read the rights, so a fill that started
-before the change always carries an older one, and the script refuses it. A revoked token leaves a tombstone, which
-outlives every fill that could have been under way.
+before the change always carries an older one, and the script refuses it. A change that has no generation (of a release,
+a lab, a switch, a default) drops every principal and begins a new round; a fill carries the round in which its reading
+began. A revoked token leaves a tombstone, which outlives every fill that could have been under way.
 """
 
 from __future__ import annotations
@@ -22,15 +23,17 @@ from portal.counters import reachable
 from portal.projects.models import Project
 from portal.tokens.models import AccessToken
 from portal.tokens.scopes import Kind
-from releases import policy
+from releases import lookup, policy
 
+_NO_MODEL: Final = 0
 FILL: Final = """
--- KEYS: principal, tombstone, known generations…   ARGV: JSON, time to live in ms, carried generations…
+-- KEYS: principal, tombstone, round, known generations…   ARGV: JSON, time to live in ms, the round and generations carried
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
-for i = 3, #KEYS do
+if tonumber(ARGV[3]) ~= tonumber(redis.call('GET', KEYS[3]) or '0') then return 0 end
+for i = 4, #KEYS do
   if tonumber(ARGV[i]) < tonumber(redis.call('GET', KEYS[i]) or '0') then return 0 end
 end
-for i = 3, #KEYS do
+for i = 4, #KEYS do
   if tonumber(ARGV[i]) > tonumber(redis.call('GET', KEYS[i]) or '0') then redis.call('SET', KEYS[i], ARGV[i]) end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
@@ -40,6 +43,9 @@ BUMP: Final = f"""{contract.WHEN_FULL}-- KEYS: known generation   ARGV: new gene
 local known = tonumber(redis.call('GET', KEYS[1]) or '0')
 if tonumber(ARGV[1]) > known then redis.call('SET', KEYS[1], ARGV[1]) end
 return math.max(known, tonumber(ARGV[1]))
+"""
+NEXT_ROUND: Final = f"""{contract.WHEN_FULL}-- KEYS: round.
+return redis.call('INCR', KEYS[1])
 """
 BURY: Final = f"""{contract.WHEN_FULL}-- KEYS: tombstone, principal.   ARGV: time to live of the tombstone in ms.
 redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])
@@ -65,9 +71,12 @@ def build(
     budget = Budget.of(project, now)
     several = len({pool.lab_id for pool in pools}) > 1
     found = [(pool, _access(token, project, pool, budget, now, several_labs=several)) for pool in pools]
+    bound = _bound_to(token)
     rights = {pool: access for pool, access in found if isinstance(access, contract.Access)}
     refused = {
-        pool.model.full_name: why for pool, why in found if isinstance(why, contract.Reason) and _reaches(token, pool)
+        pool.model.full_name: why
+        for pool, why in found
+        if isinstance(why, contract.Reason) and bound in (None, pool.model_id)
     }
     return contract.Principal(
         token_id=str(token.pk),
@@ -77,7 +86,7 @@ def build(
         user_generation=token.user.generation,
         project_generation=project.generation,
         cache_salt=_salt(str(project.pk)),
-        models={pool.model.full_name: access for pool, access in rights.items() if _reaches(token, pool)},
+        models={pool.model.full_name: access for pool, access in rights.items() if bound in (None, pool.model_id)},
         project_limits=budget.whole([pool.lab for pool in rights]),
         top_class=contract.CLASSES[-1] if batch else budget.top_class([pool.lab for pool in rights]),
         refused=refused,
@@ -85,14 +94,22 @@ def build(
     )
 
 
-def fill(digest: str, principal: contract.Principal) -> bool:
-    """Keep the principal for the gateway; False when a newer generation or a tombstone is known. Raises Unavailable."""
+def current_round() -> int:
+    """The round to be read before the rights are. Raises Unavailable."""
+    with reachable() as store:
+        return int(store.get(contract.ROUND) or 0)
+
+
+def fill(digest: str, principal: contract.Principal, *, begun: int = 0) -> bool:
+    """Keep the principal for the gateway; False when a newer generation or a tombstone is known, or another round than that
+    in which its reading has `begun`. Raises Unavailable."""
     carried = _generations(principal)
-    keys = [contract.principal_key(digest), contract.tombstone_key(digest)]
+    keys = [contract.principal_key(digest), contract.tombstone_key(digest), contract.ROUND]
     keys += [contract.generation_key(kind, identity) for kind, identity, _ in carried]
     values: list[str | int] = [
         principal.to_json(),
         contract.PRINCIPAL_TTL_MS,
+        begun,
         *(generation for _, _, generation in carried),
     ]
     with reachable() as store:
@@ -112,16 +129,26 @@ def bury(digest: str) -> None:
 
 
 def forget_all() -> int:
-    """Drop every cached principal, so that each is asked for again; returns how many there were. Raises Unavailable."""
+    """Drop every cached principal, so that each is asked for again; returns how many there were. Raises Unavailable.
+
+    The round comes first: what is filled before it is there to be dropped, what is filled after it was read since.
+    """
     with reachable() as store:
+        store.eval(NEXT_ROUND, 1, contract.ROUND)
         keys = list(store.scan_iter(match=contract.principal_key("*"), count=1000))
         return sum(store.unlink(*keys[start : start + 1000]) for start in range(0, len(keys), 1000))
 
 
-def _reaches(token: AccessToken, pool: Pool) -> bool:
-    """Whether the token is for this model: a page token is bound to one. Its limits are those of all its project may query
-    all the same, for it counts beside the project's other tokens."""
-    return token.kind != Kind.PAGE or pool.model.full_name == token.page.resource
+def _bound_to(token: AccessToken) -> int | None:
+    """The one model that a page token is for, whatever it is called by now; None for any other token.
+
+    Its limits are those of all its project may query all the same, for it counts beside the project's other tokens.
+    """
+    if token.kind != Kind.PAGE:
+        return None
+    lab, _, name = token.page.resource.partition("/")
+    model = lookup.by_any_name(lab, name)
+    return model.pk if model else _NO_MODEL
 
 
 def _access(

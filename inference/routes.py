@@ -46,6 +46,13 @@ def renamed() -> dict[str, str]:
     return {f"{one.lab.slug}/{one.name}": one.model.full_name for one in former}
 
 
+def present(name: str) -> str:
+    """The name of the served model that has this one or had it, in any spelling; a name of none is as it was."""
+    now = {pool.model.full_name: pool.model.full_name for pool in Pool.objects.serving()}
+    known = {contract.spelt_once(one): called for one, called in (renamed() | now).items()}
+    return known.get(contract.spelt_once(name), name)
+
+
 def push() -> int:
     """Make the gateway's routes equal to current(), in one step; returns how many there are. Raises Unavailable.
 

@@ -158,6 +158,8 @@ class Run(models.Model):
     parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="children")
     parent_step = models.BigIntegerField(null=True, blank=True)
     """The parent's step that it went on from; null when unknown."""
+    told_at = models.DateTimeField(null=True, blank=True)
+    """The moment by which the import is named that lists it among its runs, as long as that one is not taken back."""
 
     class Meta:
         ordering = ["pk"]

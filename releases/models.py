@@ -301,7 +301,7 @@ class Upload(models.Model):
 
 
 class FormerName(models.Model):
-    """A name that a model once had. Addresses that use it are sent on; no other model may take it."""
+    """A name that a model once had, in each spelling. Addresses that use it are sent on; no other model may take it."""
 
     model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="former_names")
     lab = models.ForeignKey("people.Lab", on_delete=models.PROTECT, related_name="+")
@@ -309,7 +309,7 @@ class FormerName(models.Model):
     until = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = [models.UniqueConstraint("lab", Lower("name"), name="former_name_once")]
+        constraints = [models.UniqueConstraint(fields=["lab", "name"], name="former_name_once")]
 
     def __str__(self) -> str:
         return f"{self.lab_id}/{self.name}"

@@ -93,8 +93,7 @@ def _refused(batch: Batch, model: str) -> Problem | None:
     if why := refusal(batch.token, now):
         return Problem("token_not_valid", why.message)
     principal = principals.build(batch.token, now=now)
-    name = model.partition("@")[0]  # which revision it may be is the gateway's to say, of each row
-    name = routes.renamed().get(name, name)
+    name = routes.present(model.partition("@")[0])  # which revision it may be is the gateway's to say, of each row
     if name in principal.models:
         return None
     reason = principal.refused.get(name)

@@ -35,7 +35,7 @@ class Admission:
     def right(self, identity: Identity, model: str) -> Right:
         """The right to query the model, `lab/name` or `lab/name@revision`; raises the refusal that fits (404, 403, 503)."""
         model, revision = addressing.split(model)
-        route = self._pool.routes.get(model)
+        route = self._pool.named(model)
         granted = model in identity.principal.models
         if route is None:
             why = identity.principal.refused.get(model)

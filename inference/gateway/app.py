@@ -137,7 +137,7 @@ async def _query(plane: Plane, call: Call, endpoint: str) -> None:
         return
     data = request.decode(raw)
     model = request.model_of(data)
-    asked = plane.pool.routes.get(model)
+    asked = plane.pool.named(model)
     call.principal, call.asked = identity.principal, asked.model if asked else ""
     right = await plane.admission.presumed(identity, model)
     call.route = right.route

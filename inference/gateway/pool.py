@@ -36,8 +36,13 @@ class Pool:
         self.health: dict[str, Health] = {}
         """By URL."""
         self.routes: dict[str, Route] = {}
-        """By every name that a request may give."""
+        """By every name that the models served have or had."""
+        self._spelt: dict[str, Route] = {}
         self._turn = 0
+
+    def named(self, name: str) -> Route | None:
+        """The route of the model that has this name or had it, in any spelling."""
+        return self.routes.get(name) or self._spelt.get(contract.spelt_once(name))
 
     async def refresh(self) -> None:
         """Read ROUTES; a route that did not change keeps its object. Raises wire.Unreachable."""
@@ -54,6 +59,7 @@ class Pool:
                 routes[name.decode()] = route
         # A former name leads to the very route of the present one: what is prepared for one serves both.
         self._raw, self.routes = raw, {name: routes.get(route.model, route) for name, route in routes.items()}
+        self._spelt = {contract.spelt_once(name): route for name, route in self.routes.items()}
 
     def choose(self, route: Route, tried: set[str], affinity: bytes = b"") -> Backend | None:
         """The untried server that fits best; an ejected one only where no other is left, so the last is never ejected.

@@ -39,6 +39,7 @@ class Verb(StrEnum):
     RESUME = "resume"
     REVOKE = "revoke"
     END = "end"
+    NAME = "name"
 
 
 class Party(StrEnum):
@@ -76,6 +77,8 @@ TABLE: Final[dict[tuple[Status, Verb], tuple[Status, frozenset[Party]]]] = {
     (Status.SUSPENDED, Verb.END): (Status.ENDED, OFFICIAL),
     (Status.SUSPENDED, Verb.RESUME): (Status.IN_FORCE, MANAGER),
     (Status.SUSPENDED, Verb.REVOKE): (Status.REVOKED, MANAGER),
+    (Status.IN_FORCE, Verb.NAME): (Status.IN_FORCE, MANAGER),
+    (Status.SUSPENDED, Verb.NAME): (Status.SUSPENDED, MANAGER),
 }
 
 OPEN: Final = frozenset({Status.ASKED, Status.OFFERED, Status.IN_FORCE, Status.SUSPENDED})

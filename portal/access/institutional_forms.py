@@ -14,7 +14,17 @@ from portal.access.institutional import MOST_SEATS
 PERIODS: Final = ((365, _("1 year")), (730, _("2 years")), (1_095, _("3 years")), (1_825, _("5 years")))
 
 
-class TermsForm(forms.Form):
+class RefusedForm(forms.Form):
+    """A form that shows what its action refuses."""
+
+    def take(self, problems: Mapping[str, Iterable[str]]) -> None:
+        """Show an action's refusal beside the fields."""
+        for name, texts in problems.items():
+            for text in texts:
+                self.add_error(name if name in self.fields else None, text)
+
+
+class TermsForm(RefusedForm):
     """How many seats, and for how long."""
 
     seats = forms.IntegerField(
@@ -32,12 +42,6 @@ class TermsForm(forms.Form):
         coerce=int,
         widget=forms.Select(attrs={"class": "short"}),
     )
-
-    def take(self, problems: Mapping[str, Iterable[str]]) -> None:
-        """Show an action's refusal beside the fields."""
-        for name, texts in problems.items():
-            for text in texts:
-                self.add_error(name if name in self.fields else None, text)
 
 
 class AskForm(TermsForm):
@@ -84,6 +88,22 @@ class OfferForm(TermsForm):
     def values(self) -> dict[str, Any]:
         """What the action takes."""
         return {**self.cleaned_data, "gate": self.gates[self.cleaned_data["gate"]]}
+
+
+class OfficialForm(RefusedForm):
+    """Who signs for an institution from now on."""
+
+    address = forms.EmailField(
+        label=_("Account address of the new official"),
+        help_text=_("Somebody who has shown, by an address there, that they work at the institution."),
+        error_messages={"required": _("Write the address that the official signs in with.")},
+    )
+    office = forms.CharField(
+        label=_("What the official is there"),
+        max_length=120,
+        help_text=_("As the signature says it, for instance: vice-rector for research."),
+        error_messages={"required": _("Say what lets the official sign for the institution.")},
+    )
 
 
 class PeopleForm(forms.Form):

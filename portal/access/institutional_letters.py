@@ -27,6 +27,14 @@ declare(
         ABOUT | {"name": "Noor Haddad", "until": "2027-11-25"},
     ),
     Letter("institutional_ended", Topic.LAB, _MANAGERS, _("an institution ends its agreement"), ABOUT | {"name": "Noor Haddad"}),
+    Letter(
+        "institutional_unattended", Topic.LAB, _MANAGERS, _("the official of a running agreement cannot sign in any more"),
+        ABOUT | {"name": "Noor Haddad"},
+    ),
+    Letter(
+        "institutional_named", Topic.DECISIONS, _("the new official and the one before"),
+        _("the lab names another official for an institution"), ABOUT,
+    ),
     Letter("institutional_offered", Topic.DECISIONS, _OFFICIAL, _("the lab offers an institution an agreement"), ABOUT),
     Letter("institutional_declined", Topic.DECISIONS, _OFFICIAL, _("the lab declines an institution’s agreement"), ABOUT),
     Letter("institutional_suspended", Topic.DECISIONS, _OFFICIAL, _("the lab pauses an institution’s agreement"), ABOUT),

@@ -9,6 +9,7 @@ from django.dispatch import receiver
 from portal.access.actions.covering import call_officials
 from portal.access.actions.gates import bump_gate
 from portal.access.actions.leaving import leave
+from portal.access.actions.succeeding import tell_unattended
 from portal.access.gate_models import Gate
 from portal.agreements.models import Version
 from portal.agreements.signals import version_published
@@ -26,10 +27,15 @@ def close_what_is_open(user: User, **_rest: Any) -> None:
 
 @receiver(turning)
 def reconsider_teams(user: User, **_rest: Any) -> None:
-    """A lead's account is closed or open again: the gateway asks again about everybody in the projects that they lead."""
+    """A lead's account is closed or open again: the gateway asks again about everybody in the projects that they lead.
+
+    Where an official's is closed, the labs hear that nobody speaks for the institution; its seats are its own, and stay.
+    """
     led = Project.objects.filter(grants__user=user, grants__lead=None)
     for project in led.distinct().order_by("pk"):
         projects.bump(project)
+    if User.objects.filter(pk=user.pk, is_active=True).exists():
+        tell_unattended(user)
 
 
 @receiver(version_published)

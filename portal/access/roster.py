@@ -48,7 +48,7 @@ def _address(piece: str) -> str:
 def judged(lines: Iterable[Pasted], agreement: InstitutionalAgreement) -> list[Pasted]:
     """The same lines, each with what is wrong with it. Two queries, however many."""
     wanted = list(lines)
-    domains = agreement.institution.mail_domains()
+    domains = set[str]().union(*(each.mail_domains() for each in agreement.institution.line()))
     mailboxes = [mailbox_of(each.address) for each in wanted]
     there = dict(agreement.roster.filter(mailbox__in=mailboxes, status__in=ON_ROSTER).values_list("mailbox", "status"))
     seen: set[str] = set()
@@ -98,8 +98,9 @@ def lines_of(user: User) -> QuerySet[RosterLine]:
 
 
 def colleague(user: User, agreement: InstitutionalAgreement) -> Affiliation | None:
-    """The person's verified place at the institution of the agreement; None where they have shown none."""
-    return Affiliation.objects.verified().filter(user=user, institution=agreement.institution_id).first()
+    """The person's verified place at the institution of the agreement, or at the one that it was merged into; None where they
+    have shown none."""
+    return Affiliation.objects.verified().filter(user=user, institution__in=agreement.institution.line()).first()
 
 
 def proved_address(place: Affiliation) -> str:

@@ -99,6 +99,7 @@ class Event(StrEnum):
     INSTITUTIONAL_RESUMED = "institutional.resumed"
     INSTITUTIONAL_REVOKED = "institutional.revoked"
     INSTITUTIONAL_ENDED = "institutional.ended"
+    INSTITUTIONAL_OFFICIAL_NAMED = "institutional.official_named"
     ROSTER_INVITED = "roster.invited"
     ROSTER_ASKED = "roster.asked"
     ROSTER_REFUSED = "roster.refused"

@@ -39,6 +39,9 @@ _LEASE: Final = timedelta(minutes=2)
 """How long a slow topic's message is nobody else's: more than any of its handlers takes."""
 PASS_S: Final = 2.0
 """How long one pass goes on over messages of slow topics."""
+_silent: dict[str, None] = {}
+"""Keys of slow topics whose last message took longer than that, as this process saw it, the longest ago first."""
+_MOST_SILENT: Final = 1_000
 _LONGEST_PAUSE_S: Final = 300
 _QUICK_ATTEMPTS: Final = 30
 """The first retries come each second: a revocation must not wait for a back-off."""
@@ -96,14 +99,36 @@ def deliver_due(*, limit: int = 100, slow: bool = False) -> int:
 
 def _in_turn(due: QuerySet[Message], limit: int) -> int:
     """One message of each key, in any order, before a second of any: one whose server is silent, however much waits for it,
-    holds up another's by one answer and not by all. After PASS_S the pass is over, and what came meanwhile has its turn."""
+    holds up another's by one answer and not by all. After PASS_S the pass is over, and what came meanwhile has its turn.
+
+    Keys that took longer come after all others, one each pass: many silent servers hold up no more than one does.
+    """
     turn = Window(RowNumber(), partition_by=F("key"), order_by=F("id").asc())
-    chosen = list(due.annotate(turn=turn).order_by("turn", Random()).values_list("pk", flat=True)[:limit])
+    prompt = due.exclude(key__in=list(_silent)).annotate(turn=turn).order_by("turn", Random())
+    chosen, last = list(prompt.values_list("pk", "key")[:limit]), _of_silent(due)
     end, delivered = time.monotonic() + PASS_S, 0
-    for pk in chosen:
-        delivered += deliver(pk)
+    for pk, key in chosen:
+        delivered += _timed(pk, key)
         if time.monotonic() > end:
             break
+    return delivered + sum(_timed(pk, key) for pk, key in last)
+
+
+def _of_silent(due: QuerySet[Message]) -> list[tuple[int, str]]:
+    """The oldest message, and its key, of the one that was tried longest ago; nothing where none is due."""
+    waiting = due.filter(key__in=list(_silent)).order_by("key", "id").distinct("key").values_list("key", "pk")
+    oldest = dict(waiting) if _silent else {}
+    return [(oldest[key], key) for key in _silent if key in oldest][:1]
+
+
+def _timed(pk: int, key: str) -> bool:
+    begun = time.monotonic()
+    delivered = deliver(pk)
+    _silent.pop(key, None)
+    if time.monotonic() - begun > PASS_S:
+        _silent[key] = None
+    if len(_silent) > _MOST_SILENT:
+        del _silent[next(iter(_silent))]
     return delivered
 
 

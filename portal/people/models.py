@@ -275,6 +275,16 @@ class Institution(models.Model):
         """City and country, to tell namesakes apart."""
         return ", ".join(part for part in (self.city, self.country) if part)
 
+    def line(self) -> list[Institution]:
+        """Itself, and while one is withdrawn what took its place: no one can say any more that they work at the old one.
+
+        A query for each that follows.
+        """
+        found = [self]
+        while found[-1].status != InstitutionStatus.ACTIVE and (heir := found[-1].successor) and heir not in found:
+            found.append(heir)
+        return found
+
     def mail_domains(self) -> set[str]:
         """Domains of the register, and those that the operator has reviewed. One query, none where they were prefetched."""
         return {*self.domains, *(each.domain for each in self.reviewed_domains.all())}

@@ -59,11 +59,20 @@ def _require_room(by: User, now: datetime) -> None:
         )
 
 
-@transaction.atomic
 def end_session(*, by: User, session: str) -> int:
     """Take back what the pages of this session query with; returns how many there were."""
+    return _end(by, page__session=session)
+
+
+def end_every_session(*, by: User) -> int:
+    """The same of all of the person's sessions, which a new password ends; their rows stay until somebody comes with one."""
+    return _end(by)
+
+
+@transaction.atomic
+def _end(by: User, **which: str) -> int:
     User.objects.select_for_update().get(pk=by.pk)
-    tokens = AccessToken.objects.active().filter(user=by, kind=Kind.PAGE, page__session=session)
+    tokens = AccessToken.objects.active().filter(user=by, kind=Kind.PAGE, **which)
     live = list(tokens.select_for_update(of=("self",)))
     for token in live:
         actions.end(token, by=by)

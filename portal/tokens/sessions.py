@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from allauth.account.signals import password_changed, password_reset, password_set
 from django.contrib.auth.signals import user_logged_out
 from django.dispatch import receiver
 from django.http import HttpRequest
@@ -16,3 +17,9 @@ def signed_out(sender: object, request: HttpRequest, user: object, **_more: obje
     key = request.session.session_key
     if isinstance(user, User) and key:
         page_actions.end_session(by=user, session=key)
+
+
+@receiver([password_changed, password_reset, password_set])
+def renewed(sender: object, user: User, **_more: object) -> None:
+    """Whoever takes a new password shuts everybody out who came with the old one, at the gateway from the next request on."""
+    page_actions.end_every_session(by=user)

@@ -114,12 +114,13 @@ def rename_model(*, model: Model, lab: Lab, name: str, by: User | None) -> Model
             f"{locked.full_name} stands behind a gate, terms or a family of {locked.lab.slug}. Take it out first."
         )
     before = locked.full_name
-    own = FormerName.objects.filter(model=locked, lab=lab, name__iexact=name)
-    if not own.exists() and (locked.lab_id != lab.pk or locked.name.lower() != name.lower()):
+    own = FormerName.objects.filter(model=locked, lab=lab)
+    if not own.filter(name__iexact=name).exists() and (locked.lab_id != lab.pk or locked.name.lower() != name.lower()):
         _require_free(lab, name)
-    own.delete()
-    if locked.name.lower() != name.lower() or locked.lab_id != lab.pk:
-        FormerName.objects.create(model=locked, lab=locked.lab, name=locked.name)
+    own.filter(name=name).delete()
+    FormerName.objects.create(
+        model=locked, lab=locked.lab, name=locked.name
+    )  # in its very spelling, as ledgers have it
     Model.objects.filter(pk=locked.pk).update(lab=lab, name=name)
     index_model(locked)
     locked.lab, locked.name = lab, name

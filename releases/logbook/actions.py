@@ -136,9 +136,9 @@ def import_entries(*, logbook: Logbook, parsed: Parsed, name: str, by: User | No
     known = _Known.of(locked)
     _refuse([*parsed.problems, *known.problems(parsed)])
     fresh = [draft for draft in parsed.entries if not known.has(draft)]
-    runs = _runs(locked, parsed, fresh)
     start = _last(locked) + 1
     at = timezone.now()
+    runs = _runs(locked, parsed, fresh, at)
     rows = [_row(locked, order, draft, runs, by, at) for order, draft in enumerate(fresh, start)]
     corrected = _write(locked, list(zip(fresh, rows, strict=True)), known)
     if rows:
@@ -222,14 +222,14 @@ def _row(logbook: Logbook, order: int, draft: Draft, runs: Mapping[str, Run], by
     )  # fmt: skip
 
 
-def _runs(logbook: Logbook, parsed: Parsed, fresh: list[Draft]) -> dict[str, Run]:
+def _runs(logbook: Logbook, parsed: Parsed, fresh: list[Draft], at: datetime) -> dict[str, Run]:
     """Every run of the logbook by name, with those that the source names for the first time."""
     runs = {run.name: run for run in logbook.runs.all()}
     for told in parsed.runs:
         if told.name not in runs:
             runs[told.name] = Run.objects.create(
                 logbook=logbook, name=told.name, kind=told.kind, parent=runs.get(told.parent),
-                parent_step=told.parent_step,
+                parent_step=told.parent_step, told_at=at,
             )  # fmt: skip
     missing = dict.fromkeys(draft.run for draft in fresh if draft.run and draft.run not in runs)
     made = Run.objects.bulk_create([Run(logbook=logbook, name=name) for name in missing])

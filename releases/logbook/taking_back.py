@@ -59,7 +59,9 @@ def take_back_entries(*, logbook: Logbook, at: datetime, by: User | None) -> int
     _require_unspoken(locked, gone)
     Entry.objects.filter(pk__in=gone).update(supersedes=None, annotates=None)  # they may speak of one another
     Entry.objects.filter(pk__in=gone).delete()
-    drop_untold_runs(locked, {run for _pk, _order, run in told if run})
+    listed = set(locked.runs.filter(told_at=at).values_list("pk", flat=True))
+    locked.runs.filter(pk__in=listed).update(told_at=None)
+    drop_untold_runs(locked, listed | {run for _pk, _order, run in told if run})
     highest = max(locked.last_number, told[-1][1])
     Logbook.objects.filter(pk=locked.pk).update(last_number=highest, changed_at=timezone.now())
     trail.record(
@@ -70,10 +72,11 @@ def take_back_entries(*, logbook: Logbook, at: datetime, by: User | None) -> int
 
 
 def drop_untold_runs(logbook: Logbook, runs: Iterable[int]) -> None:
-    """Remove those of the runs, and of those they went on from, of which no entry, no curve and no other run tells."""
+    """Remove those of the runs, and of those they went on from, of which no import, entry, curve and other run tells."""
     looked = set(runs)
     while looked:
-        untold = Run.objects.filter(logbook=logbook, pk__in=looked, entries=None, curves=None, children=None)
+        told = {"told_at": None, "entries": None, "curves": None, "children": None}
+        untold = Run.objects.filter(logbook=logbook, pk__in=looked, **told)
         parents = dict(untold.values_list("pk", "parent"))
         Run.objects.filter(pk__in=list(parents)).delete()
         looked = (looked - set(parents)) | set(filter(None, parents.values())) if parents else set()

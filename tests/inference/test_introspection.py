@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from inference import contract, principals
+from inference.actions import set_allowance
 from inference.introspection import introspect
 from portal.access import actions as access
 from portal.outbox.delivery import deliver_due
@@ -166,6 +167,42 @@ def test_the_cost_does_not_grow_with_tokens(bench, django_assert_max_num_queries
         bench.new_token(bench.researcher)
     with django_assert_max_num_queries(25):
         principals.build(bench.token)
+
+
+def test_rights_that_were_read_before_a_lab_closed_are_not_kept_after_it(bench, store, monkeypatch):
+    """They come a moment late, from another process: no generation of theirs rises, and they held for a minute."""
+    built, turns = principals.build, [people.close_lab, people.reopen_lab]
+
+    def interrupted(*given, **more):
+        found = built(*given, **more)
+        if turns:
+            turns.pop(0)(lab=bench.world.lab, by=bench.world.manager)
+            while deliver_due():
+                pass
+        return found
+
+    monkeypatch.setattr(principals, "build", interrupted)
+    assert set(introspect(bench.token.digest).principal.models) == {OPEN, GATED}
+    assert turns == [], "what was read while the lab was open, and while it was closed, is read again"
+    turns.append(people.close_lab)
+    assert introspect(bench.token.digest).principal.models == {}
+    kept = contract.Principal.from_json(store.get(contract.principal_key(bench.token.digest)))
+    assert kept.models == {}
+
+
+def test_a_default_of_the_lab_that_changes_meanwhile_holds_from_the_next_request_on(bench, monkeypatch):
+    built, figures = principals.build, [500, 0]
+
+    def interrupted(*given, **more):
+        found = built(*given, **more)
+        if figures:
+            set_allowance(by=None, lab=bench.world.lab, limits=contract.Limits(tokens_per_day=figures.pop(0)))
+            while deliver_due():
+                pass
+        return found
+
+    monkeypatch.setattr(principals, "build", interrupted)
+    assert introspect(bench.token.digest).principal.project_limits.tokens_per_day == 0
 
 
 def test_a_closed_lab_is_queried_no_more_from_the_next_request_on_and_opened_again_it_is(bench, store):

@@ -6,6 +6,7 @@ from datetime import timedelta
 from importlib import import_module
 
 import pytest
+from allauth.account.signals import password_reset
 from django.conf import settings
 from django.test import Client
 from django.utils import timezone
@@ -20,6 +21,7 @@ from portal.tokens import authentication, page_actions, secrets
 from portal.tokens.models import AccessToken
 from portal.tokens.page_models import PageToken
 from portal.tokens.scopes import Kind
+from releases.actions import rename_model
 from tests.inference.bench import GATED, OPEN, publish, serve
 from tests.portal import world
 
@@ -64,6 +66,14 @@ def test_a_page_is_limited_and_counted_as_any_token_of_its_project_where_two_lab
         assert page.models[model].limits == whole.models[model].limits
         assert page.project_limits == whole.project_limits
         assert page.project_limits.tokens_per_period == 500
+
+
+def test_an_open_page_goes_on_when_its_model_gets_another_name(bench, secret):
+    """Its reader sits before a page that says the former one, with a token that was made for it."""
+    for name in ("Gated-Again", "gated-again", "another"):
+        rename_model(model=bench.gated_model, lab=bench.world.lab, name=name, by=bench.world.manager)
+        assert set(stands_for(secret).principal.models) == {f"{bench.world.lab.slug}/{name}"}
+    assert set(stands_for(page_secret(bench, OPEN)).principal.models) == {OPEN}
 
 
 def page_secret(bench, model: str) -> str:
@@ -183,3 +193,27 @@ def test_a_model_that_nobody_serves_cannot_be_tried(mara, bench):
     assert asked(mara, OPEN).status_code == 404
     assert "Try it" not in mara.get(f"/{OPEN}").content.decode()
     assert "Try it" in mara.get(f"/{GATED}").content.decode()
+
+
+def test_a_new_password_ends_what_the_pages_of_other_sessions_query_with(mara, bench, secret):
+    """Whoever sat there with the old one is out, at the gateway too; one's own page asks for another."""
+    bench.researcher.set_password("an old pass phrase")
+    bench.researcher.save()
+    own = Client()
+    own.force_login(bench.researcher)
+    theirs = Client()
+    theirs.force_login(bench.researcher)
+    other = asked(theirs, project=str(bench.project.pk)).json()["token"]
+    said = {"oldpassword": "an old pass phrase", "password1": "another pass phrase", "password2": "another pass phrase"}
+    assert own.post("/account/password/change/", said).status_code == 302
+    assert stands_for(other).code == "token_revoked"
+    assert stands_for(asked(own, project=str(bench.project.pk)).json()["token"]).active
+    assert asked(theirs).status_code == 302
+
+
+def test_a_password_that_was_reset_by_mail_ends_them_too_and_nobody_elses(mara, bench, secret):
+    other = Client()
+    other.force_login(bench.world.manager)
+    theirs = asked(other).json()["token"]
+    password_reset.send(sender=type(bench.researcher), request=None, user=bench.researcher)
+    assert (stands_for(secret).code, stands_for(theirs).active) == ("token_revoked", True)

@@ -94,16 +94,16 @@ def test_a_models_own_allowance_has_its_own_counter(bench, store):
 
 
 def test_a_renamed_model_goes_on_with_what_was_used_of_it(bench, store):
-    """Its name changes, twice and back; the counter that the gateway reads and the sum of the ledger do not."""
+    """Its name changes, in its case too, and back; the counter that the gateway reads and the sum of the ledger do not."""
     actions.set_allowance(by=None, project=bench.project, model=bench.open_model, limits=Limits(tokens_per_day=100))
     key, later = f"{bench.project.pk}:{bench.open_model.pk}", int(time.time() * 1000) + 5
-    for name in ("renamed", OPEN.partition("/")[2], "again"):
+    for name in ("renamed", "ReNamed", OPEN.partition("/")[2], "renamed", "again"):
         ledger.post([settled(bench, started_at=later, model=routes_of(bench)[0].model)])
         bench.open_model.refresh_from_db()
         rename_model(model=bench.open_model, lab=bench.world.lab, name=name, by=bench.world.manager)
     ledger.post([settled(bench, started_at=later, model="lyceum/other")])
     rebuild.rebuild(store, timezone.now())
-    assert counter(store, bench, "model", key).tokens_in_day == 45
+    assert counter(store, bench, "model", key).tokens_in_day == 75
     (route,) = routes_of(bench)
     assert (route.model, route.number) == ("lyceum/again", bench.open_model.pk)
     right = right_for(Identity("0" * 64, principals.build(bench.token)), route, largest=100)

@@ -18,7 +18,8 @@ from portal.access.workflow import Status
 from portal.audit.models import Entry
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.outbox.models import Message
-from portal.people.models import User
+from portal.people.actions import give_role
+from portal.people.models import Role, User
 from tests.portal import world
 
 
@@ -91,6 +92,28 @@ def test_a_fresh_reviewer_lets_it_stand_with_words_and_there_is_no_second_appeal
         actions.appeal(by=mara, application=appealed, text="Once more.")
     assert browser(mara).get(reverse("access:appeal", args=[appealed.pk])).status_code == 409
     assert actions.apply_again(by=mara, application=appealed).status == Status.DRAFT
+
+
+def test_when_the_last_fresh_reviewers_recuse_themselves_those_hear_of_it_who_can_give_the_role(lyceum, appealed, mara):
+    """Nobody else may judge it, and nobody would know that it waits for no one."""
+    head = world.person("Head of Lyceum")
+    give_role(user=head, lab=lyceum.lab, role=Role.ADMINISTRATOR, by=None)
+    assert mailed("appeal_lacks_reviewers") == set()
+    for reviewer, left in zip(lyceum.reviewers[1:], (1, 0), strict=True):
+        actions.cast_vote(by=reviewer, application=appealed, vote=Vote.RECUSE)
+        told = Message.objects.filter(payload__template="appeal_lacks_reviewers", payload__to=head.email)
+        assert told.order_by("-pk")[0].payload["context"]["has"] == left
+    waiting = lyceum.applied(world.person("Ida Fremd"))
+    actions.cast_vote(by=lyceum.reviewers[0], application=waiting, vote=Vote.RECUSE)
+    assert told.count() == 2, "of an appeal alone"
+
+
+def test_a_recusal_that_leaves_enough_fresh_reviewers_alarms_nobody(lyceum, appealed):
+    head, fourth = world.person("Head of Lyceum"), world.person("Fourth Reviewer")
+    give_role(user=head, lab=lyceum.lab, role=Role.ADMINISTRATOR, by=None)
+    give_role(user=fourth, lab=lyceum.lab, role=Role.REVIEWER, by=None)
+    actions.cast_vote(by=lyceum.reviewers[1], application=appealed, vote=Vote.RECUSE)
+    assert mailed("appeal_lacks_reviewers") == set()
 
 
 def test_the_term_is_thirty_days(declined, mara):

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from portal.access.models import Grant
+from portal.people.actions import suspend
 from portal.people.models import User
 from portal.tokens.scopes import Kind, Scope
 from tests.portal import seats, world
@@ -186,3 +187,16 @@ def test_an_offer_sent_twice_under_one_key_is_one(lyceum, ingrid, manager):
     )
     assert (first.json(), again["Idempotent-Replayed"]) == (again.json(), "true")
     assert post(manager, "/api/v1/institutional", **offer).json()["code"] == "already_open"
+
+
+def test_a_program_of_the_lab_names_another_official_and_nobody_elses_does(lyceum, harbour, ingrid, manager):
+    cover, heir = seats.in_force(lyceum, ingrid), seats.at_home("Sofia Heir")
+    url, said = f"/api/v1/institutional/{cover.pk}", {"address": heir.email, "office": "dean"}
+    assert manager.get(url).json()["official_active"] is True
+    suspend(user=ingrid, by=world.person("Root"), reason="Has left.")
+    assert manager.get(url).json()["official_active"] is False
+    theirs = client(harbour.manager, Kind.SERVICE, {Scope.MANAGE})
+    assert post(theirs, f"{url}/official", **said).status_code == 404
+    assert post(manager, f"{url}/official", **said | {"address": "a@b.example"}).json()["fields"]["address"]
+    told = post(manager, f"{url}/official", **said).json()
+    assert (told["official"]["name"], told["office"], told["official_active"]) == ("Sofia Heir", "dean", True)

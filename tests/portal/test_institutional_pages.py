@@ -14,6 +14,7 @@ from portal.access.institutional import Line, Status
 from portal.access.institutional_models import InstitutionalAgreement, RosterLine
 from portal.access.models import Grant
 from portal.audit.models import Entry
+from portal.people.actions import suspend
 from portal.people.models import User
 from tests.portal import seats, world
 from tests.portal.test_queue_size import cost
@@ -260,3 +261,24 @@ def test_what_the_public_learns_of_a_join_link_is_no_more_than_the_invitation_sa
     shown = text(browser(world.person("Ida Fremd")).get(page("join_institutional", cover.pk)))
     assert "Mara" not in shown
     assert "Ingrid Solberg" in shown
+
+
+def test_a_manager_sees_that_the_official_is_shut_out_and_names_another_on_the_page(lyceum, client):
+    cover, heir = seats.in_force(lyceum), seats.at_home("Sofia Heir")
+    client.force_login(lyceum.manager)
+    pages = ["/institutional/lab/", f"/institutional/lab/{cover.pk}/"]
+    assert all("cannot sign in any more" not in client.get(page).content.decode() for page in pages)
+    suspend(user=cover.official, by=world.person("Root"), reason="Has left.")
+    assert all("cannot sign in any more" in client.get(page).content.decode() for page in pages)
+    for address, office in (
+        ("nobody@northfield.example", "dean"),
+        (heir.email, ""),
+        ("", "dean"),
+        ("no address", "dean"),
+    ):
+        told = client.post(pages[1], {"verb": "name", "address": address, "office": office})
+        assert (told.status_code, "error" in told.content.decode()) == (422, True)
+    assert client.post(pages[1], {"verb": "name", "address": heir.email, "office": "dean"}).status_code == 302
+    shown = client.get(pages[1]).content.decode()
+    assert "Sofia Heir, dean" in shown
+    assert "cannot sign in any more" not in shown

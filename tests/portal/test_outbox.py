@@ -161,6 +161,7 @@ def fatal(monkeypatch):
 
     def leave(does, *, slow=False):
         monkeypatch.setitem(delivery._handlers, "test.fatal", lambda payload: does())
+        monkeypatch.setattr(delivery, "_silent", {})
         if slow:
             monkeypatch.setattr(delivery, "_slow", {*delivery._slow, "test.fatal", "test.topic"})
         return Message.objects.create(topic="test.fatal", key="first")
@@ -220,6 +221,33 @@ def test_a_pass_over_slow_messages_ends_in_time_for_what_came_meanwhile(topic, f
     while topic["seen"] == []:
         assert delivery.deliver_due(slow=True) > 0
     assert Message.objects.filter(topic="test.fatal", ended_at=None).exists()
+
+
+def test_many_silent_servers_together_hold_up_a_letter_and_each_other_by_one_answer(topic, fatal, monkeypatch):
+    """Each is known once it kept a pass waiting: from then on it comes after all others, the one that waited longest first."""
+    monkeypatch.setattr(delivery, "PASS_S", 0.01)
+    fatal(lambda: time.sleep(0.02), slow=True)
+    Message.objects.bulk_create(Message(topic="test.fatal", key=f"dead {n % 30}") for n in range(90))
+    for _ in range(31):
+        delivery.deliver_due(slow=True)
+    left = Message.objects.filter(topic="test.fatal", ended_at=None)
+    assert len(delivery._silent) == 31, "each had its turn"
+    before = left.count()
+    for n in range(5):
+        Message.objects.create(topic="test.topic", key=f"letter {n}", payload={"n": n})
+        delivery.deliver_due(slow=True)
+        assert topic["seen"][-1] == {"n": n}
+    assert before - left.count() == 5, "nor do they wait for ever themselves"
+
+
+def test_a_server_that_answers_again_waits_for_no_other_any_more(topic, fatal, monkeypatch):
+    monkeypatch.setattr(delivery, "PASS_S", 0.05)
+    slept = [0.06]
+    fatal(lambda: time.sleep(slept[0]), slow=True)
+    Message.objects.bulk_create(Message(topic="test.fatal", key="first") for _ in range(12))
+    assert [delivery.deliver_due(slow=True, limit=10) for _ in range(2)] == [1, 1]
+    slept[0] = 0
+    assert [delivery.deliver_due(slow=True, limit=10) for _ in range(2)] == [1, 10]
 
 
 def test_a_topic_with_patience_is_given_up_also_where_its_handler_loses_its_transaction(fatal, monkeypatch):

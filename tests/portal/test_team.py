@@ -548,3 +548,26 @@ def test_rules_approve_nobody_with_a_team_and_no_team_joins_what_rules_approved(
     with pytest.raises(Conflict) as refused:
         actions.invite(by=ana, application=alone, name="Joan", email="joan@x.example")
     assert refused.value.code == "passed_by_rules"
+
+
+# --- What the lab took away
+
+
+@pytest.mark.parametrize("how", ["revoked", "suspended"])
+def test_a_lead_gives_no_member_back_what_the_lab_took_from_them(lyceum, mara, ana, team, how):
+    lead, theirs = team
+    taking = actions.revoke_grant if how == "revoked" else actions.suspend_grant
+    taking(by=lyceum.manager, grant=theirs, reason="Weights were passed on.")
+    actions.remove_member(by=mara, member=theirs.membership)
+    member = actions.invite(by=mara, application=lead.application, name=ana.name, email=ana.email)
+    with pytest.raises(Conflict) as refused:
+        accepted(lyceum, member, ana)
+    assert (refused.value.code, active(ana)) == ("taken_away", False)
+
+
+def test_a_member_from_whom_the_lab_takes_access_before_the_lead_signs_is_not_admitted_with_the_team(lyceum, mara, ana):
+    accepted(lyceum, named(lyceum, mara, ana), ana)
+    own = lyceum.granted(ana)
+    actions.revoke_grant(by=lyceum.manager, grant=own, reason="Weights were passed on.")
+    vote_and_sign(lyceum, mara)
+    assert (active(mara), active(ana)) == (True, False)

@@ -130,6 +130,20 @@ def test_a_program_converts_and_logs_under_a_former_name_but_not_for_another_lab
         assert mine.post(f"/api/v1/{path}", body | {named: NEVER}, **JSON).status_code == 404
 
 
+@pytest.mark.parametrize("spelt", ["After", "AFTER", "Before", "before"])
+def test_a_page_the_hub_and_the_api_find_a_model_in_any_spelling_of_any_name_but_no_other_spelling_of_a_lab(
+    model: Model, client: Client, spelt: str
+) -> None:
+    client.force_login(world.person("Ida Fremd"))
+    actions.rename_model(model=model, lab=model.lab, name="aFTER", by=None)
+    for door in ("/{}", "/api/models/{}", "/api/v1/why?model={}"):
+        found = client.get(door.format(f"lyceum/{spelt}"))
+        if found.status_code == 307:
+            found = client.get(found["Location"])
+        assert (found.status_code, b"lyceum/aFTER" in found.content) == (200, True), door
+        assert client.get(door.format(f"Lyceum/{spelt}")).status_code in {401, 404}, door  # 401: as the Hub says it
+
+
 def test_what_takes_the_place_of_a_release_is_written_down_under_its_present_name(
     lyceum: world.World, model: Model, publish: Any
 ) -> None:

@@ -15,6 +15,7 @@ from portal.errors import Conflict, NotAllowed, NotFound
 from portal.people.models import User
 from releases import actions as releases_actions
 from releases import chronicles
+from releases.chronicles import records
 from releases.curve_models import CurveBlock, Recording
 from releases.curves.actions import import_curves, take_back_curves
 from releases.evaluation_models import Score
@@ -61,6 +62,65 @@ def imported(book: Logbook, by: User, text: str = CHRONICLE) -> actions.Imported
 
 def noted(event: str) -> list[dict[str, Any]]:
     return [entry.data for entry in AuditEntry.objects.filter(event=event)]
+
+
+def named(book: Logbook) -> set[str]:
+    return set(book.runs.values_list("name", flat=True))
+
+
+def declared(book: Logbook, by: User, *rows: dict[str, Any], runs: list[dict[str, Any]]) -> actions.Imported:
+    parsed = records.of_rows(list(rows), name="l.json", runs=runs)
+    return actions.import_entries(logbook=book, parsed=parsed, name="l.json", by=by)
+
+
+RUNS = [{"name": "1"}, {"name": "2", "kind": "fork", "parent": "1"}, {"name": "3", "kind": "fork", "parent": "2"}]
+
+
+def test_runs_that_an_import_only_declared_go_with_it_and_those_that_others_tell_of_stay(
+    lyceum: world.World, book: Logbook
+) -> None:
+    told = declared(
+        book,
+        lyceum.manager,
+        {"id": "2022-03-11", "ts_utc": "2022-03-11T10:00:00Z", "text": "Launch", "run": "1"},
+        runs=RUNS,
+    )
+    assert named(book) == {"1", "2", "3"}
+    assert told.at
+    later = declared(
+        book,
+        lyceum.manager,
+        {"id": "2022-03-12", "ts_utc": "2022-03-12T10:00:00Z", "text": "Restart", "run": "2"},
+        runs=[],
+    )
+    taking_back.take_back_entries(logbook=book, at=told.at, by=lyceum.manager)
+    assert named(book) == {"1", "2"}, "one of which an entry tells, and the one that it went on from"
+    assert later.at
+    taking_back.take_back_entries(logbook=book, at=later.at, by=lyceum.manager)
+    assert named(book) == set()
+
+
+def test_runs_that_an_import_declared_stay_when_what_came_later_is_taken_back(
+    lyceum: world.World, book: Logbook
+) -> None:
+    told = declared(
+        book,
+        lyceum.manager,
+        {"id": "2022-03-11", "ts_utc": "2022-03-11T10:00:00Z", "text": "Launch", "run": "1"},
+        runs=RUNS,
+    )
+    later = declared(
+        book,
+        lyceum.manager,
+        {"id": "2022-03-12", "ts_utc": "2022-03-12T10:00:00Z", "text": "Restart", "run": "3"},
+        runs=[],
+    )
+    assert told.at
+    assert later.at
+    taking_back.take_back_entries(logbook=book, at=later.at, by=lyceum.manager)
+    assert named(book) == {"1", "2", "3"}
+    taking_back.take_back_entries(logbook=book, at=told.at, by=lyceum.manager)
+    assert named(book) == set()
 
 
 def test_entries_that_came_together_go_together_and_their_numbers_are_given_to_no_other(

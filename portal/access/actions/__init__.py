@@ -45,6 +45,7 @@ from portal.access.actions.seating import (
     remove_from_roster,
     seat_invitation,
 )
+from portal.access.actions.succeeding import name_official
 from portal.access.actions.teaming import (
     accept_invitation,
     decline_invitation,
@@ -96,6 +97,7 @@ __all__ = [
     "lapse_invitation",
     "make_rules",
     "make_spot_check",
+    "name_official",
     "name_substitute",
     "offer_institutional",
     "open_gate",

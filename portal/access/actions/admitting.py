@@ -31,7 +31,8 @@ def admit_team(application: Application, grant: Grant) -> None:
 
 
 def admit(member: Member, lead: Grant) -> Grant | None:
-    """Give an accepted member a grant that rests on `lead`; None to one who holds access at this gate already.
+    """Give an accepted member a grant that rests on `lead`; None to one who holds access at this gate already, or from
+    whom the lab took it.
 
     Raises Conflict when the lead's grant is over. A suspended one admits: the member waits with the lead.
     """
@@ -40,7 +41,7 @@ def admit(member: Member, lead: Grant) -> Grant | None:
     if user is None or locked.state() not in {State.ACTIVE, State.SUSPENDED}:
         raise Conflict(_("The grant of this team is over."), code="grant_ended")
     held = Grant.objects.filter(user=user, gate=locked.gate_id)
-    if held.standing().exists():
+    if held.standing().exists() or grant_moves.taken_away(user, locked.gate):
         return None
     held.filter(revoked_at=None, closed_out_at=None).update(deletion_due_at=None)
     projects.join(project=locked.project, user=user)

@@ -38,16 +38,21 @@ def appeal(*, by: User, application: Application, text: str, expected: int | Non
 
 
 def _call(application: Application) -> None:
-    """Tell the fresh reviewers; where they are too few, the lab's administrators, who can give the role."""
+    """Tell the fresh reviewers, and of their lack."""
     path, fresh = reverse("access:review", args=[application.pk]), appeals.fresh_reviewers(application)
     for reviewer in fresh:
         moves.write(reviewer, "appeal_to_review", application, path)
-    if len(fresh) < application.quorum:
-        held = Membership.objects.active().filter(lab=application.gate.lab, role=Role.ADMINISTRATOR)
-        for row in held.exclude(user=application.applicant_id).select_related("user"):
-            moves.write(
-                row.user, "appeal_lacks_reviewers", application, path, needed=application.quorum, has=len(fresh)
-            )
+    tell_of_lack(application)
+
+
+def tell_of_lack(application: Application) -> None:
+    """Where too few are left who may judge an appeal, tell the lab's administrators, who can give the role."""
+    path, has = reverse("access:review", args=[application.pk]), len(appeals.fresh_reviewers(application))
+    if has >= application.quorum:
+        return
+    held = Membership.objects.active().filter(lab=application.gate.lab, role=Role.ADMINISTRATOR)
+    for row in held.exclude(user=application.applicant_id).select_related("user"):
+        moves.write(row.user, "appeal_lacks_reviewers", application, path, needed=application.quorum, has=has)
 
 
 @transaction.atomic

@@ -34,7 +34,7 @@ def attest_roster(*, by: User, agreement: InstitutionalAgreement, expected: int)
     """
     locked, now = institutional_moves.lock(agreement), timezone.now()
     institutional_moves.check(locked, Verb.ATTEST, by)
-    institutional_moves.evidence(by, locked.institution_id)
+    institutional_moves.evidence(by, locked)
     answered, _lapses = _dates(locked)
     if now < answered - ATTESTATION_OPENS:
         raise Conflict(
@@ -88,11 +88,11 @@ def announce_attestation(*, agreement: InstitutionalAgreement) -> bool:
         path = reverse("access:attest", args=[locked.pk])
         dates = {"due": f"{deadline:%Y-%m-%d}", "lapses": f"{lapses:%Y-%m-%d}"}
         if days == LAPSED:
-            institutional_moves.tell(locked, "attestation_lapsed", locked.official, path, seats=locked.taken, **dates)
+            institutional_moves.tell_official(locked, "attestation_lapsed", path, seats=locked.taken, **dates)
             _tell_seated(locked)
         else:
             more = {**dates, "overdue": days == 0}
-            institutional_moves.tell(locked, "attestation_due", locked.official, path, seats=locked.taken, **more)
+            institutional_moves.tell_official(locked, "attestation_due", path, seats=locked.taken, **more)
     return created
 
 

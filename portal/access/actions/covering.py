@@ -64,9 +64,9 @@ def offer_institutional(
     if not by.roles_in(gate.lab):
         raise NotFound(_("There is no such gate."))
     require_manager(by, gate.lab)
-    official = _official(address, by)
+    official = official_at(address, by)
     place = Affiliation.objects.verified().filter(user=official).select_related("institution").get()
-    _require_independence(by, official)
+    require_independence(by, official)
     said = _described(office, seats, days)
     decided = {"decided_at": timezone.now(), "decided_by": by}
     made = _open(gate=gate, institution=place.institution, official=official, status=Status.OFFERED, **decided, **said)
@@ -74,7 +74,8 @@ def offer_institutional(
     return made
 
 
-def _official(address: str, by: User) -> User:
+def official_at(address: str, by: User) -> User:
+    """Whoever signs in with this address and has shown to work at an institution. Raises Invalid."""
     found = User.objects.filter(email=address.strip().lower(), is_active=True).exclude(pk=by.pk).first()
     if found is None or not Affiliation.objects.verified().filter(user=found).exists():
         text = _(
@@ -85,7 +86,8 @@ def _official(address: str, by: User) -> User:
     return found
 
 
-def _require_independence(by: User, official: User) -> None:
+def require_independence(by: User, official: User) -> None:
+    """Raises NotAllowed where a conflict of interest stands between the manager and the official."""
     found = conflicts.between(by, official)
     if found:
         raise NotAllowed(
@@ -95,13 +97,22 @@ def _require_independence(by: User, official: User) -> None:
         )
 
 
+def office_said(office: str) -> str:
+    """What an official is there, in one line. Raises Invalid."""
+    said = " ".join(office.split())
+    if not 1 <= len(said) <= 120:
+        wrong = _("Say in up to 120 characters what lets you sign, for instance: vice-rector for research.")
+        raise Invalid(wrong, fields={"office": [wrong]})
+    return said
+
+
 def _described(office: str, seats: int, days: int, *, purpose: str | None = None) -> dict[str, Any]:
     problems: dict[str, list[str]] = {}
-    said: dict[str, Any] = {"office": " ".join(office.split()), "seats": seats, "days": days, "purpose": ""}
-    if not 1 <= len(said["office"]) <= 120:
-        problems["office"] = [
-            _("Say in up to 120 characters what lets you sign, for instance: vice-rector for research.")
-        ]
+    said: dict[str, Any] = {"seats": seats, "days": days, "purpose": ""}
+    try:
+        said["office"] = office_said(office)
+    except Invalid as error:
+        problems |= error.fields
     if not 1 <= seats <= MOST_SEATS:
         problems["seats"] = [_("Choose 1 to %(most)s seats.") % {"most": _grouped(MOST_SEATS)}]
     if not 1 <= days <= MOST_DAYS:
@@ -138,7 +149,7 @@ def _grouped(number: int) -> str:
 def _offered(agreement: InstitutionalAgreement, by: User) -> None:
     facts = {"seats": agreement.seats, "days": agreement.days, "official": str(agreement.official_id)}
     institutional_moves.record(Event.INSTITUTIONAL_OFFERED, agreement, by, **facts)
-    institutional_moves.tell(agreement, "institutional_offered", agreement.official, agreement.get_absolute_url())
+    institutional_moves.tell_official(agreement, "institutional_offered")
 
 
 @transaction.atomic
@@ -148,7 +159,7 @@ def approve_institutional(
     """Offer what was asked for, with these seats and days; it waits for the official's signature."""
     locked = institutional_moves.lock(agreement)
     status = institutional_moves.check(locked, Verb.APPROVE, by)
-    _require_independence(by, locked.official)
+    require_independence(by, locked.official)
     said = _described(locked.office, seats, days)
     locked.status, locked.seats, locked.days = status, said["seats"], said["days"]
     locked.decided_at, locked.decided_by = timezone.now(), by
@@ -162,12 +173,12 @@ def decline_institutional(*, by: User, agreement: InstitutionalAgreement, messag
     """Say no, with words for the official, who may ask again."""
     locked = institutional_moves.lock(agreement)
     status = institutional_moves.check(locked, Verb.DECLINE, by)
-    _require_independence(by, locked.official)
+    require_independence(by, locked.official)
     locked.message = grant_moves.said(message, "message", _("Tell the official why, in a sentence or two."))
     locked.status, locked.decided_at, locked.decided_by = status, timezone.now(), by
     locked.save(update_fields=["status", "message", "decided_at", "decided_by"])
     institutional_moves.record(Event.INSTITUTIONAL_DECLINED, locked, by)
-    institutional_moves.tell(locked, "institutional_declined", locked.official, locked.get_absolute_url())
+    institutional_moves.tell_official(locked, "institutional_declined")
     return locked
 
 
@@ -191,7 +202,7 @@ def sign_institutional(
     """
     locked = institutional_moves.lock(agreement)
     status = institutional_moves.check(locked, Verb.SIGN, by)
-    institutional_moves.evidence(by, locked.institution_id)
+    institutional_moves.evidence(by, locked)
     version = locked.gate.agreement.current()
     if version is None:
         raise Conflict(_("The agreement has no published text yet."), code="no_text")
@@ -219,7 +230,7 @@ def call_officials(version: Version) -> int:
     running = list(rows.filter(ends_at__gt=timezone.now()).select_related(*institutional_moves.RELATED))
     for each in running:
         path = reverse("access:sign_institutional", args=[each.pk])
-        institutional_moves.tell(each, "institutional_to_sign", each.official, path, until=_day(version.grace_ends_at))
+        institutional_moves.tell_official(each, "institutional_to_sign", path, until=_day(version.grace_ends_at))
     return len(running)
 
 
@@ -262,7 +273,7 @@ def _pause(
     locked.save(update_fields=["status", "message"])
     institutional_moves.record(event, locked, by)
     bump_gate(locked.gate)
-    institutional_moves.tell(locked, template, locked.official, locked.get_absolute_url())
+    institutional_moves.tell_official(locked, template)
     return locked
 
 
@@ -270,7 +281,7 @@ def _pause(
 def revoke_institutional(*, by: User, agreement: InstitutionalAgreement, reason: str) -> InstitutionalAgreement:
     """The lab ends it for cause, and every seat with it, from the next request on. Cannot be undone."""
     locked = _close(by, agreement, Verb.REVOKE, Event.INSTITUTIONAL_REVOKED, _why(reason))
-    institutional_moves.tell(locked, "institutional_revoked", locked.official, locked.get_absolute_url())
+    institutional_moves.tell_official(locked, "institutional_revoked")
     return locked
 
 

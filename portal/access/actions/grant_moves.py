@@ -59,6 +59,23 @@ def hold_for_new(user: User, gate: Gate) -> None:
     agreements.hold(gate.agreement_id)
 
 
+def require_not_taken(user: User, gate: Gate, *, decided: datetime | None = None) -> None:
+    """Raises Conflict where the lab took the person's newest access at this gate away or paused it: an official, or a lead,
+    gives back nothing, nor does an approval that was `decided` before. A later decision of the lab on the person does."""
+    if taken_away(user, gate, decided=decided):
+        raise Conflict(
+            _("The lab has taken your access here away, or paused it. Apply for yourself; its reviewers decide."),
+            code="taken_away",
+        )
+
+
+def taken_away(user: User, gate: Gate, *, decided: datetime | None = None) -> bool:
+    """The same as an answer."""
+    newest = Grant.objects.filter(user=user, gate=gate).order_by("-starts_at", "-created_at").first()
+    taken = (newest.revoked_at or newest.suspended_at) if newest else None
+    return taken is not None and (decided is None or taken > decided)
+
+
 def parties(grant: Grant, by: User | None) -> frozenset[Party]:
     """As what somebody may act on this grant today. The holder is nothing else, whatever roles they hold."""
     if by is None:

@@ -44,6 +44,7 @@ def sign(
     version = _current(locked)
     if Grant.objects.standing().filter(user=by, gate=locked.gate).exists():
         raise Conflict(_("You hold access here already."), code="already_granted")
+    grant_moves.require_not_taken(by, locked.gate, decided=locked.decided_at)
     grant = _open(locked, by)
     # Who goes on under a new grant may keep the copies of the one that ran out.
     Grant.objects.filter(user=by, gate=locked.gate, revoked_at=None, closed_out_at=None).update(deletion_due_at=None)

@@ -9,7 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from portal.access.institutional import TABLE, Line, LineVerb, Party, Status, Verb, next_line, next_status
+from portal.access import roster
+from portal.access.institutional import STANDING, TABLE, Line, LineVerb, Party, Status, Verb, next_line, next_status
 from portal.access.institutional_models import InstitutionalAgreement, RosterLine
 from portal.access.models import Grant
 from portal.audit import trail
@@ -90,9 +91,9 @@ def vacate(grant: Grant) -> None:
         roster_changed(line.agreement)
 
 
-def evidence(user: User, institution_id: int) -> Affiliation:
+def evidence(user: User, agreement: InstitutionalAgreement) -> Affiliation:
     """The person's verified place at the institution. Raises Conflict with what to do where there is none."""
-    place = Affiliation.objects.verified().filter(user=user, institution=institution_id).first()
+    place = roster.colleague(user, agreement)
     if place is None:
         text = _("Show first, by an address there that answers our link, that you work at the institution.")
         raise Conflict(text, code="no_evidence")
@@ -120,6 +121,14 @@ def tell(agreement: InstitutionalAgreement, template: str, to: User | str, path:
     }
     address, language = (reader.email, reader.language) if reader else (str(to), "")
     sending.send(to=address, template=template, context=context, key=f"institutional:{agreement.pk}", language=language)
+
+
+def tell_official(agreement: InstitutionalAgreement, template: str, path: str = "", **more: Any) -> None:
+    """The same to the official; where they cannot sign in any more, the managers are told so, who can name another."""
+    if agreement.official.is_active:
+        tell(agreement, template, agreement.official, path or agreement.get_absolute_url(), **more)
+    elif agreement.state() in STANDING:
+        tell_managers(agreement, "institutional_unattended")
 
 
 def tell_managers(agreement: InstitutionalAgreement, template: str, **more: Any) -> None:

@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from portal.access import roster
-from portal.access.actions import admitting, applying, grant_moves, institutional_moves, renewing, teaming
+from portal.access.actions import admitting, applying, grant_moves, institutional_moves, renewing, succeeding, teaming
 from portal.access.application_models import Application
 from portal.access.institutional import ON_ROSTER, LineVerb, Party
 from portal.access.institutional_models import RosterLine
@@ -36,6 +36,8 @@ def leave(*, by: User) -> None:
         _end(grant, by)
     for line in roster.lines_of(by).filter(status__in=ON_ROSTER).order_by("pk"):
         _off(line)
+    succeeding.withdraw_unsigned(by)
+    succeeding.tell_unattended(by)
 
 
 def _end(grant: Grant, by: User) -> None:

@@ -53,9 +53,8 @@ def cast_vote(
     approvals = Review.objects.filter(application=locked, round=locked.rounds, vote=Vote.APPROVE).count()
     if vote == Vote.APPROVE and approvals >= locked.quorum:
         _approve(locked, by, approvals)
-    elif vote == Vote.RECUSE and locked.assignee_id == by.pk:
-        locked.assignee = None
-        locked.save(update_fields=["assignee", "updated_at"])
+    elif vote == Vote.RECUSE:
+        _step_aside(locked, by)
     return locked
 
 
@@ -109,6 +108,14 @@ def decline(
     spoken = reasons.for_mail(locked.gate.lab, f"declined_{reason}", locked.applicant.language)
     moves.write(locked.applicant, "application_declined", locked, locked.get_absolute_url(), **spoken)
     return locked
+
+
+def _step_aside(application: Application, by: User) -> None:
+    if application.assignee_id == by.pk:
+        application.assignee = None
+        application.save(update_fields=["assignee", "updated_at"])
+    if application.status == Status.APPEALED:
+        appealing.tell_of_lack(application)
 
 
 def _approve(application: Application, by: User, approvals: int) -> None:

@@ -96,7 +96,7 @@ def ask_to_join(*, by: User, agreement: InstitutionalAgreement) -> RosterLine:
     locked = institutional_moves.lock(agreement)
     if locked.state() != Status.IN_FORCE:
         raise NotFound(_("There is no such agreement, or it has ended."))
-    place = institutional_moves.evidence(by, locked.institution_id)
+    place = institutional_moves.evidence(by, locked)
     address = roster.proved_address(place) or by.email
     line = RosterLine(agreement=locked, address=address, mailbox=mailbox_of(address), user=by)
     line.status, line.since = Line.ASKED, timezone.now()
@@ -109,9 +109,7 @@ def ask_to_join(*, by: User, agreement: InstitutionalAgreement) -> RosterLine:
         ) from None
     institutional_moves.roster_changed(locked)
     institutional_moves.record(Event.ROSTER_ASKED, locked, by)
-    institutional_moves.tell(
-        locked, "roster_asked", locked.official, locked.get_absolute_url(), person=by.get_full_name()
-    )
+    institutional_moves.tell_official(locked, "roster_asked", person=by.get_full_name())
     return line
 
 
@@ -223,6 +221,7 @@ def _require_seat(agreement: InstitutionalAgreement, by: User) -> datetime:
         )
     if Grant.objects.standing().filter(user=by, gate=agreement.gate).exists():
         raise Conflict(_("You hold access here already."), code="already_granted")
+    grant_moves.require_not_taken(by, agreement.gate)
     return agreement.ends_at
 
 

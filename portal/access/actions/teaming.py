@@ -200,6 +200,7 @@ def accept_invitation(*, by: User, secret: str, typed_name: str, capacity: str, 
     if application.status == Status.GRANTED:
         grant_moves.lock(application.grant)
         grant_moves.hold_for_new(by, application.gate)
+    grant_moves.require_not_taken(by, application.gate)
     particulars = {
         "gate": application.gate.title, "application": application.reference, "lead": _lead(member),
     }  # fmt: skip

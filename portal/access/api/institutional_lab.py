@@ -149,6 +149,17 @@ class ResumeInstitutional(Scoped):
         return _decided(self.person(request), institutional, actions.resume_institutional)
 
 
+class NameOfficial(Scoped):
+    """`/api/v1/institutional/<institutional>/official`."""
+
+    @_decision(
+        "nameOfficial", shapes.OfficialNamed, {"address": "sofia@northfield.example", "office": "dean of research"}
+    )
+    def post(self, request: Request, institutional: UUID, said: dict[str, Any]) -> InstitutionalAgreement:
+        """Write down who signs for the institution from now on. What was signed stays signed, and seats go on."""
+        return _decided(self.person(request), institutional, actions.name_official, **said)
+
+
 class RevokeInstitutional(Scoped):
     """`/api/v1/institutional/<institutional>/revoke`."""
 

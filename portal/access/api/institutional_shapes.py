@@ -25,6 +25,9 @@ class InstitutionalRow(serializers.Serializer[Any]):
     ror = serializers.CharField(source="institution.ror")
     official = Person()
     office = serializers.CharField(help_text="What the official is at the institution.")
+    official_active = serializers.BooleanField(
+        source="official.is_active", help_text="Whether the official can sign in. If not, name another."
+    )
     state = Choice(choices=[(each.value, each.value) for each in Status])
     capabilities = serializers.ListField(child=Choice(choices=Capability.values))
     seats = serializers.IntegerField()
@@ -83,6 +86,13 @@ class InstitutionalOffered(Terms):
 
     gate = serializers.SlugField(max_length=96, help_text="A gate of one's labs.")
     address = serializers.EmailField(help_text="The address that the official signs in with.")
+    office = serializers.CharField(max_length=120, help_text="What the official is there.")
+
+
+class OfficialNamed(Taken):
+    """Who signs for the institution from now on."""
+
+    address = serializers.EmailField(help_text="The address that the new official signs in with.")
     office = serializers.CharField(max_length=120, help_text="What the official is there.")
 
 

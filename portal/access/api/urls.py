@@ -93,6 +93,7 @@ urlpatterns = [
     path(f"{_INSTITUTIONAL}/withdraw", institutional_lab.WithdrawInstitutional.as_view(), name="api_withdraw_inst"),
     path(f"{_INSTITUTIONAL}/suspend", institutional_lab.SuspendInstitutional.as_view(), name="api_suspend_inst"),
     path(f"{_INSTITUTIONAL}/resume", institutional_lab.ResumeInstitutional.as_view(), name="api_resume_inst"),
+    path(f"{_INSTITUTIONAL}/official", institutional_lab.NameOfficial.as_view(), name="api_name_official"),
     path(f"{_INSTITUTIONAL}/revoke", institutional_lab.RevokeInstitutional.as_view(), name="api_revoke_inst"),
     path(f"{_INSTITUTIONAL}/sign", institutional.SignInstitutional.as_view(), name="api_sign_inst"),
     path(f"{_INSTITUTIONAL}/attest", institutional.AttestRoster.as_view(), name="api_attest"),

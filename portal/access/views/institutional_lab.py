@@ -16,11 +16,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from portal.access import actions, conflicts, forms
+from portal.access import actions, conflicts, forms, roster
 from portal.access.actions.institutional_moves import RELATED
 from portal.access.gate_models import Gate
 from portal.access.institutional import STANDING, Party, Status, Verb, verbs
-from portal.access.institutional_forms import OfferForm, TermsForm
+from portal.access.institutional_forms import OfferForm, OfficialForm, RefusedForm, TermsForm
 from portal.access.institutional_models import InstitutionalAgreement
 from portal.access.views.institutional import PAGE, shown
 from portal.access.views.staff import managing
@@ -82,10 +82,11 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = TermsForm(
         request.POST if request.method == "POST" else None, initial={"seats": found.seats, "days": found.days}
     )
+    heir = OfficialForm(request.POST if request.POST.get("verb") == Verb.NAME else None)
     problems: dict[str, list[str]] = {}
     if request.method == "POST":
         try:
-            messages.success(request, _act(request, found, user, form))
+            messages.success(request, _act(request, found, user, form, heir))
         except Invalid as error:
             problems = error.fields
         else:
@@ -93,7 +94,9 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
     labels = {"reason": _("Reason"), "message": _("Message to the official")}
     marked = {**forms.marked(problems, labels), "typed": request.POST}
     shown_form = form if request.POST.get("verb") == Verb.APPROVE else TermsForm(initial=form.initial)
-    context = {**_context(found, user), **marked, "form": shown_form}
+    if heir.is_bound and heir.is_valid():
+        heir.take(problems)
+    context = {**_context(found, user), **marked, "form": shown_form, "heir": heir}
     return render(request, "institutional/lab_one.html", context, status=422 if problems else 200)
 
 
@@ -104,21 +107,21 @@ def _context(agreement: InstitutionalAgreement, user: User) -> dict[str, Any]:
         "verbs": verbs(agreement.state(), acting),
         "conflicts": conflicts.between(user, agreement.official) if agreement.status == Status.ASKED else (),
         "attestations": agreement.attestations.select_related("by")[:10],
-        "place": agreement.official.affiliations.verified().filter(institution=agreement.institution_id).first(),
+        "place": roster.colleague(agreement.official, agreement),
         "pending": delivery.pending("rights.changed", key=f"gate:{agreement.gate.full_name}"),
     }
 
 
-def _act(request: HttpRequest, agreement: InstitutionalAgreement, user: User, form: TermsForm) -> str:
+def _act(
+    request: HttpRequest, agreement: InstitutionalAgreement, user: User, form: TermsForm, heir: OfficialForm
+) -> str:
     verb, said = request.POST.get("verb", ""), {name: request.POST.get(name, "") for name in ("reason", "message")}
     if verb == Verb.APPROVE:
-        if not form.is_valid():
-            raise Invalid(
-                _("Some answers need another look."),
-                fields={name: [str(each) for each in told] for name, told in form.errors.items()},
-            )
-        actions.approve_institutional(by=user, agreement=agreement, **form.cleaned_data)
+        actions.approve_institutional(by=user, agreement=agreement, **_filled(form))
         return _("Offered. It begins with the official’s signature.")
+    if verb == Verb.NAME:
+        actions.name_official(by=user, agreement=agreement, **_filled(heir))
+        return _("Named. The new official has a mail that says so.")
     if verb == Verb.DECLINE:
         actions.decline_institutional(by=user, agreement=agreement, message=said["message"])
         return _("Declined. The official has your words.")
@@ -135,6 +138,15 @@ def _act(request: HttpRequest, agreement: InstitutionalAgreement, user: User, fo
         actions.revoke_institutional(by=user, agreement=agreement, reason=said["reason"])
         return _("Revoked. Every seat has ended.")
     raise Invalid(_("Choose what to do."), fields={"verb": [_("Choose what to do.")]})
+
+
+def _filled(form: RefusedForm) -> dict[str, Any]:
+    if not form.is_valid():
+        raise Invalid(
+            _("Some answers need another look."),
+            fields={name: [str(each) for each in told] for name, told in form.errors.items()},
+        )
+    return form.cleaned_data
 
 
 @login_required

@@ -135,6 +135,7 @@ DOORS: Final = (
             ("suspend", API_MANAGERS, {"reason": "A report."}),
             ("resume", API_MANAGERS_BAD, {}),
             ("revoke", API_MANAGERS, {"reason": "A report."}),
+            ("official", API_MANAGERS_BAD, {"address": "nobody@northfield.example", "office": "dean"}),
             ("sign", like(API_OFFICIAL, holder="bad"), SIGNED),
             ("attest", like(API_OFFICIAL, holder="bad"), {"version": 1}),
             ("end", API_OFFICIAL, {}),

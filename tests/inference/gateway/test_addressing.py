@@ -50,6 +50,21 @@ def test_a_former_name_leads_to_the_model_and_is_billed_under_the_present_one(
         ask(stranger, model=FORMER)
 
 
+def test_a_name_is_found_however_it_is_spelt_as_it_is_at_the_hub_but_not_that_of_a_lab(
+    client: openai.OpenAI, store: rig.Store, engine: rig.Engine
+) -> None:
+    """Who renames a model in its case alone leaves everybody's scripts with the other spelling."""
+    lab, own = MODEL.split("/")
+    store.redis.hset(contract.ROUTES, FORMER, store.redis.hget(contract.ROUTES, MODEL))
+    rig.settle_routes()
+    for name in (f"{lab}/{own.upper()}", f"{lab}/{own.title()}@{SERVED[:7]}", FORMER.replace("former", "Former")):
+        assert ask(client, model=name).choices
+        assert client.models.retrieve(name).id == MODEL
+    assert {event.model for event in store.ledger()} == {MODEL}
+    with pytest.raises(openai.NotFoundError):
+        ask(client, model=f"{lab.upper()}/{own}")
+
+
 def test_another_revision_is_404_and_the_one_that_is_served_is_named(
     client: openai.OpenAI, store: rig.Store, engine: rig.Engine
 ) -> None:
