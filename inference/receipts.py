@@ -14,6 +14,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from inference.models import Status, UsageRecord, day_of
 from inference.receipt_models import QueryReceipt
@@ -117,7 +118,7 @@ def proved(sha256: str) -> Proved | None:
     return Proved(
         title=_("Receipt of a query"),
         facts=[
-            (_("Request"), told["request"]),
+            (pgettext("of a query", "Request"), told["request"]),
             (_("Model"), told["model"]),
             (_("Revision"), told["revision"]),
             (_("Engine"), told["engine"] or "—"),

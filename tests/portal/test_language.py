@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import datetime
 import uuid
+from pathlib import Path
 
+import django
 import pytest
+from babel.messages.mofile import read_mo
 from django.core import mail
 from django.db import connection
 from django.test import Client
@@ -135,6 +138,19 @@ def test_the_month_of_may_is_not_what_a_token_may_do(mara):
     with translation.override("de"):
         assert "31.\u00a0Mai\u00a02027" in day(datetime.date(2027, 5, 31))
         assert str(TokenForm(user=mara).fields["kind"].label) == "Darf"
+
+
+def said(folder):
+    with (Path(folder) / "de/LC_MESSAGES/django.mo").open("rb") as compiled:
+        return {each.id: each.string for each in read_mo(compiled) if isinstance(each.id, str) and not each.context}
+
+
+def test_no_word_of_ours_stands_in_the_place_of_one_of_django_s(settings):
+    """Both are looked up by the English text alone; a word of ours in another sense needs a context."""
+    theirs, ours = said(Path(django.__file__).parent / "conf/locale"), said(settings.LOCALE_PATHS[0])
+    assert "May" in theirs
+    both = (theirs.keys() & ours.keys()) - {""}
+    assert {text: ours[text] for text in both} == {text: theirs[text] for text in both}
 
 
 def test_a_german_applicant_and_an_english_reviewer_each_read_their_own_language(
