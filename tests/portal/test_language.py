@@ -9,6 +9,7 @@ from pathlib import Path
 import django
 import pytest
 from babel.messages.mofile import read_mo
+from django import forms
 from django.core import mail
 from django.db import connection
 from django.test import Client
@@ -21,6 +22,7 @@ from portal.audit.models import Entry
 from portal.mail.sending import render
 from portal.people.countries import countries
 from portal.people.templatetags.weighbridge import day, in_bytes
+from portal.people.templatetags.weighbridge import said as sentences
 from portal.tokens.forms import TokenForm
 from tests.portal import world
 
@@ -140,17 +142,36 @@ def test_the_month_of_may_is_not_what_a_token_may_do(mara):
         assert str(TokenForm(user=mara).fields["kind"].label) == "Darf"
 
 
-def said(folder):
+def translations(folder):
     with (Path(folder) / "de/LC_MESSAGES/django.mo").open("rb") as compiled:
         return {each.id: each.string for each in read_mo(compiled) if isinstance(each.id, str) and not each.context}
 
 
 def test_no_word_of_ours_stands_in_the_place_of_one_of_django_s(settings):
     """Both are looked up by the English text alone; a word of ours in another sense needs a context."""
-    theirs, ours = said(Path(django.__file__).parent / "conf/locale"), said(settings.LOCALE_PATHS[0])
+    theirs, ours = translations(Path(django.__file__).parent / "conf/locale"), translations(settings.LOCALE_PATHS[0])
     assert "May" in theirs
     both = (theirs.keys() & ours.keys()) - {""}
     assert {text: ours[text] for text in both} == {text: theirs[text] for text in both}
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "what_to_do"),
+    [
+        (forms.EmailField(), "mara", "Schreiben Sie eine vollständige Adresse, zum Beispiel name@northfield.example."),
+        (
+            forms.URLField(assume_scheme="https"),
+            "a page",
+            "Schreiben Sie die vollständige Adresse einer Seite, zum Beispiel https://northfield.example/people.",
+        ),
+        (forms.IntegerField(max_value=3), "4", "Dieser Wert muss kleiner oder gleich 3 sein."),
+    ],
+)
+def test_a_german_reader_is_told_what_an_address_looks_like_as_all_pages_address_them(field, typed, what_to_do):
+    """Django REST Framework's catalogue has the same English sentences, and says “Gib …”."""
+    with translation.override("de"):
+        form = type("One", (forms.Form,), {"it": field})({"it": typed})
+        assert sentences(form["it"]) == [what_to_do]
 
 
 def test_a_german_applicant_and_an_english_reviewer_each_read_their_own_language(

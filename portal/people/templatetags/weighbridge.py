@@ -8,6 +8,7 @@ from typing import Any
 from django import forms, template
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator
 from django.forms import BaseForm, BoundField, CheckboxInput
 from django.template import Context
 from django.template.loader import render_to_string
@@ -33,6 +34,14 @@ TO_DO_WHERE_EMPTY = (
     (forms.Field, gettext_lazy("Write it.")),
 )
 """What to do with a required field that was left empty, by its kind; the first that fits."""
+TO_DO_WHERE_NO_ADDRESS = (
+    (EmailValidator.message, gettext_lazy("Write a whole address, for example name@northfield.example.")),
+    (
+        forms.URLField.default_error_messages["invalid"],
+        gettext_lazy("Write the whole address of a page, for example https://northfield.example/people."),
+    ),
+)
+"""In the stead of Django's own words, for which other packages bring translations that address a reader as no page of ours does."""
 MESSAGE_KINDS = {"success": "ok", "warning": "wait", "error": "stop"}
 
 
@@ -76,14 +85,15 @@ def field(bound: BoundField, hint: str = "") -> dict[str, object]:
 
 @register.filter
 def said(bound: BoundField) -> list[str]:
-    """What is wrong with a field, as sentences that say what to do: Django's own about an empty one does not."""
+    """What is wrong with a field, as sentences that say what to do: Django's own about an empty one, or no address, do not."""
     return [text for error in bound.errors.as_data() for text in _sentences(error, bound.field)]
 
 
 def _sentences(error: ValidationError, field: forms.Field) -> list[str]:
     if error.code == "required" and error.message is forms.Field.default_error_messages["required"]:
         return [str(next(text for kinds, text in TO_DO_WHERE_EMPTY if isinstance(field, kinds)))]
-    return list(error.messages)
+    told = [str(text) for words, text in TO_DO_WHERE_NO_ADDRESS if error.message is words]
+    return told or list(error.messages)
 
 
 def _described_by(bound: BoundField, *, has_hint: bool) -> str:
