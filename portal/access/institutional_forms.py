@@ -62,10 +62,9 @@ class AskForm(TermsForm):
     field_order = ("office", "purpose", "seats", "days")
 
 
-class OfferForm(TermsForm):
-    """What a manager offers, of which gate, to whom."""
+class OfficialForm(RefusedForm):
+    """Who signs for an institution, and as what."""
 
-    gate = forms.ChoiceField(label=_("Gate"), error_messages={"required": _("Choose a gate.")})
     address = forms.EmailField(
         label=_("Account address of the signing official"),
         help_text=_("Somebody who has shown, by an address there, that they work at the institution."),
@@ -77,6 +76,12 @@ class OfferForm(TermsForm):
         help_text=_("As the signature says it, for instance: vice-rector for research."),
         error_messages={"required": _("Say what lets the official sign for the institution.")},
     )
+
+
+class OfferForm(OfficialForm, TermsForm):
+    """What a manager offers, of which gate, to whom."""
+
+    gate = forms.ChoiceField(label=_("Gate"), error_messages={"required": _("Choose a gate.")})
     field_order = ("gate", "address", "office", "seats", "days")
 
     def __init__(self, *args: Any, gates: Iterable[Gate], **kwargs: Any) -> None:
@@ -88,22 +93,6 @@ class OfferForm(TermsForm):
     def values(self) -> dict[str, Any]:
         """What the action takes."""
         return {**self.cleaned_data, "gate": self.gates[self.cleaned_data["gate"]]}
-
-
-class OfficialForm(RefusedForm):
-    """Who signs for an institution from now on."""
-
-    address = forms.EmailField(
-        label=_("Account address of the new official"),
-        help_text=_("Somebody who has shown, by an address there, that they work at the institution."),
-        error_messages={"required": _("Write the address that the official signs in with.")},
-    )
-    office = forms.CharField(
-        label=_("What the official is there"),
-        max_length=120,
-        help_text=_("As the signature says it, for instance: vice-rector for research."),
-        error_messages={"required": _("Say what lets the official sign for the institution.")},
-    )
 
 
 class PeopleForm(forms.Form):

@@ -118,9 +118,8 @@ def rename_model(*, model: Model, lab: Lab, name: str, by: User | None) -> Model
     if not own.filter(name__iexact=name).exists() and (locked.lab_id != lab.pk or locked.name.lower() != name.lower()):
         _require_free(lab, name)
     own.filter(name=name).delete()
-    FormerName.objects.create(
-        model=locked, lab=locked.lab, name=locked.name
-    )  # in its very spelling, as ledgers have it
+    # Also where only the spelling changes: ledgers have the name as it was.
+    FormerName.objects.create(model=locked, lab=locked.lab, name=locked.name)
     Model.objects.filter(pk=locked.pk).update(lab=lab, name=name)
     index_model(locked)
     locked.lab, locked.name = lab, name
