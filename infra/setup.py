@@ -16,13 +16,13 @@ import tempfile
 from pathlib import Path
 
 from infra import messages
+from infra.walk import chromium
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 ENGINE = ROOT / ".venv-engine"
 PYTHONS = ((3, 11), (3, 12))
 MISSING = 3
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ENGINE_BYTES = 4 * 1024**3
 
 
@@ -135,7 +135,7 @@ def _node_wheel() -> str:
 
 def browser() -> int:
     """A Chromium for the browser tests: the system's, apt's where we are root on Debian, or Playwright's download."""
-    if any(shutil.which(name) for name in BROWSERS) or _playwright_has_one():
+    if any(shutil.which(name) for name in chromium.NAMES) or _playwright_has_one():
         return 0
     if os.geteuid() == 0 and shutil.which("apt-get") and _apt():
         return 0
@@ -151,8 +151,11 @@ def _apt() -> bool:
     say("Installing Chromium with apt …")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(["apt-get", "update"], env=env, stdout=subprocess.DEVNULL, check=False)
-    install = ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]
-    return subprocess.run(install, env=env, stdout=subprocess.DEVNULL, check=False).returncode == 0
+    install = ["apt-get", "install", "-y", "--no-install-recommends"]
+    return any(  # Debian alone packs the first
+        subprocess.run([*install, package], env=env, stdout=subprocess.DEVNULL, check=False).returncode == 0
+        for package in ("chromium-headless-shell", "chromium")
+    )
 
 
 def _playwright_has_one() -> bool:

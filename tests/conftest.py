@@ -74,6 +74,17 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+_LONGEST_NAME = 80
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a test by the beginning of a long value. Its whole name goes from process to process with each report, and into
+    the environment of all that the test starts, where a file's nine megabytes have no room."""
+    if isinstance(val, str | bytes) and len(val) > _LONGEST_NAME:
+        return f"{val[:_LONGEST_NAME]!r}…"
+    return None
+
+
 leftovers.after_each_transactional_test()
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from playwright.sync_api import Playwright
+if TYPE_CHECKING:  # the set-up asks for NAMES before there is any package
+    from playwright.sync_api import Playwright
 
 _WITHOUT: Final = (
     *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),  # two pages for the address bar of each window, which nobody sees
@@ -30,7 +31,8 @@ FLAGS: Final = [
     "--disable-sync",
     "--hide-scrollbars",
 ]
-NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NAMES: Final = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+"""The first is Chromium without its own windows, as Debian packs it: the same pages for a third less processor time."""
 
 
 def executable(playwright: Playwright) -> str | None:
