@@ -136,7 +136,7 @@ def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def text_of(agreement: InstitutionalAgreement) -> Version:
-    """The present text of its gate's agreement."""
+    """The present text of its gate's agreement. Raises Conflict (`no_text`) before there is one."""
     version = agreement.gate.agreement.current()
     if version is None:
         raise Conflict(
