@@ -198,7 +198,7 @@ def _evidence(application: Application, user: User) -> dict[str, Any]:
         ).exists(),
         "identities": identity.identities(application.applicant),
         "rules": sorting.explain(application),
-        "doubts": list(duo.doubts(application.gate.duo, sent[0].answers)) if sent else [],
+        "doubts": list(duo.doubts(application.gate.duo, sent[0].answers)) if sent and private else [],
         "held": [passes.WORDS[code] for code in application.triage.get("held", ())],
         **_spot_check(application, may_judge=may_judge),
         "behind": behind.links(application.gate, application.applicant),
