@@ -85,7 +85,7 @@ def withdraw(*, by: User | None, backend: Backend, reason: str) -> None:
 
 @transaction.atomic
 def drain(*, by: User | None, backend: Backend) -> Backend:
-    """Send no new request to a server; the ones under way end by themselves."""
+    """Send no new request to a server; the ones under way end by themselves. Raises Conflict where that was said."""
     locked = Backend.objects.select_for_update().select_related("pool__lab").get(pk=backend.pk)
     if locked.draining:
         raise Conflict("This server is being drained already.")
@@ -97,7 +97,7 @@ def drain(*, by: User | None, backend: Backend) -> Backend:
 
 @transaction.atomic
 def retire(*, by: User | None, pool: Pool) -> Pool:
-    """Close a pool for good; its model is no longer served."""
+    """Close a pool for good; its model is no longer served. Raises Conflict where it is closed."""
     locked = Pool.objects.select_for_update().select_related("lab", "model__lab").get(pk=pool.pk)
     if locked.retired_at is not None:
         raise Conflict("This pool is retired already.")

@@ -129,7 +129,10 @@ def grant_allocation(
 
 @transaction.atomic
 def decline_allocation(*, by: User, request: AllocationRequest, ground: str, message: str = "") -> AllocationRequest:
-    """Leave the allowance as it is, with a ground and words for the lead, who may ask again at any time."""
+    """Leave the allowance as it is, with a ground and words for the lead, who may ask again at any time.
+
+    Raises NotFound, NotAllowed or Conflict by the table, Invalid about `ground` or `message`.
+    """
     locked = _move(request, Verb.DECLINE, by)
     if ground not in list(Ground):
         missing = _("Choose why.")

@@ -9,8 +9,9 @@ from typing import Final
 
 from django.utils.formats import date_format
 
-from inference.burndown import BOTTOM, LEFT, RIGHT, TOP, Tick, amounts
+from inference.burndown import BOTTOM, LEFT, RIGHT, TOP, amounts
 from inference.figures import Line, Period
+from releases.curves.scales import Tick
 
 _LABELS: Final = 6
 _GAP: Final = 0.2

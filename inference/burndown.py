@@ -9,7 +9,7 @@ from typing import Final
 from django.utils.formats import date_format, number_format
 
 from inference.usage import Burn, used_by_day
-from releases.curves.scales import Scale
+from releases.curves.scales import Scale, Tick
 
 LEFT: Final = 56.0
 RIGHT: Final = 790.0
@@ -17,14 +17,6 @@ TOP: Final = 16.0
 BOTTOM: Final = 228.0
 _STEPS: Final = 4
 _MOST_DAYS: Final = 366
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A mark on an axis: its place and its words (empty for a small mark)."""
-
-    at: float
-    label: str
 
 
 @dataclass(frozen=True, slots=True)

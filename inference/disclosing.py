@@ -76,7 +76,10 @@ def ask(*, by: User, lab: Lab, request_ids: Iterable[str], reason: str, signal: 
 
 @transaction.atomic
 def answer(*, by: User, found: Disclosure, verb: Verb) -> Disclosure:
-    """Allow it for a time, decline, withdraw or close it. Allowed, it names the hour at which the members are told."""
+    """Allow it for a time, decline, withdraw or close it. Allowed, it names the hour at which the members are told.
+
+    Raises Conflict (`already_answered`) where somebody was first.
+    """
     locked = _locked(found, by, verb)
     state = disclosure.after(locked.state, verb)
     if state is None or verb not in _EVENTS:

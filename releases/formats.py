@@ -97,7 +97,7 @@ def would_run(size: int, source: BinaryIO) -> dict[str, list[str]]:
 
 
 def check_name(path: str, size: int) -> None:
-    """The part of check() that needs no content: is the ending allowed, is the size within bounds."""
+    """The part of check() that needs no content. Raises Invalid for an ending that is not allowed, or too many bytes."""
     if size > FILE_MAX:
         raise Invalid(f"{path} has {size:,} bytes; clients cannot fetch more than {FILE_MAX:,}. Split it into shards.")
     kind = PurePosixPath(path).suffix.lower()

@@ -35,7 +35,7 @@ def path_fault(path: str) -> str:
 
 
 def check_paths(paths: Iterable[str]) -> None:
-    """check_path() for each, and no two that some file systems would take for one, and no file that is also a folder."""
+    """check_path() for each. Raises Invalid too for two that some systems take for one, and a file that is also a folder."""
     seen: dict[str, str] = {}
     everything = list(paths)
     for path in everything:

@@ -18,9 +18,9 @@ from infra.embedded.problems import Problem
 from infra.embedded.processes import Spec
 
 CONVERTER_PYTHON: Final = ROOT / ".venv-engine" / "bin" / "python"
+"""Where `make engine` puts torch; without it nothing is converted."""
 _QUIET: Final = ("--without-gossip", "--without-mingle", "--loglevel", "INFO")
 _TWO: Final = ("threads", "--concurrency", "2")
-"""Where `make engine` puts torch; without it nothing is converted."""
 
 
 @dataclass(frozen=True, slots=True)

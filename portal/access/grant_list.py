@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from urllib.parse import urlencode
 
 from django.db.models import Exists, OuterRef, Q
 
+from portal.access.filters import Filters
 from portal.access.lifetime import RenewalStatus, State
 from portal.access.lifetime_models import Renewal
 from portal.access.models import Grant, GrantQuerySet
@@ -17,14 +17,12 @@ from portal.people.models import User
 
 SHOWN: Final = (*State, "all")
 """The filter `show`; the first is the default."""
-LENGTH: Final = 120
-"""No filter is longer than this."""
 MOST_DAYS: Final = 3_650
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """One way to look at the grants; every field is a parameter of the address, empty when it does not filter."""
+class Chosen(Filters):
+    """One way to look at the grants."""
 
     show: str = State.ACTIVE.value
     gate: str = ""
@@ -37,7 +35,7 @@ class Chosen:
     @classmethod
     def read(cls, query: Mapping[str, str]) -> Chosen:
         """From an address; what is unknown or unreadable filters nothing. What waits is looked for in every state."""
-        asked = {each.name: str(query.get(each.name, ""))[:LENGTH].replace("\x00", "").strip() for each in fields(cls)}
+        asked = cls.told(query)
         if asked["waits"] not in {"renewal", "deletion"}:
             asked["waits"] = ""
         if asked["show"] not in SHOWN:
@@ -45,15 +43,6 @@ class Chosen:
         if not (asked["within"].isascii() and asked["within"].isdigit() and int(asked["within"]) <= MOST_DAYS):
             asked["within"] = ""
         return cls(**asked)
-
-    @property
-    def narrows(self) -> bool:
-        """Whether anything but the state is filtered."""
-        return any(value for name, value in asdict(self).items() if name != "show")
-
-    def query(self) -> str:
-        """As the query string of an address."""
-        return urlencode({name: value for name, value in asdict(self).items() if value})
 
     def apply(self, rows: GrantQuerySet, now: datetime) -> GrantQuerySet:
         """The rows that fit."""

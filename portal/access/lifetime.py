@@ -128,12 +128,6 @@ def next_renewal(status: str, verb: RenewalVerb, parties: Iterable[Party]) -> Re
     return None if row is None or row[1].isdisjoint(parties) else row[0]
 
 
-def renewal_verbs(status: str, parties: Iterable[Party]) -> tuple[RenewalVerb, ...]:
-    """What somebody who is any of `parties` may do to a renewal now."""
-    known = frozenset(parties)
-    return tuple(verb for (at, verb), (_, may) in RENEWALS.items() if at == status and known & may)
-
-
 def renewal_opens(ends_at: datetime) -> datetime:
     """From when on a grant can be renewed."""
     return ends_at - RENEWAL_OPENS

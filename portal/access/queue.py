@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q
 
 from portal.access import waiting
 from portal.access.application_models import Application, ApplicationQuerySet
+from portal.access.filters import Filters
 from portal.access.gate_models import Gate
 from portal.access.substitutes import standing
 from portal.access.workflow import QUEUED, Status
@@ -46,13 +46,10 @@ FIELDS: Final = (
 )
 """What the queue reads: answers and forms stay in the database."""
 
-LENGTH: Final = 120
-"""No filter is longer than this."""
-
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """One way to look at the queue; every field is a parameter of its address, empty when it does not filter."""
+class Chosen(Filters):
+    """One way to look at the queue."""
 
     show: str = "waiting"
     lane: str = ""
@@ -67,18 +64,9 @@ class Chosen:
     @classmethod
     def read(cls, query: Mapping[str, str]) -> Chosen:
         """From an address; what is unknown or unreadable filters nothing."""
-        asked = {each.name: str(query.get(each.name, ""))[:LENGTH].replace("\x00", "").strip() for each in fields(cls)}
+        asked = cls.told(query)
         asked["show"] = asked["show"] if asked["show"] in SHOWN else "waiting"
         return cls(**asked)
-
-    @property
-    def narrows(self) -> bool:
-        """Whether anything but the state is filtered."""
-        return any(value for name, value in asdict(self).items() if name != "show")
-
-    def query(self) -> str:
-        """As the query string of an address."""
-        return urlencode({name: value for name, value in asdict(self).items() if value})
 
     def apply(self, rows: ApplicationQuerySet, user: User, gates: Sequence[Gate], now: datetime) -> ApplicationQuerySet:
         """The rows that fit; `user` is who `me` means, `gates` are those that the rows may belong to."""

@@ -89,7 +89,10 @@ def stage_of(application: Application) -> Stage | None:
 
 
 def accept(*, by: User, scopes: Collection[str], application: Application) -> Outcome:
-    """One vote to approve; or, where access was cancelled before, let the grant run on."""
+    """One vote to approve; or, where access was cancelled before, let the grant run on.
+
+    Raises NotFound where it is accepted already, which is what clients take for “nothing to do”; so do the next two.
+    """
     if stage_of(application) == Stage.ACCEPTED:
         raise NotFound("This request is accepted already.")
     if application.status == Status.GRANTED and stage_of(application) == Stage.PENDING:
@@ -122,7 +125,10 @@ def reject(*, by: User, scopes: Collection[str], application: Application, reaso
 
 
 def cancel(*, by: User, scopes: Collection[str], application: Application) -> Outcome:
-    """Take access away, so that it can be given back: the grant is suspended, and the request is pending again."""
+    """Take access away, so that it can be given back: the grant is suspended, and the request is pending again.
+
+    Raises Conflict (`decided`) where it was declined or ended, or is not signed.
+    """
     stage = stage_of(application)
     if stage == Stage.PENDING:
         raise NotFound("This request is pending already.")
@@ -134,7 +140,10 @@ def cancel(*, by: User, scopes: Collection[str], application: Application) -> Ou
 
 
 def reset(*, by: User, scopes: Collection[str], application: Application, reason: str) -> Outcome:
-    """End access for good, so that a new request is needed."""
+    """End access for good, so that a new request is needed.
+
+    Raises Conflict (`not_granted`) where there is none.
+    """
     if application.status != Status.GRANTED:
         raise Conflict("There is no access to reset. Decline what waits.", code="not_granted")
     return _revoke(by, scopes, application, reason or "Access was reset: apply again.")

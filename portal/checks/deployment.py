@@ -16,64 +16,52 @@ from django.http.request import split_domain_port, validate_host
 @register(Tags.security, deploy=True)
 def production(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """What a public portal must not do."""
-    found: list[CheckMessage] = []
     if settings.MODE not in {"serve", "scaled"}:
-        return found
-    if not settings.MAIL_URL and settings.BASE_URL.startswith("https://"):  # plain HTTP is a trial, on the own machine
-        found.append(
-            Error(
-                "No mail can leave: MAIL_URL is empty.",
-                hint="Set MAIL_URL=smtp://user:password@host:587.",
-                id="weighbridge.E001",
-            )
-        )
-    if settings.STORE == "s3" and not (settings.S3_ENDPOINT and settings.S3_ACCESS_KEY and settings.S3_SECRET_KEY):
-        found.append(
-            Error(
-                "STORE=s3 without its address or keys.",
-                hint="Set S3_ENDPOINT, S3_ACCESS_KEY and S3_SECRET_KEY, or STORE=local.",
-                id="weighbridge.E002",
-            )
-        )
-    if settings.MODE == "scaled" and settings.STORE == "local":
-        found.append(
-            Error("Several web servers cannot share a local folder.", hint="Set STORE=s3.", id="weighbridge.E003")
-        )
-    if settings.MAIL_EVENTS and not settings.MAIL_EVENTS_SECRET:
-        found.append(
-            Error(
-                "Bounces would go unseen: MAIL_EVENTS_SECRET is empty.",
-                hint="Set MAIL_EVENTS_SECRET=name:password, and give the mail service the address with it.",
-                id="weighbridge.E005",
-            )
-        )
-    elif settings.MAIL_EVENTS and not all(settings.MAIL_EVENTS_SECRET.partition(":")):
-        found.append(
-            Error(
-                "No mail service can show MAIL_EVENTS_SECRET: it is not a name and a password.",
-                hint="Set MAIL_EVENTS_SECRET=name:password, and give the mail service the address with it.",
-                id="weighbridge.E009",
-            )
-        )
-    if settings.MAIL_EVENTS == "mailgun" and not settings.MAIL_EVENTS_KEY:
-        found.append(
-            Error(
-                "Mailgun's events cannot be checked: MAIL_EVENTS_KEY is empty.",
-                hint="Set MAIL_EVENTS_KEY to the HTTP webhook signing key.",
-                id="weighbridge.E006",
-            )
-        )
+        return []
+    faults = [*_mail(), *_storage(), *_secrets()]
+    found = [Error(text, hint=hint, id=f"weighbridge.{id_}") for id_, wrong, text, hint in faults if wrong]
+    return [*found, *_store_keys(), *_hosts(), *_content()]
+
+
+Fault = tuple[str, bool, str, str]
+"""Its number, whether it is so, what is wrong, and the fix."""
+
+
+def _mail() -> list[Fault]:
+    public = settings.BASE_URL.startswith("https://")  # plain HTTP is a trial, on the own machine
+    events, secret = settings.MAIL_EVENTS, settings.MAIL_EVENTS_SECRET
+    shown = "Set MAIL_EVENTS_SECRET=name:password, and give the mail service the address with it."
+    torn = "No mail service can show MAIL_EVENTS_SECRET: it is not a name and a password."
+    key = "Set MAIL_EVENTS_KEY to the HTTP webhook signing key."
+    return [
+        (
+            "E001", public and not settings.MAIL_URL, "No mail can leave: MAIL_URL is empty.",
+            "Set MAIL_URL=smtp://user:password@host:587.",
+        ),
+        ("E005", bool(events and not secret), "Bounces would go unseen: MAIL_EVENTS_SECRET is empty.", shown),
+        ("E009", bool(events and secret and not all(secret.partition(":"))), torn, shown),
+        (
+            "E006", events == "mailgun" and not settings.MAIL_EVENTS_KEY,
+            "Mailgun's events cannot be checked: MAIL_EVENTS_KEY is empty.", key,
+        ),
+    ]  # fmt: skip
+
+
+def _storage() -> list[Fault]:
+    told = settings.S3_ENDPOINT and settings.S3_ACCESS_KEY and settings.S3_SECRET_KEY
+    need = "Set S3_ENDPOINT, S3_ACCESS_KEY and S3_SECRET_KEY, or STORE=local."
+    shared = settings.MODE == "scaled" and settings.STORE == "local"
+    return [
+        ("E002", settings.STORE == "s3" and not told, "STORE=s3 without its address or keys.", need),
+        ("E003", shared, "Several web servers cannot share a local folder.", "Set STORE=s3."),
+    ]
+
+
+def _secrets() -> list[Fault]:
     given = (settings.SECRET_KEY, settings.BLOB_SIGNING_KEY, settings.INTERNAL_SECRET, settings.RECEIPT_SIGNING_KEY)
     keys = [key for key in given if key]
-    if len(set(keys)) != len(keys):
-        found.append(
-            Error(
-                "One secret serves two purposes.",
-                hint="Give SECRET_KEY, BLOB_SIGNING_KEY, INTERNAL_SECRET and RECEIPT_SIGNING_KEY each its own value.",
-                id="weighbridge.E004",
-            )
-        )
-    return found + _store_keys() + _hosts() + _content()
+    hint = "Give SECRET_KEY, BLOB_SIGNING_KEY, INTERNAL_SECRET and RECEIPT_SIGNING_KEY each its own value."
+    return [("E004", len(set(keys)) != len(keys), "One secret serves two purposes.", hint)]
 
 
 def _store_keys() -> list[CheckMessage]:

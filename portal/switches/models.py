@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.audit import trail
 from portal.audit.events import Event
+from portal.errors import Invalid
 from portal.outbox import delivery
 from portal.prepared import Prepared
 
@@ -53,7 +54,9 @@ def closed(switch: str) -> models.QuerySet[SwitchState]:
 
 @transaction.atomic
 def flip(*, switch: Switch, on: bool, reason: str, by: models.Model | None) -> SwitchState:
-    """Open or close a door, audited and announced to the gateway."""
+    """Open or close a door, audited and announced to the gateway. Raises Invalid where one is closed without a reason."""
+    if not on and not reason:
+        raise Invalid("Say why it is closed: whoever finds it closed will ask.", fields={"reason": ["Say why."]})
     state, _created = SwitchState.objects.update_or_create(
         switch=switch, defaults={"is_on": on, "reason": reason, "changed_at": timezone.now()}
     )

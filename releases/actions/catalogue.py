@@ -77,7 +77,10 @@ def open_model(
 
 @transaction.atomic
 def describe_model(*, model: Model, by: User | None, **changes: Any) -> Model:
-    """Change what a model says of itself, its family or its gate; nothing happens when nothing differs."""
+    """Change what a model says of itself, its family or its gate; nothing happens when nothing differs.
+
+    `changes` are any of `family`, `gate`, `agreement`, `summary`; raises Invalid for another.
+    """
     require_staff(by, model.lab)
     locked = Model.objects.select_for_update(of=("self",)).get(pk=model.pk)
     unknown = changes.keys() - {"family", "gate", "agreement", "summary"}

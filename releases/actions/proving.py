@@ -48,7 +48,7 @@ def prove(*, revision: Revision) -> None:
 def add_signature(*, revision: Revision, bundle: bytes, by: User) -> ModelSignature:
     """Take a signature that the lab made with a key of its own, once it is verified; from now on it is the one served.
 
-    Raises Invalid where it is not over exactly these files, or by no key of the lab that holds today.
+    Raises Invalid where it is not over exactly these files, or by no key of the lab that holds today, Conflict where that key signed it.
     """
     require_open()
     locked = Revision.objects.select_for_update(of=("self",)).select_related("model__lab").get(pk=revision.pk)
@@ -101,7 +101,10 @@ def add_key(
 
 @transaction.atomic
 def retire_key(*, key: SigningKey, by: User) -> SigningKey:
-    """Take no more signatures by this key; those it made before stay. Nothing happens when it is retired already."""
+    """Take no more signatures by this key; those it made before stay. Nothing happens when it is retired already.
+
+    Raises NotAllowed for the portal's own key, and to whoever does not administer the lab.
+    """
     locked = SigningKey.objects.select_for_update(of=("self",)).select_related("lab").get(pk=key.pk)
     if locked.lab is None:
         raise NotAllowed("The portal's own key is changed by its operator.", code="not_staff")

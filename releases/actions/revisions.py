@@ -101,7 +101,7 @@ def withdraw(*, revision: Revision, by: User | None, reason: str, instead: str =
 
 
 def step(revision: Revision, verb: Verb, by: User | None) -> Revision:
-    """The locked revision, when `verb` may be done to it now, or when it is done already."""
+    """The locked revision, when `verb` may be done to it now, or when it is done already. Raises Conflict by the table."""
     locked = Revision.objects.select_for_update(of=("self",)).select_related("model__lab").get(pk=revision.pk)
     require_staff(by, locked.model.lab)
     reached = {step.to for (_, known), step in lifecycle.TABLE.items() if known == verb}

@@ -13,7 +13,7 @@ from releases.curves.figures import Part
 from releases.curves.marks import Mark
 from releases.curves.picture import Panel, Picture
 from releases.curves.points import Points
-from releases.curves.scales import Scale
+from releases.curves.scales import Scale, Tick
 from releases.logbook_models import RunKind
 
 WIDTH: Final = 920
@@ -28,14 +28,6 @@ FOOT: Final = 34.0
 _CLOSE: Final = 11.0
 """Marks nearer than this are fanned out, nearer than half of it drawn as a group."""
 _LANE: Final = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A mark on an axis and its words."""
-
-    at: float
-    label: str
 
 
 @dataclass(frozen=True, slots=True)

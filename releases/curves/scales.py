@@ -19,6 +19,14 @@ _LEAST: Final = 1e-300
 
 
 @dataclass(frozen=True, slots=True)
+class Tick:
+    """A mark on an axis: its place in pixels and its words (empty for a small mark)."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Scale:
     """A stretch of numbers laid on pixels `start` to `end`; logarithmic where all of it is above zero."""
 

@@ -95,7 +95,8 @@ def enter_scores(
 def take_back_scores(*, revision: Revision, at: datetime, by: User | None) -> int:
     """Undo an import into a draft: its scores are gone. How many. `at` is the moment that names it.
 
-    Raises Conflict once the revision is published: what was public is withdrawn, score by score, and stays to be read.
+    Raises Conflict once the revision is published: what was public is withdrawn, score by score, and stays to be read;
+    NotFound where nothing was imported at that moment.
     """
     require_open()
     model = Model.objects.select_for_update(of=("self",)).select_related("lab").get(pk=revision.model_id)

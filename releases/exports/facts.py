@@ -131,11 +131,6 @@ class Facts:
         found = cards.card(self.revision, cards.DATA_CARD)
         return found.metadata if found else {}
 
-    @cached_property
-    def data_text(self) -> str:
-        """The data card's Markdown."""
-        return cards.split(cards.source(self.revision, cards.DATA_CARD))[1]
-
     @property
     def page(self) -> str:
         """Address of this very revision, for people."""

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from portal.people.templatetags import weighbridge
 from releases.curve_models import Recording
-from releases.curves import names, placed, scales
+from releases.curves import placed, scales
 from releases.logbook_models import Entry, Kind, Logbook
 from releases.models import Model
 
@@ -91,12 +91,6 @@ def steps(number: float) -> str:
     """A number of steps, whole."""
     rounded = round(number)
     return ngettext("%(n)s step", "%(n)s steps", rounded) % {"n": number_format(rounded, force_grouping=True)}
-
-
-@register.filter
-def series_title(name: str) -> str:
-    """What a series is called in sentences."""
-    return str(names.kind_of(name).title)
 
 
 @register.filter

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from django.core.management import get_commands
 from django.urls import URLResolver, get_resolver
 
 from portal import asgi
@@ -64,6 +65,14 @@ def test_a_default_is_told_as_it_is():
 def test_every_audit_event_is_documented_and_no_other():
     documented = set(re.findall(r"^\| `([a-z_]+\.[a-z_]+)`", (ROOT / "docs" / "audit.md").read_text(), re.MULTILINE))
     assert documented == {event.value for event in Event}
+
+
+def test_every_command_is_documented():
+    """What no page speaks of is either out of the operator's reach or there for nothing."""
+    pages = "".join(page.read_text() for page in sorted((ROOT / "docs").glob("*.md")))
+    ours = {name for name, app in get_commands().items() if app.split(".")[0] in {"portal", "releases", "inference"}}
+    assert len(ours) > 20
+    assert {name for name in ours if not re.search(rf"manage(?:\.py)? {name}\b", pages)} == set()
 
 
 def test_every_rule_of_the_lint_is_documented_with_its_severity_and_no_other():

@@ -43,6 +43,7 @@ from tests.fakes.engine import chance_of, tokens_of
 from tests.inference.bench import Bench
 from tests.inference.gateway import rig
 from tests.portal import world
+from tests.portal.world import browser
 
 HEAD = {"task": "capitals", "type": "multiple_choice", "licence": "CC-BY-4.0", "version": "1", "shots": 0}
 CITIES = ("Lyon", "Paris", "Rome of old", "Vienna", "Tallinn")
@@ -103,12 +104,6 @@ def kept(run: EvaluationRun, file: str) -> bytes:
 def likelihood(text: str) -> float:
     """Of what stands behind a context, by the fake engine's own rule."""
     return math.fsum(chance_of(word) for word in tokens_of(text)[1:])
-
-
-def client_of(user: Any) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def test_a_manager_measures_a_revision_and_its_scores_carry_batch_weights_and_receipts(bench, revision, store, token):
@@ -181,7 +176,7 @@ def test_a_row_that_failed_is_counted_and_said_and_nothing_is_attached_without_a
     assert run.failures[0]["why"].startswith("400")
     assert "waits for a person" in run.problem
     assert not Score.objects.exists()
-    page = client_of(bench.world.manager).get(run.get_absolute_url()).content.decode()
+    page = browser(bench.world.manager).get(run.get_absolute_url()).content.decode()
     assert "1 of 6 items has no answer and is not counted" in page
     actions.attach(run=run, by=bench.world.manager)
     score = Score.objects.get(metric="acc")
@@ -390,7 +385,7 @@ def test_everybody_reads_where_an_attached_score_was_measured_and_its_receipts(b
     assert hashlib.sha256(b"".join(answer.streaming_content)).hexdigest() == attached.receipts_sha256
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert Client().get(reverse("inference:evaluation_file", args=[attached.pk, "tasks"])).status_code == 404
-    keeper = client_of(bench.world.manager)
+    keeper = browser(bench.world.manager)
     assert keeper.get(reverse("inference:evaluation_file", args=[attached.pk, "tasks"])).status_code == 200
 
 
@@ -418,18 +413,18 @@ def test_to_strangers_a_run_that_is_not_attached_is_not_there(bench, revision, s
         reverse("inference:evaluation_runs", args=["lyceum", revision.model.name]),
     ]  # fmt: skip
     for person in (bench.researcher, other.manager, bench.world.reviewers[0]):
-        client = client_of(person)
+        client = browser(person)
         assert {client.get(address).status_code for address in addresses} == {404}
         assert client.post(run.get_absolute_url(), {"verb": "attach"}).status_code == 404
         with pytest.raises(NotAllowed):
             actions.attach(run=run, by=person)
     run.refresh_from_db()
     assert run.state == "scored"
-    assert client_of(bench.world.manager).get(run.get_absolute_url()).status_code == 200
+    assert browser(bench.world.manager).get(run.get_absolute_url()).status_code == 200
 
 
 def test_a_manager_begins_follows_and_attaches_on_pages(bench, revision, store):
-    client = client_of(bench.world.manager)
+    client = browser(bench.world.manager)
     place = reverse("inference:evaluation_runs", args=["lyceum", revision.model.name])
     sent = {"revision": revision.commit, "tasks": SimpleUploadedFile("t.jsonl", b"{")}
     answer = client.post(place, sent)
@@ -456,7 +451,7 @@ def test_a_manager_begins_follows_and_attaches_on_pages(bench, revision, store):
 def test_a_manager_whose_file_no_page_takes_is_told_how_much_one_does(bench, revision, spaces, told):
     place = reverse("inference:evaluation_runs", args=["lyceum", revision.model.name])
     sent = {"revision": revision.commit, "tasks": SimpleUploadedFile("t.jsonl", b" " * spaces)}
-    answer = client_of(bench.world.manager).post(place, sent)
+    answer = browser(bench.world.manager).post(place, sent)
     assert answer.status_code == 422
     assert told in answer.content.decode()
 

@@ -26,14 +26,9 @@ from portal.tokens import actions as tokens
 from portal.tokens.scopes import Kind, Scope
 from tests.inference.bench import Bench
 from tests.portal import world
+from tests.portal.world import browser
 
 UNTIL = timezone.now().date() + timedelta(days=90)
-
-
-def browser(user) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def asked(bench: Bench, **changes) -> AllocationRequest:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, date, timedelta
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -14,17 +13,11 @@ from inference.allowances import end_of
 from inference.contract import Limits
 from inference.models import Allowance
 from portal.audit.models import Entry
-from portal.people.models import User
 from tests.inference.bench import Bench, event
 from tests.portal import world
+from tests.portal.world import browser
 
 FIGURES = {"tokens_per_period": "5000", "tokens_per_day": "500", "tokens_per_minute": "", "requests_per_minute": "9"}
-
-
-def browser(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

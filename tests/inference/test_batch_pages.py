@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -18,14 +17,9 @@ from inference.batches.rows import Problem, Survey
 from portal.errors import Conflict
 from tests.inference.bench import GATED, Bench
 from tests.portal import world
+from tests.portal.world import browser
 
 LIST = reverse("inference:batches")
-
-
-def signed_in(user) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def made(bench: Bench, **fields) -> Batch:
@@ -50,7 +44,7 @@ def running(bench: Bench) -> Batch:
 
 
 def test_a_member_sees_how_far_a_batch_is(bench, running):
-    page = signed_in(bench.researcher).get(running.get_absolute_url()).content.decode()
+    page = browser(bench.researcher).get(running.get_absolute_url()).content.decode()
     for words in ("10,000", "2,490", running.wire_id, "running", "Cancel the batch"):
         assert words in page, words
     assert "hx-trigger" in page, "it keeps itself up to date"
@@ -60,12 +54,12 @@ def test_how_fast_it_was_is_said_per_minute(bench):
     end = timezone.now()
     times = {"began_at": end - timedelta(minutes=10), "finalizing_at": end, "ended_at": end}
     batch = made(bench, state="completed", total=2_500, completed=2_500, model=GATED, **times)
-    assert "250.0" in signed_in(bench.researcher).get(batch.get_absolute_url()).content.decode()
+    assert "250.0" in browser(bench.researcher).get(batch.get_absolute_url()).content.decode()
 
 
 def test_nobody_else_sees_it_nor_stops_it(bench, running):
     for user in (world.person("Ida Fremd"), bench.world.manager):
-        client = signed_in(user)
+        client = browser(user)
         assert running.wire_id not in client.get(LIST).content.decode()
         assert client.get(running.get_absolute_url()).status_code == 404
         assert client.post(running.get_absolute_url()).status_code == 404
@@ -75,7 +69,7 @@ def test_nobody_else_sees_it_nor_stops_it(bench, running):
 
 
 def test_the_button_cancels_and_is_gone_after_it(bench, running):
-    client = signed_in(bench.researcher)
+    client = browser(bench.researcher)
     page = client.post(running.get_absolute_url(), follow=True).content.decode()
     running.refresh_from_db()
     assert running.state == "cancelling"
@@ -86,7 +80,7 @@ def test_the_button_cancels_and_is_gone_after_it(bench, running):
 def test_a_batch_that_failed_says_in_which_line(bench):
     batch = made(bench)
     actions.begin(pk=batch.pk, found=Survey(problems=[Problem("invalid_json_line", "This line is not JSON.", 1_234)]))
-    page = signed_in(bench.researcher).get(batch.get_absolute_url()).content.decode()
+    page = browser(bench.researcher).get(batch.get_absolute_url()).content.decode()
     assert "1,234" in page
     assert "This line is not JSON." in page
     with pytest.raises(Conflict):
@@ -94,7 +88,7 @@ def test_a_batch_that_failed_says_in_which_line(bench):
 
 
 def test_its_files_are_downloads_and_are_gone_with_their_time(bench, running):
-    client, place = signed_in(bench.researcher), reverse("inference:batch_file", args=[running.pk, "input"])
+    client, place = browser(bench.researcher), reverse("inference:batch_file", args=[running.pk, "input"])
     answer = client.get(place)
     assert b"".join(answer.streaming_content) == b"{}\n"
     assert (answer["Content-Disposition"], answer["X-Content-Type-Options"]) == (
@@ -108,7 +102,7 @@ def test_its_files_are_downloads_and_are_gone_with_their_time(bench, running):
 
 
 def test_the_list_costs_the_same_for_one_batch_and_for_many(bench):
-    client = signed_in(bench.researcher)
+    client = browser(bench.researcher)
     assert "No batch yet" in client.get(LIST).content.decode()
     made(bench)
     with CaptureQueriesContext(connection) as one:

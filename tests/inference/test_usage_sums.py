@@ -24,16 +24,11 @@ from portal.tokens import actions as tokens
 from portal.tokens.scopes import Kind, Scope
 from tests.inference.bench import GATED, OPEN, event
 from tests.portal import world
+from tests.portal.world import browser
 
 NOON = datetime.now(tz=UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 LAB = "/projects/usage/"
 MINE = "/me/usage/"
-
-
-def browser(user) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def bearer(user, kind=Kind.QUERY, scopes=None) -> dict[str, str]:

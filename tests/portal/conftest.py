@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from django.core.cache import cache
 
+from portal.access.institutional_models import InstitutionalAgreement
 from portal.people.models import User
-from tests.portal import world
+from tests.portal import seats, world
 
 
 @pytest.fixture(autouse=True)
@@ -31,3 +32,15 @@ def mara(db: None) -> User:
 @pytest.fixture
 def stranger(db: None) -> User:
     return world.person("Ida Fremd")
+
+
+@pytest.fixture
+def official(db: None) -> User:
+    """Somebody who may sign for an institution."""
+    return seats.at_home("Ingrid Solberg")
+
+
+@pytest.fixture
+def cover(lyceum: world.World, official: User) -> InstitutionalAgreement:
+    """An institutional agreement of lyceum's, in force."""
+    return seats.in_force(lyceum, official)

@@ -82,6 +82,11 @@ def in_force(w: World, official: User | None = None, **terms: int) -> Institutio
     return signed(made)
 
 
+def fresh(agreement: InstitutionalAgreement) -> InstitutionalAgreement:
+    """As it stands in the database now."""
+    return InstitutionalAgreement.objects.get(pk=agreement.pk)
+
+
 def invited(agreement: InstitutionalAgreement, *people: User) -> list[str]:
     """Invite people at their account addresses; the secrets of their links."""
     done, refused = actions.invite_to_roster(

@@ -16,15 +16,10 @@ from portal.agreements.models import Agreement, ChangeClass
 from portal.audit.models import Entry
 from tests.portal import world
 from tests.portal.test_signing_again import publish
+from tests.portal.world import browser
 
 NEXT = world.TEXT + "\n3. Delete every copy.\n"
 NAMES = ("agreement", "agreement_draft", "agreement_discard", "agreement_publish", "agreement_outstanding")
-
-
-def browser(user) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def url(w, name, namespace="access"):

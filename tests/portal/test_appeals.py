@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.db import IntegrityError, transaction
-from django.test import Client
 from django.urls import reverse
 
 from portal.access import actions, appeals
@@ -19,8 +18,9 @@ from portal.audit.models import Entry
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.outbox.models import Message
 from portal.people.actions import give_role
-from portal.people.models import Role, User
+from portal.people.models import Role
 from tests.portal import world
+from tests.portal.world import browser
 
 
 @pytest.fixture
@@ -36,12 +36,6 @@ def appealed(declined, mara):
     actions.appeal(by=mara, application=declined, text="It is a course, and nothing is sold.")
     declined.refresh_from_db()
     return declined
-
-
-def browser(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def mailed(template):

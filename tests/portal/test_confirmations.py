@@ -30,7 +30,7 @@ from portal.people.models import User
 from portal.tokens.scopes import Kind
 from tests.portal import world
 from tests.portal.test_access_api import client, post
-from tests.portal.world import World
+from tests.portal.world import World, browser
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "ada@elsewhere.example"
@@ -41,12 +41,6 @@ def guarded(lyceum: World) -> World:
     """The gate asks for one referee, and for one reviewer."""
     lyceum.gate = actions.change_gate(by=lyceum.manager, gate=lyceum.gate, confirmations=1, quorum=1)
     return lyceum
-
-
-def browser(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def asked(w: World, by: User, email: str = ADDRESS, name: str = "Ada Weiss") -> Referee:

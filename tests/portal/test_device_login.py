@@ -21,6 +21,7 @@ from portal.tokens.device_api import GRANT
 from portal.tokens.device_models import DeviceLogin
 from portal.tokens.models import AccessToken
 from portal.tokens.scopes import Kind
+from tests.portal import world
 
 pytestmark = pytest.mark.django_db
 HF = "26be6b09-91c5-47da-9861-d2d2bb7a7e36"
@@ -39,12 +40,6 @@ def polled(told: dict, client_id: str = HF) -> tuple[int, dict]:
     return answer.status_code, answer.json()
 
 
-def signed_in(user) -> Client:
-    browser = Client()
-    browser.force_login(user)
-    return browser
-
-
 def approve(browser: Client, code: str, **changes: str):
     sent = {"code": code, "label": "cluster", "kind": "dl", "days": "7", "approve": "1", **changes}
     return browser.post("/device/answer/", sent)
@@ -55,7 +50,7 @@ def test_a_person_types_the_code_sees_who_asks_and_the_program_gets_its_token(ma
     assert told["expires_in"] == 600
     assert told["verification_uri"].endswith("/device/")
     assert polled(told) == (400, {"error": "authorization_pending", "error_description": "Nobody has answered yet."})
-    browser = signed_in(mara)
+    browser = world.browser(mara)
     filled = browser.get("/device/?" + told["verification_uri_complete"].partition("?")[2])
     assert told["user_code"] in filled.content.decode()
     page = browser.post("/device/", {"code": told["user_code"].lower().replace("-", " ")}).content.decode()
@@ -73,7 +68,7 @@ def test_a_person_types_the_code_sees_who_asks_and_the_program_gets_its_token(ma
 
 def test_the_answer_is_in_the_trail_and_in_the_mail_and_no_code_is_stored(mara):
     told = begun()
-    approve(signed_in(mara), told["user_code"])
+    approve(world.browser(mara), told["user_code"])
     _, given = polled(told)
     events = list(Entry.objects.filter(actor_id=str(mara.pk)).order_by("at").values_list("event", flat=True))
     assert events[-2:] == ["device_login.approved", "token.issued"]
@@ -85,15 +80,15 @@ def test_the_answer_is_in_the_trail_and_in_the_mail_and_no_code_is_stored(mara):
 
 def test_the_person_chooses_what_the_token_may_do_within_their_rights(mara, lyceum):
     told = begun()
-    assert approve(signed_in(mara), told["user_code"], kind="pub").status_code == 422
+    assert approve(world.browser(mara), told["user_code"], kind="pub").status_code == 422
     assert polled(told)[1]["error"] == "authorization_pending"
-    assert approve(signed_in(lyceum.manager), told["user_code"], kind="pub").status_code == 200
+    assert approve(world.browser(lyceum.manager), told["user_code"], kind="pub").status_code == 200
     assert polled(told)[1]["scope"] == "download publish"
 
 
 def test_a_name_that_is_taken_is_said_beside_the_field_and_the_page_proposes_a_free_one(mara):
     actions.issue(by=mara, kind=Kind.DOWNLOAD, label="hf")
-    told, browser = begun(), signed_in(mara)
+    told, browser = begun(), world.browser(mara)
     assert 'value="hf 2"' in browser.post("/device/", {"code": told["user_code"]}).content.decode()
     refused = approve(browser, told["user_code"], label="hf")
     assert refused.status_code == 422
@@ -102,7 +97,7 @@ def test_a_name_that_is_taken_is_said_beside_the_field_and_the_page_proposes_a_f
 
 def test_who_refuses_gives_no_token(mara):
     told = begun()
-    answer = signed_in(mara).post("/device/answer/", {"code": told["user_code"], "refuse": "1"})
+    answer = world.browser(mara).post("/device/answer/", {"code": told["user_code"], "refuse": "1"})
     assert "gets no token" in answer.content.decode()
     assert polled(told)[1]["error"] == "access_denied"
     assert not AccessToken.objects.exists()
@@ -115,12 +110,12 @@ def test_a_code_lives_ten_minutes(mara):
     told = begun()
     with time_machine.travel(timezone.now() + devices.LIFE + timedelta(seconds=1), tick=False):
         assert polled(told)[1]["error"] == "expired_token"
-        assert approve(signed_in(mara), told["user_code"]).status_code == 422
+        assert approve(world.browser(mara), told["user_code"]).status_code == 422
 
 
 def test_who_was_suspended_since_gives_no_token(mara, lyceum):
     told = begun()
-    approve(signed_in(mara), told["user_code"])
+    approve(world.browser(mara), told["user_code"])
     suspend(user=mara, by=lyceum.manager, reason="x")
     assert polled(told)[1]["error"] == "access_denied"
 
@@ -147,7 +142,7 @@ def test_a_program_that_never_waits_is_slowed_down_to_its_codes_life_and_no_furt
 
 
 def test_a_person_has_ten_tries_in_five_minutes_and_then_the_right_code_is_refused_too(mara):
-    told, browser = begun(), signed_in(mara)
+    told, browser = begun(), world.browser(mara)
     for _ in range(10):
         wrong = browser.post("/device/", {"code": devices.make_user_code()})
         assert wrong.status_code == 422
@@ -204,7 +199,7 @@ def test_nobody_answers_who_is_not_signed_in_and_the_code_survives_the_sign_in()
 def test_approving_asks_again_who_one_is_where_step_up_is_on(mara, settings):
     settings.STEP_UP = True
     told = begun()
-    asked = approve(signed_in(mara), told["user_code"])
+    asked = approve(world.browser(mara), told["user_code"])
     assert asked.status_code == 302
     assert "reauthenticate" in asked["Location"]
     assert polled(told)[1]["error"] == "authorization_pending"
@@ -229,7 +224,7 @@ def test_what_is_no_poll_is_refused_in_the_words_of_oauth(sent, error):
 
 def test_another_program_cannot_collect_with_the_code(mara):
     told = begun()
-    approve(signed_in(mara), told["user_code"])
+    approve(world.browser(mara), told["user_code"])
     assert polled(told, client_id="somebody-else")[1]["error"] == "invalid_grant"
     assert polled(told)[0] == 200
 
@@ -243,7 +238,7 @@ def test_a_program_says_its_name(client_id):
 
 @pytest.mark.parametrize("text", ["", "BCDF-GHJ", "BCDF-GHJKL", "ABCD-EFGH", "12345678", "ＢＣＤＦ-ＧＨＪＫ", "\0" * 8])
 def test_what_is_no_code_is_said_beside_the_field(mara, text):
-    answer = signed_in(mara).post("/device/", {"code": text})
+    answer = world.browser(mara).post("/device/", {"code": text})
     assert answer.status_code == 422
     assert any(said in answer.content.decode() for said in ("eight letters", "Null characters", "required"))
 

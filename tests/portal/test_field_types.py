@@ -46,12 +46,6 @@ def asking(lyceum):
     return lyceum
 
 
-def signed_in(user) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def draft_of(asking, by, **said):
     return actions.save_draft(by=by, gate=asking.gate, answers={**world.ANSWERS, **SAID, **said})
 
@@ -156,7 +150,7 @@ def test_the_answered_institution_becomes_the_place_of_work(lyceum, mara):
 @pytest.mark.parametrize("junk", [None, 7, [], [[]], {"name": 3, "ror": ["x"]}, {"id": "x"}, "\x00", "x" * 90_000])
 def test_no_answer_of_any_shape_breaks_a_draft(asking, mara, junk):
     draft = draft_of(asking, mara, institution=junk, team=junk, until=junk, cv=junk)
-    page = signed_in(mara).get(f"/apply/{asking.gate.slug}/more/?fix=1")
+    page = world.browser(mara).get(f"/apply/{asking.gate.slug}/more/?fix=1")
     assert page.status_code == 200
     assert not draft.answers.get("cv")
 
@@ -195,7 +189,7 @@ def test_nine_inputs_and_the_form_is_complete(lyceum, mara):
         place=Place("Northfield University", position="phd"),
     )
     mara.refresh_from_db()
-    client = signed_in(mara)
+    client = world.browser(mara)
     typed = 0
     for part in lyceum.gate.form_spec:
         url = f"/apply/{lyceum.gate.slug}/{part['name']}/"
@@ -219,14 +213,14 @@ def test_nine_inputs_and_the_form_is_complete(lyceum, mara):
 
 
 def test_none_of_these_answers_no_and_a_yes_stays_yes(lyceum, mara):
-    answer = signed_in(mara).post(f"/apply/{lyceum.gate.slug}/uses/", {"none_of_uses": "on", "military": "yes"})
+    answer = world.browser(mara).post(f"/apply/{lyceum.gate.slug}/uses/", {"none_of_uses": "on", "military": "yes"})
     assert answer.status_code == 302
     kept = mara.applications.get().answers
     assert (kept["commercial"], kept["military"]) == ("no", "yes")
 
 
 def test_a_pdf_is_kept_and_comes_back_as_a_file_to_save(asking, mara):
-    client = signed_in(mara)
+    client = world.browser(mara)
     draft_of(asking, mara)
     upload = SimpleUploadedFile("../../Mara’s <cv>.PDF.pdf", PDF, "text/html")
     answer = client.post(f"/apply/{asking.gate.slug}/more/", {**SAID, "cv": upload})
@@ -255,7 +249,7 @@ def test_a_pdf_is_kept_and_comes_back_as_a_file_to_save(asking, mara):
     ],
 )
 def test_another_file_is_refused_and_the_other_answers_stay(asking, mara, content, word):
-    client = signed_in(mara)
+    client = world.browser(mara)
     data = {"cv": SimpleUploadedFile("cv.pdf", content), **SAID}
     answer = client.post(f"/apply/{asking.gate.slug}/more/", data)
     assert answer.status_code == 422
@@ -280,7 +274,7 @@ def test_a_new_file_replaces_one_that_was_never_sent_and_keeps_one_that_was(aski
 
 def test_a_file_is_taken_back(asking, mara):
     attached(asking, mara)
-    signed_in(mara).post(f"/apply/{asking.gate.slug}/more/", {**SAID, "cv.remove": "on"})
+    world.browser(mara).post(f"/apply/{asking.gate.slug}/more/", {**SAID, "cv.remove": "on"})
     assert not Attachment.objects.exists()
     assert not mara.applications.get().answers["cv"]
 
@@ -289,7 +283,7 @@ def test_who_reads_a_file(asking, harbour, mara, stranger):
     draft = attached(asking, mara)
     path = f"/applications/{draft.pk}/files/{Attachment.objects.get().pk}/"
     reviewer, recused, colleague = asking.reviewers
-    assert signed_in(reviewer).get(path).status_code == 404, "nobody sees a draft"
+    assert world.browser(reviewer).get(path).status_code == 404, "nobody sees a draft"
     sent = actions.submit(by=mara, application=draft)
     actions.cast_vote(by=recused, application=sent, vote=Vote.RECUSE)
     update_profile(
@@ -297,10 +291,10 @@ def test_who_reads_a_file(asking, harbour, mara, stranger):
         name="C",
         place=Place("University of Northfield", site="https://n.example", country="EE", klass="academia"),
     )
-    assert signed_in(reviewer).get(path).status_code == 200
+    assert world.browser(reviewer).get(path).status_code == 200
     assert Entry.objects.filter(event="file.read", actor_id=str(reviewer.pk)).count() == 1
     for nobody in (stranger, recused, colleague, harbour.reviewers[0], harbour.manager):
-        assert signed_in(nobody).get(path).status_code == 404, nobody
+        assert world.browser(nobody).get(path).status_code == 404, nobody
     assert Client().get(path).status_code == 302
 
 
@@ -340,5 +334,5 @@ def test_what_no_form_takes_arrives_empty_with_its_size():
 def test_a_form_brings_no_more_files_than_it_has_questions(asking, mara):
     assert settings.DATA_UPLOAD_MAX_NUMBER_FILES == form_spec.INPUT_LIMIT
     files = {f"file{n}": SimpleUploadedFile("a.pdf", PDF) for n in range(form_spec.INPUT_LIMIT + 1)}
-    response = signed_in(mara).post(f"/apply/{asking.gate.slug}/more/", {**SAID, **files})
+    response = world.browser(mara).post(f"/apply/{asking.gate.slug}/more/", {**SAID, **files})
     assert (response.status_code, Attachment.objects.count()) == (400, 0)

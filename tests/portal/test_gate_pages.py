@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.test import Client
 from django.urls import reverse
 
 from portal.access import actions, duo, form_spec, form_text
@@ -16,14 +15,9 @@ from portal.agreements.models import Agreement
 from portal.audit.models import Entry
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.people.actions import create_lab, give_role
-from portal.people.models import Role, User
+from portal.people.models import Role
 from tests.portal import world
-
-
-def browser(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
+from tests.portal.world import browser
 
 
 def url(w: world.World, name: str = "gate") -> str:
@@ -320,6 +314,21 @@ def test_terms_are_shown_to_applicants_and_what_speaks_against_one_to_reviewers(
         "speaks against"
         not in browser(lyceum.reviewers[0]).get(reverse("access:review", args=[plain.pk])).content.decode()
     )
+
+
+def test_whoever_may_not_judge_reads_of_no_answer_that_speaks_against_a_term(lyceum, mara):
+    """Their page has no answers; a doubt is one, with its name."""
+    actions.change_gate(by=lyceum.manager, gate=lyceum.gate, duo=["DUO:0000046"])
+    lyceum.gate.refresh_from_db()
+    sent = lyceum.applied(mara, commercial="yes")
+    colleague, other = lyceum.reviewers[:2]
+    world.work_at("Northfield", mara, colleague)
+    shown = {
+        each: browser(each).get(reverse("access:review", args=[sent.pk])).content.decode()
+        for each in (colleague, other)
+    }
+    assert ("speaks against" in shown[colleague], "speaks against" in shown[other]) == (False, True)
+    assert "You do not see the answers" in shown[colleague]
 
 
 def test_the_database_takes_no_term_that_nobody_knows(lyceum):

@@ -24,12 +24,7 @@ from portal.tokens.scopes import Kind, Scope
 from tests.portal import world
 from tests.portal.test_grant_life import DAY, STATEMENT, closed_out, green
 from tests.portal.test_queue_size import cost
-
-
-def browser(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
+from tests.portal.world import browser
 
 
 def page(name: str, grant: Grant) -> str:

@@ -11,14 +11,9 @@ from portal.people.models import User
 from portal.tokens.scopes import Kind, Scope
 from tests.portal import seats, world
 from tests.portal.test_access_api import client, post
+from tests.portal.world import browser
 
 ASKED = {"office": "vice-rector for research", "purpose": "Dissertations.", "seats": 2, "days": 730}
-
-
-def browser(user: User) -> Client:
-    made = Client()
-    made.force_login(user)
-    return made
 
 
 @pytest.fixture

@@ -18,24 +18,9 @@ from portal.people.actions import suspend
 from portal.people.models import User
 from tests.portal import seats, world
 from tests.portal.test_queue_size import cost
+from tests.portal.world import browser
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def official(db) -> User:
-    return seats.at_home("Ingrid Solberg")
-
-
-@pytest.fixture
-def cover(lyceum, official) -> InstitutionalAgreement:
-    return seats.in_force(lyceum, official)
-
-
-def browser(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def page(name: str, *args: object) -> str:

@@ -46,12 +46,6 @@ def inputs_of(page: str) -> set[str]:
     return parser.names
 
 
-def signed_in(user) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 @pytest.fixture
 def known(mara):
     import_register(ror.read(ror.SAMPLE), by=None)
@@ -98,7 +92,7 @@ def sent_along(page) -> dict[str, str]:
 
 
 def test_whom_the_portal_knows_is_asked_nine_things_at_most(gate, known):
-    seen = screens(gate, signed_in(known))
+    seen = screens(gate, world.browser(known))
     assert list(seen) == ["purpose", "uses", "custody", "check"], "the first screen has nothing left to ask"
     assert 0 < sum(map(len, seen.values())) <= 9, seen
     sent = known.applications.get()
@@ -107,13 +101,13 @@ def test_whom_the_portal_knows_is_asked_nine_things_at_most(gate, known):
 
 
 def test_a_stranger_is_asked_twenty_five_things_on_five_screens_at_most(gate, stranger):
-    seen = screens(gate, signed_in(stranger))
+    seen = screens(gate, world.browser(stranger))
     assert len(seen) <= 5
     assert 9 < sum(map(len, seen.values())) <= 25, seen
 
 
 def test_what_is_known_is_read_on_the_first_screen_with_a_way_to_change_it(gate, known):
-    page = signed_in(known).get(f"/apply/{gate.slug}/").content.decode()
+    page = world.browser(known).get(f"/apply/{gate.slug}/").content.decode()
     assert "what we know already" in page
     assert "Northfield University" in page
     assert "Doctoral student" in page
@@ -121,7 +115,7 @@ def test_what_is_known_is_read_on_the_first_screen_with_a_way_to_change_it(gate,
 
 
 def test_an_answer_of_one_s_own_is_asked_again_and_kept(gate, known):
-    client = signed_in(known)
+    client = world.browser(known)
     path = f"/apply/{gate.slug}/you/"
     page = client.get(path)
     assert inputs_of(page.content.decode()) == set()
@@ -132,7 +126,7 @@ def test_an_answer_of_one_s_own_is_asked_again_and_kept(gate, known):
 
 
 def test_a_known_answer_that_was_emptied_has_its_error_in_sight(gate, known):
-    client = signed_in(known)
+    client = world.browser(known)
     path = f"/apply/{gate.slug}/you/"
     answer = client.post(path, {**sent_along(client.get(path)), "legal_name": ""})
     assert answer.status_code == 422
@@ -140,7 +134,7 @@ def test_a_known_answer_that_was_emptied_has_its_error_in_sight(gate, known):
 
 
 def test_a_yes_among_the_declarations_keeps_the_table_open(gate, known):
-    client = signed_in(known)
+    client = world.browser(known)
     path = f"/apply/{gate.slug}/uses/"
     assert inputs_of(client.get(path).content.decode()) == {"none_of_uses"}
     client.post(path, {"none_of_uses": "on"})
@@ -152,7 +146,7 @@ def test_a_yes_among_the_declarations_keeps_the_table_open(gate, known):
 def test_a_form_that_asks_only_what_is_known_begins_at_its_first_screen(gate, lyceum, known):
     short = [{**gate.form_spec[0], "fields": [entry for entry in gate.form_spec[0]["fields"] if entry.get("prefill")]}]
     gate = actions.change_gate(by=lyceum.manager, gate=gate, form_spec=short)
-    client = signed_in(known)
+    client = world.browser(known)
     page = client.get(f"/apply/{gate.slug}/")
     assert page.status_code == 200
     assert inputs_of(page.content.decode()) == set()

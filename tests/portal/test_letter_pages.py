@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from django.core import mail
-from django.test import Client
 from django.urls import reverse
 
 from portal.access import actions
@@ -14,16 +13,10 @@ from portal.mail.models import Pace
 from portal.mail.registry import Topic
 from portal.outbox import delivery
 from portal.outbox.models import Message
-from portal.people.models import User
+from tests.portal.world import browser
 
 LIST = reverse("access:letters")
 OWN = "We open these models to schools."
-
-
-def browser(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def page_of(name: str) -> str:

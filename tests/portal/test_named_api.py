@@ -15,15 +15,9 @@ from portal.people.models import User
 from portal.tokens.scopes import Kind
 from tests.portal import seats, world
 from tests.portal.test_access_api import client, post
-from tests.portal.world import World
+from tests.portal.world import World, browser
 
 JSON = {"content_type": "application/json"}
-
-
-def browser(user: User) -> Client:
-    made = Client()
-    made.force_login(user)
-    return made
 
 
 @pytest.fixture

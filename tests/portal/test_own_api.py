@@ -8,23 +8,18 @@ from django.test import Client
 from portal.outbox.models import Message
 from portal.people import ror
 from portal.people.institution_actions import import_register
-from portal.people.models import Institution, User
+from portal.people.models import Institution
 from portal.projects.models import Project
 from portal.tokens import actions as tokens
 from portal.tokens.models import AccessToken
 from portal.tokens.scopes import Kind
 from tests.portal.test_access_api import client, post
+from tests.portal.world import browser
 
 TOKENS = "/api/v1/me/tokens"
 MAIL = "/api/v1/me/mail"
 PROFILE, ADDRESS, INSTITUTIONS = "/api/v1/me/profile", "/api/v1/me/address", "/api/v1/institutions"
 JSON = {"content_type": "application/json"}
-
-
-def browser(user: User) -> Client:
-    made = Client()
-    made.force_login(user)
-    return made
 
 
 def test_a_token_is_made_works_and_is_revoked(lyceum):

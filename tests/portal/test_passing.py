@@ -23,6 +23,7 @@ from portal.people.models import Role, User
 from portal.tokens import actions as tokens
 from portal.tokens.scopes import Kind
 from tests.portal import world
+from tests.portal.world import browser
 
 PLAIN = (
     "green postdoc when answer role is postdoc: A postdoctoral researcher\n"
@@ -30,12 +31,6 @@ PLAIN = (
     "red commercial when declarations include commercial: Commercial use\n"
     "block embargo when answer country is KP: The agreement bars this country\n"
 )
-
-
-def browser(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def verified(person: User) -> User:

@@ -26,16 +26,10 @@ from portal.access.workflow import Status
 from portal.audit.models import Entry
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.outbox.models import Message
-from portal.people.models import User
 from tests.portal import world
+from tests.portal.world import browser
 
 QUEUE = reverse("access:queue")
-
-
-def browser(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def listed(client: Client, **query: str) -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from portal.access import actions, reasons
@@ -13,15 +12,9 @@ from portal.audit.models import Entry
 from portal.errors import Invalid, NotAllowed, NotFound
 from portal.mail.sending import render
 from portal.outbox.models import Message
-from portal.people.models import User
+from tests.portal.world import browser
 
 OWN = "We open these models to schools & universities <only>."
-
-
-def browser(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def mailed(template: str) -> tuple[str, str]:

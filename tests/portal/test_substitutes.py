@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.db import IntegrityError, transaction
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -21,12 +20,7 @@ from portal.outbox.models import Message
 from portal.people.actions import end_role
 from portal.people.models import Membership, User
 from tests.portal import world
-
-
-def browser(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
+from tests.portal.world import browser
 
 
 def away(w: world.World, reviewer: User, substitute: User, days: int = 7, begin: int = 0) -> Substitute:

@@ -30,7 +30,7 @@ from portal.people.actions import restore, suspend
 from portal.people.models import User
 from portal.projects.models import ProjectMember
 from tests.portal import world
-from tests.portal.world import World
+from tests.portal.world import World, browser
 
 pytestmark = pytest.mark.django_db
 
@@ -43,12 +43,6 @@ def verified(user: User) -> User:
 @pytest.fixture
 def ana(db: None) -> User:
     return verified(world.person("Ana Duarte"))
-
-
-def browser(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def secret_of(member: Member) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.test import Client
 from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,8 +14,8 @@ from portal.access.rule_models import RuleSet
 from portal.access.workflow import Status
 from portal.audit.models import Entry
 from portal.errors import Invalid, NotAllowed, NotFound
-from portal.people.models import User
 from tests.portal import world
+from tests.portal.world import browser
 
 FORM = triage.Form(
     {"role": frozenset({"phd", "faculty"}), "title": frozenset(), "country": frozenset({"EE", "KP"})},
@@ -28,12 +27,6 @@ BLOCKING = "block embargo when answer country is EE: The agreement bars this cou
 def facts(**known):
     base = {"email": "m@place.example", "declared": (), "answers": {}, "institution_verified": False}
     return triage.Facts(**{**base, **known})
-
-
-def browser(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 # --- The text

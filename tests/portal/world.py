@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 
 from portal.access import actions
 from portal.access.application_models import Application
@@ -16,6 +17,7 @@ from portal.access.models import Grant
 from portal.access.review_models import Vote
 from portal.agreements import actions as agreements
 from portal.agreements.models import Agreement, Version
+from portal.outbox.models import Message
 from portal.people.actions import create_lab, give_role, register
 from portal.people.affiliation_actions import Place, affiliate
 from portal.people.models import Lab, Role, User
@@ -71,6 +73,23 @@ def work_at(place: str, *people: User) -> None:
     told = Place(organisation=place, klass="academia", site="https://www.place.example", country="NL")
     for each in people:
         affiliate(by=each, place=told)
+
+
+def browser(user: User) -> Client:
+    """Theirs, signed in."""
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def active(user: User) -> bool:
+    """Whether any grant of theirs holds now."""
+    return Grant.objects.active().filter(user=user).exists()
+
+
+def mails(template: str) -> int:
+    """How many of this kind were put into the outbox."""
+    return Message.objects.filter(topic="mail.send", payload__template=template).count()
 
 
 @dataclass

@@ -26,6 +26,7 @@ from releases.models import Model, Revision
 from releases.proofs import merkle
 from releases.storage import store
 from tests.portal import world
+from tests.portal.world import browser
 from tests.releases.checkpoints import checkpoint
 from tests.releases.folders import weights
 
@@ -71,19 +72,13 @@ def finished(conversion: Conversion) -> Conversion:
     return conversions.finish(conversion=running, inputs=inputs, outputs=outputs, report=report())
 
 
-def client_of(user: Any) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def convert_url(revision: Revision) -> str:
     return reverse("releases:convert", args=["lyceum", revision.model.name, revision.commit])
 
 
 # --- Asking ---------------------------------------------------------------------------------------------------------
 def test_a_manager_asks_on_the_page_and_follows_it(lyceum: world.World, draft: Revision) -> None:
-    manager = client_of(lyceum.manager)
+    manager = browser(lyceum.manager)
     assert (
         convert_url(draft)
         in manager.get(reverse("releases:desk", args=["lyceum", "mine", draft.commit])).content.decode()
@@ -101,7 +96,7 @@ def test_a_manager_asks_on_the_page_and_follows_it(lyceum: world.World, draft: R
 
 
 def test_a_wrong_wish_keeps_what_was_chosen_and_says_where(lyceum: world.World, draft: Revision) -> None:
-    manager = client_of(lyceum.manager)
+    manager = browser(lyceum.manager)
     answer = manager.post(convert_url(draft), {"operation": "cast", "files": [BIN], "shards": "2"})
     page = answer.content.decode()
     assert (answer.status_code, "Choose the type to cast to." in page) == (422, True)
@@ -111,7 +106,7 @@ def test_a_wrong_wish_keeps_what_was_chosen_and_says_where(lyceum: world.World, 
 
 
 def test_a_second_one_of_the_same_revision_waits(lyceum: world.World, queued: Conversion) -> None:
-    answer = client_of(lyceum.manager).post(
+    answer = browser(lyceum.manager).post(
         convert_url(queued.source), {"operation": "convert", "files": [BIN], "shards": "1"}
     )
     assert (answer.status_code, "under way" in answer.content.decode()) == (409, True)
@@ -123,7 +118,7 @@ def test_without_a_converter_the_page_says_so_and_nothing_is_begun(
     lyceum: world.World, draft: Revision, settings: Any
 ) -> None:
     settings.CONVERTER_PYTHON = ""
-    page = client_of(lyceum.manager).get(convert_url(draft)).content.decode()
+    page = browser(lyceum.manager).get(convert_url(draft)).content.decode()
     assert "This portal has no converter" in page
     assert '<form method="post" novalidate' not in page
     with pytest.raises(NotSetUp, match="CONVERTER_PYTHON"):
@@ -149,7 +144,7 @@ def test_to_all_others_it_is_not_there(
 ) -> None:
     addresses = [convert_url(queued.source), queued.get_absolute_url(), queued.get_absolute_url() + "/receipt.json"]
     for user in (stranger, lyceum.reviewers[0], harbour.manager):
-        client = client_of(user)
+        client = browser(user)
         for address in addresses:
             assert client.get(address).status_code == 404
         assert client.post(addresses[1], {"verb": "cancel"}).status_code == 404
@@ -157,7 +152,7 @@ def test_to_all_others_it_is_not_there(
             conversions.cancel(conversion=queued, by=user)
     assert Client().get(addresses[0]).status_code == 302
     other = reverse("releases:conversion", args=["lyceum", "mine", "00000000-0000-4000-8000-000000000000"])
-    assert client_of(lyceum.manager).get(other).status_code == 404
+    assert browser(lyceum.manager).get(other).status_code == 404
 
 
 # --- Its life -------------------------------------------------------------------------------------------------------
@@ -191,7 +186,7 @@ def test_the_result_is_a_draft_after_the_source_with_a_sealed_receipt(
     )
     assert told["inputs"][0]["sha256"] == source.files.get(path=BIN).sha256
     assert told["outputs"][0]["sha256"] == done.result.files.get(path="model.safetensors").sha256
-    manager = client_of(lyceum.manager)
+    manager = browser(lyceum.manager)
     page = manager.get(done.get_absolute_url()).content.decode()
     assert "intact, under our seal" in page
     assert "The same: no value changed." in page
@@ -202,7 +197,7 @@ def test_the_result_is_a_draft_after_the_source_with_a_sealed_receipt(
         sealed["document"], key_id=sealed["ed25519"]["public_key"], signature=sealed["ed25519"]["signature"]
     )
     assert signing.digest(sealed["document"]) == sealed["sha256"]
-    assert client_of(stranger).get(done.get_absolute_url() + "/receipt.json").status_code == 404, "a draft's, not yet"
+    assert browser(stranger).get(done.get_absolute_url() + "/receipt.json").status_code == 404, "a draft's, not yet"
     public = {"path": reverse("agreements:find"), "data": {"sha256": sealed["sha256"]}}
     assert Client().get(**public).status_code == 404
     actions.publish(revision=actions.check(revision=done.result, by=lyceum.manager), by=lyceum.manager)
@@ -217,9 +212,9 @@ def test_what_was_cancelled_meanwhile_commits_nothing(lyceum: world.World, queue
     running = conversions.begin(pk=queued.pk)
     assert running is not None
     assert conversions.progress(conversion=running, done=1, total=2, log=[("2026-11-26T03:00:00", "a line")])
-    page = client_of(lyceum.manager).get(running.get_absolute_url()).content.decode()
+    page = browser(lyceum.manager).get(running.get_absolute_url()).content.decode()
     assert "a line" in page
-    assert client_of(lyceum.manager).post(running.get_absolute_url(), {"verb": "cancel"}).status_code == 302
+    assert browser(lyceum.manager).post(running.get_absolute_url(), {"verb": "cancel"}).status_code == 302
     assert not conversions.progress(conversion=running, done=2, total=2, log=[]), "the worker is told to end"
     before = Revision.objects.count()
     late = conversions.finish(
@@ -234,7 +229,7 @@ def test_a_failed_one_is_tried_again_by_whoever_does(lyceum: world.World, queued
     running = conversions.begin(pk=queued.pk)
     assert running is not None
     conversions.fail(conversion=running, problem="The tensor 'x' is of two minds.")
-    manager = client_of(lyceum.manager)
+    manager = browser(lyceum.manager)
     assert "of two minds" in manager.get(queued.get_absolute_url()).content.decode()
     assert manager.post(queued.get_absolute_url(), {"verb": "retry"}).status_code == 302
     queued.refresh_from_db()
@@ -342,7 +337,7 @@ def test_a_conversion_cannot_contradict_itself(queued: Conversion, changes: dict
 def test_a_program_asks_follows_cancels_and_tries_again(
     lyceum: world.World, harbour: world.World, draft: Revision
 ) -> None:
-    mine, theirs = client_of(lyceum.manager), client_of(harbour.manager)
+    mine, theirs = browser(lyceum.manager), browser(harbour.manager)
     body = {"model": "lyceum/mine", "revision": draft.commit, "operation": "convert", "shards": 2}
     refused = theirs.post("/api/v1/conversions", body, content_type="application/json")
     assert refused.status_code == 404

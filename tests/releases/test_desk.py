@@ -25,18 +25,13 @@ from releases.lifecycle import State
 from releases.models import Model, Revision
 from releases.storage import store
 from tests.portal import world
+from tests.portal.world import browser
 
 
 @pytest.fixture(autouse=True)
 def worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that takes each task at once."""
     monkeypatch.setattr(app.conf, "task_always_eager", True)
-
-
-def client_of(user: Any) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def desk(revision: Revision) -> str:
@@ -81,7 +76,7 @@ def _taken(content: bytes) -> tuple[int, str, str]:
 def test_a_draft_is_checked_seen_and_published(
     lyceum: world.World, draft: Revision, django_capture_on_commit_callbacks: Any
 ) -> None:
-    manager = client_of(lyceum.manager)
+    manager = browser(lyceum.manager)
     page = manager.get(desk(draft)).content.decode()
     assert "notes.txt" in page
     assert "eval/results.json" in page
@@ -105,7 +100,7 @@ def test_a_check_that_broke_off_says_so_and_can_be_asked_for_again(
     actions.request_check(revision=draft, by=lyceum.manager)
     with store_away(monkeypatch), pytest.raises((ConnectionError, NotAllowed)):
         tasks.check_revision(draft.pk, str(by.pk))
-    page = client_of(lyceum.manager).get(desk(draft)).content.decode()
+    page = browser(lyceum.manager).get(desk(draft)).content.decode()
     assert "The check broke off" in page
     assert 'value="check"' in page
     assert 'value="publish"' not in page
@@ -134,7 +129,7 @@ def test_a_check_that_the_broker_forgot_can_be_asked_for_again_after_a_while(
     actions.request_check(revision=draft, by=lyceum.manager)
     asked = Message.objects.filter(topic="revision.check")
     lately, long_ago = timezone.now() - timedelta(minutes=9), timezone.now() - timedelta(minutes=11)
-    manager = client_of(lyceum.manager)
+    manager = browser(lyceum.manager)
     for since, shown, times in ((lately, False, 1), (long_ago, True, 2)):
         Revision.objects.filter(pk=draft.pk).update(check_wanted_at=since)
         assert ('value="check"' in manager.get(desk(draft)).content.decode()) is shown
@@ -185,12 +180,12 @@ def test_while_it_is_being_checked_the_page_says_how_far(lyceum: world.World, dr
     actions.request_check(revision=draft, by=lyceum.manager)
     actions.request_check(revision=draft, by=lyceum.manager)
     assert Message.objects.filter(topic="revision.check").count() == 1, "asked for once"
-    page = client_of(lyceum.manager).get(desk(draft)).content.decode()
+    page = browser(lyceum.manager).get(desk(draft)).content.decode()
     assert "being checked" in page
     assert 'value="check"' not in page
     told = checking.Progress(Revision.objects.get(pk=draft.pk))
     told.inside(1000)
-    page = client_of(lyceum.manager).get(desk(draft)).content.decode()
+    page = browser(lyceum.manager).get(desk(draft)).content.decode()
     assert "1,000 B of" in page.replace("\xa0", " "), "in the middle of its first file"
     assert f'<progress max="{draft.size}" value="1000" aria-label=' in page
     told.inside(2000)
@@ -212,7 +207,7 @@ def test_findings_are_shown_and_nothing_is_published(
 ) -> None:
     change = actions.Change(files=[actions.NewFile("run.pkl", *_taken(b"cos\nsystem\n"), lfs=False)])
     bad = actions.amend(model=draft.model, branch="main", change=change, by=lyceum.manager, message="Third")
-    manager = client_of(lyceum.manager)
+    manager = browser(lyceum.manager)
     with django_capture_on_commit_callbacks(execute=True):
         manager.post(desk(bad), {"verb": "check"})
     page = manager.get(desk(bad)).content.decode()
@@ -229,12 +224,12 @@ def test_the_page_shows_what_a_refused_file_would_have_run_and_takes_it_for_text
     change = actions.Change(files=[actions.NewFile("run.pkl", *_taken(hostile), lfs=False)])
     bad = actions.amend(model=draft.model, branch="main", change=change, by=lyceum.manager, message="Third")
     actions.check(revision=bad, by=lyceum.manager)
-    page = client_of(lyceum.manager).get(desk(bad)).content.decode()
+    page = browser(lyceum.manager).get(desk(bad)).content.decode()
     assert "would have run" in page
     assert "os.system(&#x27;&lt;script&gt;alert(1)&lt;/script&gt;&#x27;)" in page
     assert "<script>alert" not in page
     file = bad.files.get(path="run.pkl")
-    given = client_of(lyceum.manager).get(f"/lyceum/mine/download/{bad.commit}/{file.path}")
+    given = browser(lyceum.manager).get(f"/lyceum/mine/download/{bad.commit}/{file.path}")
     assert given.status_code in {403, 404}, "not even to the publisher"
 
 
@@ -244,7 +239,7 @@ def test_warnings_are_shown_stop_nobody_and_stay_in_the_trail(lyceum: world.Worl
     odd = actions.amend(model=draft.model, branch="main", change=change, by=lyceum.manager, message="Card")
     checked = actions.check(revision=odd, by=lyceum.manager)
     assert checked.state == State.CHECKED
-    page = client_of(lyceum.manager).get(desk(odd)).content.decode()
+    page = browser(lyceum.manager).get(desk(odd)).content.decode()
     assert "links to files that are not there: paper.pdf" in page
     assert 'value="publish"' in page
     actions.publish(revision=checked, by=lyceum.manager)
@@ -276,7 +271,7 @@ def test_steps_of_a_ladder_are_held_against_one_another(lyceum: world.World, dra
 
 def test_a_withdrawal_needs_a_reason_and_keeps_what_was_typed(lyceum: world.World, draft: Revision) -> None:
     public = draft.model.main
-    manager = client_of(lyceum.manager)
+    manager = browser(lyceum.manager)
     answer = manager.post(desk(public), {"verb": "withdraw", "reason": "  "})
     assert (answer.status_code, "Say why." in answer.content.decode()) == (422, True)
     assert manager.post(desk(public), {"verb": "withdraw", "reason": "The tokenizer is wrong."}).status_code == 302
@@ -285,7 +280,7 @@ def test_a_withdrawal_needs_a_reason_and_keeps_what_was_typed(lyceum: world.Worl
 
 
 def test_what_would_change_is_said_of_a_draft_and_never_of_what_was_out(lyceum: world.World, draft: Revision) -> None:
-    manager, public = client_of(lyceum.manager), draft.model.main
+    manager, public = browser(lyceum.manager), draft.model.main
     assert "What would change" in manager.get(desk(draft)).content.decode()
     manager.post(desk(public), {"verb": "withdraw", "reason": "The tokenizer is wrong."})
     assert "What would change" not in manager.get(desk(public)).content.decode()
@@ -295,13 +290,13 @@ def test_to_all_others_the_desk_is_not_there(
     lyceum: world.World, harbour: world.World, draft: Revision, stranger: Any
 ) -> None:
     for user in (stranger, lyceum.reviewers[0], harbour.manager):
-        client = client_of(user)
+        client = browser(user)
         for revision in (draft, draft.model.main):
             assert client.get(desk(revision)).status_code == 404
             assert client.post(desk(revision), {"verb": "publish"}).status_code == 404
     assert Client().get(desk(draft)).status_code == 302
-    assert "check and publish" not in client_of(stranger).get("/lyceum/mine/revisions").content.decode()
-    assert "check and publish" in client_of(lyceum.manager).get("/lyceum/mine/revisions").content.decode()
+    assert "check and publish" not in browser(stranger).get("/lyceum/mine/revisions").content.decode()
+    assert "check and publish" in browser(lyceum.manager).get("/lyceum/mine/revisions").content.decode()
 
 
 def test_ten_thousand_changes_are_counted_and_the_page_stays_short(
@@ -312,7 +307,7 @@ def test_ten_thousand_changes_are_counted_and_the_page_stays_short(
     change = actions.Change(files=many)
     grown = actions.amend(model=draft.model, branch="main", change=change, by=lyceum.manager, message="Many")
     world.counted()
-    manager = client_of(lyceum.manager)
+    manager = browser(lyceum.manager)
     with django_assert_max_num_queries(25):
         page = manager.get(desk(grown)).content.decode()
     assert "10001 in all" in page.replace(",", "").replace("\u202f", "")

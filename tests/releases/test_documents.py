@@ -19,6 +19,7 @@ from releases.proof_models import Proof
 from releases.proofs import merkle
 from releases.storage import store
 from tests.portal import world
+from tests.portal.world import browser
 from tests.releases.folders import safetensors, weights
 
 
@@ -28,12 +29,6 @@ def at(revision: Revision, document: str, name: str = "") -> str:
 
 def body(answer: Any) -> bytes:
     return b"".join(answer.streaming_content) if answer.streaming else answer.content
-
-
-def client_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture
@@ -129,11 +124,11 @@ def test_a_draft_is_there_for_its_lab_alone(
 ) -> None:
     draft = publish(lyceum, "new", publish=False).revisions.get()
     for document in ("release.json", "tensors.json"):
-        answer = client_of(lyceum.manager).get(at(draft, document))
+        answer = browser(lyceum.manager).get(at(draft, document))
         assert (answer.status_code, answer["Cache-Control"]) == (200, "private, no-store")
-        for nobody in (client, client_of(mara), client_of(harbour.manager)):
+        for nobody in (client, browser(mara), browser(harbour.manager)):
             assert nobody.get(at(draft, document)).status_code == 404
-    told = json.loads(client_of(lyceum.manager).get(at(draft, "release.json")).content)
+    told = json.loads(browser(lyceum.manager).get(at(draft, "release.json")).content)
     assert told["published_at"] is None
     assert told["tensors"]["count"] == 2
 

@@ -21,6 +21,7 @@ from releases import actions, tally, tasks
 from releases.download_models import DailyCap, Surge
 from releases.models import Model
 from tests.portal import world
+from tests.portal.world import browser
 from tests.releases.conftest import Publish
 from tests.releases.ledgers import fill, give
 
@@ -36,12 +37,6 @@ def model(lyceum: world.World, publish: Publish) -> Model:
 @pytest.fixture(params=[200, pytest.param(10_000, marks=pytest.mark.drill)])
 def many(request: pytest.FixtureRequest) -> int:
     return int(request.param)
-
-
-def browser(person: User) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
 
 
 def seen(person: User, path: str) -> str:

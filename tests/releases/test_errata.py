@@ -21,6 +21,7 @@ from releases import actions
 from releases.models import Model
 from releases.proof_models import Erratum
 from tests.portal import world
+from tests.portal.world import browser
 
 WORDS = {"severity": "serious", "title": "The tokenizer lacks a token", "text": "Take revision two instead."}
 
@@ -28,12 +29,6 @@ WORDS = {"severity": "serious", "title": "The tokenizer lacks a token", "text": 
 @pytest.fixture
 def model(lyceum: world.World, publish: Any) -> Model:
     return publish(lyceum, "mine", gate=lyceum.gate)
-
-
-def client_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def desk(model: Model) -> str:
@@ -53,7 +48,7 @@ def test_a_manager_raises_one_and_it_is_shown_and_mailed(
     grant = lyceum.granted(mara)
     ended = lyceum.granted(stranger)
     access.revoke_grant(by=lyceum.manager, grant=ended, reason="Passed the weights on.")
-    assert client_of(lyceum.manager).post(desk(model), {"verb": "erratum"} | WORDS).status_code == 302
+    assert browser(lyceum.manager).post(desk(model), {"verb": "erratum"} | WORDS).status_code == 302
     for page in ("/lyceum/mine", "/lyceum/mine/errata", f"/lyceum/mine/tree/{model.main.commit}"):
         assert WORDS["title"] in client.get(page).content.decode()
     assert told_by_mail() == {mara.email, lyceum.manager.email}
@@ -106,7 +101,7 @@ def test_an_open_models_erratum_is_mailed_to_its_lab_alone(lyceum: world.World, 
 def test_a_further_one_corrects_it_and_both_stay(lyceum: world.World, model: Model, client: Client) -> None:
     first = actions.add_erratum(model=model, revision=None, by=lyceum.manager, **WORDS)
     sent = {"verb": "erratum", "severity": "minor", "title": "It has the token", "text": "We erred.", "whole": "1"}
-    assert client_of(lyceum.manager).post(desk(model), sent | {"corrects": first.pk}).status_code == 302
+    assert browser(lyceum.manager).post(desk(model), sent | {"corrects": first.pk}).status_code == 302
     page = client.get("/lyceum/mine").content.decode()
     assert "It has the token" in page
     assert WORDS["title"] not in page, "corrected"
@@ -116,7 +111,7 @@ def test_a_further_one_corrects_it_and_both_stay(lyceum: world.World, model: Mod
 
 
 def test_what_is_missing_is_told_beside_its_field_and_nothing_is_lost(lyceum: world.World, model: Model) -> None:
-    answer = client_of(lyceum.manager).post(desk(model), {"verb": "erratum", "text": "Half written", "whole": "1"})
+    answer = browser(lyceum.manager).post(desk(model), {"verb": "erratum", "text": "Half written", "whole": "1"})
     page = answer.content.decode()
     assert answer.status_code == 422
     assert 'id="err_severity"' in page
@@ -128,8 +123,8 @@ def test_what_is_missing_is_told_beside_its_field_and_nothing_is_lost(lyceum: wo
 def test_only_the_labs_own_staff_raises_errata_and_only_of_what_was_published(
     lyceum: world.World, harbour: world.World, model: Model, publish: Any
 ) -> None:
-    assert client_of(harbour.manager).post(desk(model), {"verb": "erratum"} | WORDS).status_code == 404
-    assert client_of(lyceum.reviewers[0]).post(desk(model), {"verb": "erratum"} | WORDS).status_code == 404
+    assert browser(harbour.manager).post(desk(model), {"verb": "erratum"} | WORDS).status_code == 404
+    assert browser(lyceum.reviewers[0]).post(desk(model), {"verb": "erratum"} | WORDS).status_code == 404
     with pytest.raises(NotAllowed):
         actions.add_erratum(model=model, revision=None, by=harbour.manager, **WORDS)
     draft = publish(lyceum, "draft", publish=False)
@@ -185,7 +180,7 @@ def test_a_model_and_its_family_have_a_feed_of_what_turned_out_wrong(
     Model.objects.filter(pk=model.pk).update(family=family)
     publish(lyceum, "other", family=family)
     assert fed(client, "/lyceum/mine/errata.atom") == fed(client, "/families/lyceum/heron/errata.atom") == []
-    client_of(lyceum.manager).post(desk(model), {"verb": "erratum"} | WORDS)
+    browser(lyceum.manager).post(desk(model), {"verb": "erratum"} | WORDS)
     (item,) = fed(client, "/lyceum/mine/errata.atom")
     assert item[0] == "lyceum/mine: The tokenizer lacks a token"
     assert item[1].endswith(Erratum.objects.get().get_absolute_url())
@@ -203,4 +198,4 @@ def test_the_feed_of_a_draft_is_its_labs_alone_and_its_family_does_not_tell(
     Erratum.objects.create(model=draft, by=lyceum.manager, **WORDS)
     assert client.get("/lyceum/secret/errata.atom").status_code == 404
     assert fed(client, "/families/lyceum/heron/errata.atom") == []
-    assert len(fed(client_of(lyceum.manager), "/lyceum/secret/errata.atom")) == 1
+    assert len(fed(browser(lyceum.manager), "/lyceum/secret/errata.atom")) == 1

@@ -15,7 +15,6 @@ from django.test import Client
 
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.outbox import delivery
-from portal.people.models import User
 from portal.tokens import actions as tokens
 from portal.tokens.models import Kind, Scope
 from releases import entries
@@ -26,6 +25,7 @@ from releases.evaluations import entry, listing, plot, readers
 from releases.evaluations.reading import Said
 from releases.models import File, Model, Revision
 from tests.portal import world
+from tests.portal.world import browser
 from tests.releases.evaluation_files import CARD, FORK, JOINED, NEW, OLD, as_bytes
 
 US = Said(harness="lm-evaluation-harness", harness_version="0.3.0", ran_by="Lyceum Laboratory")
@@ -33,12 +33,6 @@ US = Said(harness="lm-evaluation-harness", harness_version="0.3.0", ran_by="Lyce
 
 def read(document: object, said: Said = US) -> list[Row]:
     return readers.read(document if isinstance(document, bytes) else as_bytes(document), said)
-
-
-def client_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture
@@ -381,15 +375,15 @@ def test_drafts_scores_are_the_labs_alone(
     draft = publish(lyceum, "draft", publish=False)
     evaluations.import_scores(revision=draft.tip, rows=read(OLD), by=lyceum.manager)
     score = Score.objects.all()[0]
-    for reader in (client, client_of(harbour.manager)):
+    for reader in (client, browser(harbour.manager)):
         assert reader.get(score.get_absolute_url()).status_code == 404
         assert "openbookqa" not in reader.get("/evaluations/").content.decode()
         assert json.loads(b"".join(reader.get("/evaluations/scores.json").streaming_content)) == []
-    assert client_of(lyceum.manager).get(score.get_absolute_url()).status_code == 200
+    assert browser(lyceum.manager).get(score.get_absolute_url()).status_code == 200
 
 
 def test_a_manager_imports_on_the_page_and_a_refused_file_is_given_back(lyceum: world.World, model: Model) -> None:
-    manager = client_of(lyceum.manager)
+    manager = browser(lyceum.manager)
     address = "/lyceum/mine/evaluations/import"
     told = {"revision": model.main.commit, "ran_by": "Us", "harness": "lm-evaluation-harness"}
     wrong = SimpleUploadedFile("r.json", as_bytes({"results": {"copa": {"acc": "high"}}}))
@@ -412,12 +406,12 @@ def test_the_forms_are_not_there_for_strangers_or_other_labs(
 ) -> None:
     evaluations.import_scores(revision=model.main, rows=read(OLD), by=lyceum.manager)
     score = Score.objects.all()[0]
-    for reader in (client_of(harbour.manager), client_of(lyceum.reviewers[0])):
+    for reader in (browser(harbour.manager), browser(lyceum.reviewers[0])):
         assert reader.get("/lyceum/mine/evaluations/import").status_code == 404
         assert reader.post(score.get_absolute_url(), {"reason": "x"}).status_code == 404
     assert client.post(score.get_absolute_url(), {"reason": "x"}).status_code == 404
-    assert client_of(lyceum.manager).post(score.get_absolute_url(), {"reason": ""}).status_code == 422
-    assert client_of(lyceum.manager).post(score.get_absolute_url(), {"reason": "Wrong split."}).status_code == 302
+    assert browser(lyceum.manager).post(score.get_absolute_url(), {"reason": ""}).status_code == 422
+    assert browser(lyceum.manager).post(score.get_absolute_url(), {"reason": "Wrong split."}).status_code == 302
     assert "Wrong split." in client.get(score.get_absolute_url()).content.decode()
 
 

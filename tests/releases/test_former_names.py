@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from portal.people.actions import give_role
-from portal.people.models import Role, User
+from portal.people.models import Role
 from releases import actions, lookup
 from releases.actions.stopping import replacement
 from releases.evaluation_models import Score
@@ -24,6 +24,7 @@ from releases.logbook_models import Logbook
 from releases.models import Model
 from releases.stop_models import Stop
 from tests.portal import world
+from tests.portal.world import browser
 from tests.releases.evaluation_files import OLD, as_bytes
 from tests.releases.folders import model_folder
 
@@ -34,12 +35,6 @@ JSON = {"content_type": "application/json"}
 @pytest.fixture
 def model(lyceum: world.World, publish: Any) -> Model:
     return actions.rename_model(model=publish(lyceum, "before"), lab=lyceum.lab, name="after", by=lyceum.manager)
-
-
-def browser(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def said(*words: Any) -> str:

@@ -22,6 +22,7 @@ from releases.harm_lifecycle import Verb
 from releases.harm_models import HarmReport
 from releases.models import Model
 from tests.portal import world
+from tests.portal.world import browser
 
 WORDS = "Asked for a recipe, it named a real person and told where they live."
 TYPED = {"subject": "lyceum/mine", "about": "privacy", "text": WORDS, "publish": "all", "email": "ida@reader.example"}
@@ -37,12 +38,6 @@ def _nothing_counted() -> None:
     redis = counters.client()
     for key in redis.scan_iter("wb:harm:*"):
         redis.delete(key)
-
-
-def client_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def a_while_ago(**age: int) -> str:
@@ -147,7 +142,7 @@ def test_the_lab_looks_into_it_answers_and_the_address_is_forgotten(
 ) -> None:
     report = received(model, email="ida@reader.example")
     mails()
-    manager = client_of(lyceum.manager)
+    manager = browser(lyceum.manager)
     assert report.number in manager.get("/harm/reports/").content.decode()
     assert "1 report of harm waits" in manager.get("/review/").content.decode()
     assert manager.post(report.get_absolute_url(), {"verb": "triage"}).status_code == 422
@@ -187,12 +182,12 @@ def test_a_second_lab_and_reviewers_see_none_of_it(
     lyceum: world.World, harbour: world.World, model: Model, mara: User
 ) -> None:
     report = received(model)
-    other = client_of(harbour.manager)
+    other = browser(harbour.manager)
     assert report.number not in other.get("/harm/reports/").content.decode()
-    for reader in (other, client_of(lyceum.reviewers[0]), client_of(mara)):
+    for reader in (other, browser(lyceum.reviewers[0]), browser(mara)):
         assert reader.get(report.get_absolute_url()).status_code == 404
         assert reader.post(report.get_absolute_url(), {"verb": "close", "answer": "x"}).status_code == 404
-    assert client_of(mara).get("/harm/reports/").status_code == 404
+    assert browser(mara).get("/harm/reports/").status_code == 404
     for act in (
         lambda: actions.triage(report=report, gravity="minor", by=harbour.manager),
         lambda: actions.end(report=report, verb=Verb.CLOSE, answer="No.", by=harbour.manager),
@@ -225,7 +220,7 @@ def test_many_reports_are_paged_and_their_queries_do_not_grow(
         row.state, row.answer, row.ended_at = "answered", "Thanks.", now
     HarmReport.objects.bulk_create(rows)
     world.counted()
-    manager = client_of(lyceum.manager)
+    manager = browser(lyceum.manager)
     for reader, address in ((client, "/harm/answered/"), (manager, "/harm/reports/")):
         with django_assert_max_num_queries(16):
             assert reader.get(address).status_code == 200

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from portal.people.models import User
 from releases.curve_models import Curve, Recording
 from releases.curves.api import CURVES_MAX
 from releases.curves.formats import READERS
@@ -19,6 +18,7 @@ from releases.logbook import actions
 from releases.logbook.api import IMPORT_MAX
 from releases.logbook_models import Entry, Logbook
 from tests.portal import world
+from tests.portal.world import browser
 from tests.releases.conftest import Publish
 from tests.releases.test_curve_garbage import event
 
@@ -29,12 +29,6 @@ BYTES = "application/octet-stream"
 @pytest.fixture
 def book(lyceum: world.World, publish: Publish) -> Logbook:
     return actions.open_logbook(subject=publish(lyceum, "heron-1m"), by=lyceum.manager)
-
-
-def client_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def metrics(rows: int) -> bytes:
@@ -49,18 +43,18 @@ def send(client: Client, book: Logbook, content: bytes, query: str = "run=r&sour
 def test_a_file_of_numbers_larger_than_any_json_body_becomes_curves(lyceum: world.World, book: Logbook) -> None:
     content = metrics(40_000)
     assert len(content) > 1 << 20
-    answer = send(client_of(lyceum.manager), book, content)
+    answer = send(browser(lyceum.manager), book, content)
     assert answer.status_code == 201, answer.content
     told = answer.json()
     assert (told["rows"], told["sha256"]) == (40_000, hashlib.sha256(content).hexdigest())
     assert told["curves"] == [{"run": "r", "name": "loss", "points": 40_000, "left_out": 0}]
-    again = send(client_of(lyceum.manager), book, content, "run=other&source=metrics.jsonl")
+    again = send(browser(lyceum.manager), book, content, "run=other&source=metrics.jsonl")
     assert again.status_code == 201
     assert Recording.objects.count() == Curve.objects.count() == 1, "the same file again changes nothing"
 
 
 def test_one_key_brings_one_file_and_refuses_another(lyceum: world.World, book: Logbook) -> None:
-    client, key = client_of(lyceum.manager), {"HTTP_IDEMPOTENCY_KEY": "k"}
+    client, key = browser(lyceum.manager), {"HTTP_IDEMPOTENCY_KEY": "k"}
     first = send(client, book, metrics(10), **key)
     assert send(client, book, metrics(10), **key).json() == first.json()
     other = send(client, book, metrics(11), **key)
@@ -69,7 +63,7 @@ def test_one_key_brings_one_file_and_refuses_another(lyceum: world.World, book: 
 
 
 def test_what_is_too_large_is_refused_before_it_is_read(lyceum: world.World, book: Logbook) -> None:
-    client = client_of(lyceum.manager)
+    client = browser(lyceum.manager)
     numbers = send(client, book, b"", CONTENT_LENGTH=str(CURVES_MAX + 1))
     assert numbers.status_code == 413
     assert "64 MiB" in numbers.json()["title"]
@@ -99,15 +93,15 @@ def test_what_is_too_large_is_refused_before_it_is_read(lyceum: world.World, boo
 def test_what_cannot_be_read_is_refused_with_a_sentence_and_nothing_is_kept(
     lyceum: world.World, book: Logbook, query: str, content: bytes, kind: str, status: int
 ) -> None:
-    answer = send(client_of(lyceum.manager), book, content, query, content_type=kind)
+    answer = send(browser(lyceum.manager), book, content, query, content_type=kind)
     assert answer.status_code == status, answer.content
     assert answer.json()["title"]
     assert not Recording.objects.exists()
 
 
 def test_only_the_labs_managers_bring_numbers(lyceum: world.World, harbour: world.World, book: Logbook) -> None:
-    assert send(client_of(lyceum.reviewers[0]), book, metrics(3)).status_code == 403
-    assert send(client_of(harbour.manager), book, metrics(3)).status_code == 404
+    assert send(browser(lyceum.reviewers[0]), book, metrics(3)).status_code == 403
+    assert send(browser(harbour.manager), book, metrics(3)).status_code == 404
     assert send(Client(), book, metrics(3)).status_code == 401
     assert not Recording.objects.exists()
 
@@ -116,7 +110,7 @@ def test_a_chronicle_of_more_than_a_mebibyte_comes_in_one_piece(lyceum: world.Wo
     text = "".join(f"### 2022-03-11 10:{n % 60:02}\n\nEntry {n}: {'x' * 1200}\n\n" for n in range(1_000))
     body = json.dumps({"name": "c.md", "text": text})
     assert len(body) > 1 << 20
-    answer = client_of(lyceum.manager).post(f"/api/v1/logbooks/{book.pk}/import", body, content_type="application/json")
+    answer = browser(lyceum.manager).post(f"/api/v1/logbooks/{book.pk}/import", body, content_type="application/json")
     assert answer.status_code == 200, answer.content[:300]
     assert answer.json()["added"] == book.entries.count() > 1
 
@@ -139,7 +133,7 @@ def bring(request: pytest.FixtureRequest, lyceum: world.World, book: Logbook) ->
     url, right, good = IMPORTS[request.param]
 
     def sent(body: bytes = good, kind: str = right, **more: Any) -> Any:
-        client = client_of(lyceum.manager)
+        client = browser(lyceum.manager)
         return client.generic("POST", url.format(book=book.pk), body, content_type=kind, **more)
 
     sent.right, sent.good = right, good  # type: ignore[attr-defined]
@@ -200,7 +194,7 @@ def test_an_empty_body_is_told_what_is_missing(bring: Any, kind: str | None) -> 
 
 @pytest.mark.parametrize("name", ["metrics.jsonl.gz", "wandb.csv.zip", "events.out.tfevents.1.zst", "m.jsonl.XZ"])
 def test_a_name_that_says_that_its_file_is_compressed_is_told_so(lyceum: world.World, book: Logbook, name: str) -> None:
-    answer = send(client_of(lyceum.manager), book, gzip.compress(metrics(9)), f"run=r&source={name}")
+    answer = send(browser(lyceum.manager), book, gzip.compress(metrics(9)), f"run=r&source={name}")
     assert answer.status_code == 400
     assert "compressed" in answer.json()["title"]
 
@@ -220,7 +214,7 @@ READ_AS_WELL = {("metrics", "wandb-jsonl"), ("codecarbon", "wandb-csv")}
 def test_a_file_of_another_format_than_is_said_is_refused(
     lyceum: world.World, book: Logbook, what: str, said: str
 ) -> None:
-    answer = send(client_of(lyceum.manager), book, FILES[what], f"run=r&source=f&format={said}")
+    answer = send(browser(lyceum.manager), book, FILES[what], f"run=r&source=f&format={said}")
     if what == said or (what, said) in READ_AS_WELL:
         assert answer.status_code == 201
     else:

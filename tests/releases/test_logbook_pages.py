@@ -20,6 +20,7 @@ from releases.logbook.forms import UPLOAD_MAX, ImportForm
 from releases.logbook_models import Entry, Logbook
 from releases.models import Model
 from tests.portal import world
+from tests.portal.world import browser
 
 PAGE = "/lyceum/heron-1m/logbook"
 CROWDS = [300, pytest.param(10_000, marks=pytest.mark.drill)]
@@ -35,12 +36,6 @@ def model(lyceum: world.World, publish: Any) -> Model:
 @pytest.fixture
 def book(lyceum: world.World, model: Model) -> Logbook:
     return actions.open_logbook(subject=model, by=lyceum.manager)
-
-
-def client_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def text_of(client: Client, path: str) -> str:
@@ -97,8 +92,8 @@ def test_each_entry_has_its_own_page_and_its_neighbours(lyceum: world.World, boo
     assert "<strong>goes</strong>" in html
     assert client.get(f"{PAGE}/4").status_code == 404
     assert "Correct by an erratum" not in html
-    assert "Annotate" in text_of(client_of(lyceum.manager), f"{PAGE}/2")
-    assert "Annotate" not in text_of(client_of(lyceum.reviewers[0]), f"{PAGE}/2")
+    assert "Annotate" in text_of(browser(lyceum.manager), f"{PAGE}/2")
+    assert "Annotate" not in text_of(browser(lyceum.reviewers[0]), f"{PAGE}/2")
 
 
 @pytest.mark.parametrize("n", CROWDS)
@@ -140,8 +135,8 @@ def test_a_draft_models_logbook_is_its_labs_alone(
     pages = ("logbook", "logbook/1", "logbook.json", "logbook.atom", "logbook/edit", "logbook/1/edit")
     for page in pages:
         assert client.get(f"/lyceum/secret/{page}").status_code in {302, 404}
-        assert client_of(harbour.manager).get(f"/lyceum/secret/{page}").status_code == 404
-        assert client_of(lyceum.manager).get(f"/lyceum/secret/{page}").status_code == 200
+        assert browser(harbour.manager).get(f"/lyceum/secret/{page}").status_code == 404
+        assert browser(lyceum.manager).get(f"/lyceum/secret/{page}").status_code == 200
 
 
 def test_exports_and_feed_hold_what_the_page_shows(lyceum: world.World, book: Logbook, client: Client) -> None:
@@ -239,7 +234,7 @@ def test_runs_of_one_name_leave_a_family_as_the_different_runs_that_they_are(
 
 
 def test_a_manager_reads_a_file_first_then_imports_it_and_writes_beside_it(lyceum: world.World, book: Logbook) -> None:
-    client = client_of(lyceum.manager)
+    client = browser(lyceum.manager)
     file = b"### 2022-03-11\n\nLaunch\n\n### 2022-04-12 First spike\n\nSee.\n"
 
     def upload(verb: str, data: bytes) -> Any:
@@ -270,7 +265,7 @@ def test_a_manager_reads_a_file_first_then_imports_it_and_writes_beside_it(lyceu
 
 
 def test_entries_are_edited_annotated_and_once_frozen_corrected(lyceum: world.World, book: Logbook) -> None:
-    client = client_of(lyceum.manager)
+    client = browser(lyceum.manager)
     first = actions.add_entry(logbook=book, by=lyceum.manager, said={"title": "Launch"})
     form = {"title": "Launch of run 1", "kind": "launch", "severity": "info"}
     assert client.post(f"{PAGE}/1/edit", form | {"verb": "edit"}).status_code == 302
@@ -295,8 +290,8 @@ def test_only_its_release_managers_reach_the_editor(
     for page in (f"{PAGE}/edit", f"{PAGE}/1/edit", "/families/lyceum/heron/logbook/edit/"):
         assert client.get(page).status_code == 302
         for person in (mara, harbour.manager, lyceum.reviewers[0]):
-            assert client_of(person).get(page).status_code == 404
-            assert client_of(person).post(page, {"verb": "freeze"}).status_code == 404
+            assert browser(person).get(page).status_code == 404
+            assert browser(person).post(page, {"verb": "freeze"}).status_code == 404
 
 
 def test_the_reference_family_shows_its_logbook_and_the_counts_that_disagree(client: Client, db: None) -> None:
@@ -322,7 +317,7 @@ def test_a_parameter_that_json_does_not_have_is_kept_as_it_was_written(
     lyceum: world.World, book: Logbook, said: str, kept: object
 ) -> None:
     said = said[:4_000]
-    manager = client_of(lyceum.manager)
+    manager = browser(lyceum.manager)
     form = {"verb": "add", "title": "It diverged", "kind": "note", "severity": "info", "before": f"loss = {said}"}
     assert manager.post(f"{PAGE}/edit", form).status_code == 302
     assert book.entries.get().before == {"loss": kept}
@@ -331,7 +326,7 @@ def test_a_parameter_that_json_does_not_have_is_kept_as_it_was_written(
 
 def test_tables_too_deep_for_a_page_are_refused_beside_their_field(lyceum: world.World, book: Logbook) -> None:
     form = {"verb": "add", "title": "T", "kind": "note", "severity": "info", "after": f"a = {'[' * 50}{']' * 50}"}
-    answer = client_of(lyceum.manager).post(f"{PAGE}/edit", form)
+    answer = browser(lyceum.manager).post(f"{PAGE}/edit", form)
     assert answer.status_code == 422
     assert "50 tables and lists in one another" in answer.content.decode()
     assert not book.entries.exists()
@@ -340,6 +335,6 @@ def test_tables_too_deep_for_a_page_are_refused_beside_their_field(lyceum: world
 def test_a_time_before_all_years_is_kept_as_it_was_written(lyceum: world.World, book: Logbook) -> None:
     stamp = "0001-01-01T00:00:00+14:00"
     form = {"verb": "add", "title": "T", "kind": "note", "severity": "info", "raw_stamp": stamp}
-    assert client_of(lyceum.manager).post(f"{PAGE}/edit", form).status_code == 302
+    assert browser(lyceum.manager).post(f"{PAGE}/edit", form).status_code == 302
     told = book.entries.get()
     assert (told.raw_stamp, told.at, told.confidence) == (stamp, None, "unknown")

@@ -24,14 +24,9 @@ from releases.models import Model, Revision
 from releases.opening import TABLE, Facts, Rule, State, Verb
 from releases.opening_models import Opening, OpeningStep
 from tests.portal import world
+from tests.portal.world import browser
 
 HOUR = timedelta(hours=1)
-
-
-def client_of(user: Any) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture
@@ -290,7 +285,7 @@ def page_of(revision: Revision) -> str:
 
 
 def test_a_manager_plans_on_the_page_and_named_people_approve_there(lyceum: world.World, checked: Revision) -> None:
-    manager, first = client_of(lyceum.manager), client_of(lyceum.reviewers[0])
+    manager, first = browser(lyceum.manager), browser(lyceum.reviewers[0])
     page = page_of(checked)
     assert "Plan the opening" in manager.get(page).content.decode()
     assert "Plan the opening" not in first.get(page).content.decode()
@@ -320,9 +315,9 @@ def test_to_strangers_and_to_another_lab_the_plan_is_not_there(
 ) -> None:
     made = plan(lyceum, checked, 1)
     for user in (stranger, harbour.manager, harbour.reviewers[0]):
-        assert client_of(user).get(page_of(checked)).status_code == 404
-        assert client_of(user).post(page_of(checked), {"verb": "approve"}).status_code == 404
-        assert client_of(user).get("/lyceum/mine").status_code == 404, "not announced"
+        assert browser(user).get(page_of(checked)).status_code == 404
+        assert browser(user).post(page_of(checked), {"verb": "approve"}).status_code == 404
+        assert browser(user).get("/lyceum/mine").status_code == 404, "not announced"
         for act in (actions.approve_opening, actions.resume_opening, actions.cancel_opening):
             with pytest.raises(NotFound):
                 act(opening=made, by=user)
@@ -333,7 +328,7 @@ def test_an_announced_model_counts_down_for_everybody_without_its_files(
     lyceum: world.World, checked: Revision, stranger: User
 ) -> None:
     made = plan(lyceum, checked, 2, after=timedelta(days=3, hours=1), announced=True)
-    for client in (Client(), client_of(stranger)):
+    for client in (Client(), browser(stranger)):
         page = client.get("/lyceum/Mine").content.decode()
         assert "Opens in 3" in page
         assert "Model mine." in page
@@ -342,7 +337,7 @@ def test_an_announced_model_counts_down_for_everybody_without_its_files(
             assert hidden not in page
         for path in ("/lyceum/mine/tree/main", "/lyceum/mine/revisions", f"/lyceum/mine/manifest/{checked.commit}"):
             assert client.get(path).status_code == 404, path
-    assert "See its planned opening" in client_of(lyceum.reviewers[2]).get("/lyceum/mine").content.decode()
+    assert "See its planned opening" in browser(lyceum.reviewers[2]).get("/lyceum/mine").content.decode()
     actions.hold_opening(opening=made, by=lyceum.manager, reason="A secret worry.")
     held = Client().get("/lyceum/mine").content.decode()
     assert "on hold" in held

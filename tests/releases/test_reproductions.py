@@ -22,6 +22,7 @@ from releases.evaluations.reading import Said
 from releases.models import Model
 from releases.reproduction_models import Reproduction
 from tests.portal import world
+from tests.portal.world import browser
 from tests.releases.evaluation_files import OLD, as_bytes
 
 HOW = {"environment": "torch 2.13, one thread, float32", "command": "lm_eval --tasks openbookqa"}
@@ -38,12 +39,6 @@ def score(lyceum: world.World, model: Model) -> Score:
     said = Said(harness="lm-evaluation-harness", harness_version="0.3.0", ran_by="Lyceum Laboratory")
     import_scores(revision=model.main, rows=read(as_bytes(OLD), said), by=lyceum.manager)
     return Score.objects.get(task="openbookqa", metric="acc")
-
-
-def client_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def reported(score: Score, by: User, **changes: Any) -> Reproduction:
@@ -91,7 +86,7 @@ def test_only_the_labs_staff_accepts_and_questions_and_only_the_reporter_takes_b
 
 # --- Reporting ----------------------------------------------------------------------------------------------------
 def test_a_person_reports_and_the_score_shows_it(score: Score, mara: User, stranger: User, client: Client) -> None:
-    answer = client_of(mara).post(f"/evaluations/{score.pk}/reproduce/", TYPED, follow=True)
+    answer = browser(mara).post(f"/evaluations/{score.pk}/reproduce/", TYPED, follow=True)
     page = answer.content.decode()
     assert "The difference is no larger: reproduced." in page
     assert "33.0\u00a0% − 32.2\u00a0% = +0.8\u00a0%" in page
@@ -103,14 +98,14 @@ def test_a_person_reports_and_the_score_shows_it(score: Score, mara: User, stran
 
 
 def test_what_is_wrong_is_told_beside_its_field_and_nothing_is_lost(score: Score, mara: User) -> None:
-    answer = client_of(mara).post(
+    answer = browser(mara).post(
         f"/evaluations/{score.pk}/reproduce/", TYPED | {"value": "330", "command": "", "weights": "f" * 64}
     )
     page = answer.content.decode()
     assert answer.status_code == 422
     assert 'id="id_command_error"' in page
     assert HOW["environment"] in page
-    again = client_of(mara).post(f"/evaluations/{score.pk}/reproduce/", TYPED | {"value": "330", "weights": "f" * 64})
+    again = browser(mara).post(f"/evaluations/{score.pk}/reproduce/", TYPED | {"value": "330", "weights": "f" * 64})
     assert "between 0 and 100 per cent" in again.content.decode()
     assert "These are other weights" in again.content.decode()
     assert not Reproduction.objects.exists()
@@ -131,7 +126,7 @@ def test_one_person_reports_once_until_they_take_it_back(score: Score, mara: Use
 def test_the_labs_own_people_and_withdrawn_scores_are_refused(lyceum: world.World, score: Score, mara: User) -> None:
     with pytest.raises(NotAllowed):
         reported(score, lyceum.reviewers[0])
-    page = client_of(lyceum.manager).get(f"/evaluations/{score.pk}/reproduce/").content.decode()
+    page = browser(lyceum.manager).get(f"/evaluations/{score.pk}/reproduce/").content.decode()
     assert "You work in the laboratory whose score this is" in page
     withdraw_score(score=score, reason="Wrong split.", by=lyceum.manager)
     with pytest.raises(Conflict):
@@ -159,7 +154,7 @@ def test_the_lab_questions_with_a_note_and_the_verdict_stays(
 ) -> None:
     made = reported(score, mara, value=0.4)
     assert any("measured openbookqa" in subject for subject in sent_to(lyceum.manager))
-    manager = client_of(lyceum.manager)
+    manager = browser(lyceum.manager)
     assert made.score.task in manager.get("/evaluations/reproductions/").content.decode()
     empty = manager.post(made.get_absolute_url(), {"verb": "question"})
     assert empty.status_code == 422
@@ -181,15 +176,15 @@ def test_nobody_else_answers_a_report(
     lyceum: world.World, harbour: world.World, score: Score, mara: User, stranger: User, client: Client
 ) -> None:
     made = reported(score, mara)
-    for reader in (client, client_of(stranger), client_of(harbour.manager), client_of(lyceum.reviewers[0])):
+    for reader in (client, browser(stranger), browser(harbour.manager), browser(lyceum.reviewers[0])):
         assert reader.get(made.get_absolute_url()).status_code == 200, "reports are public"
         assert reader.post(made.get_absolute_url(), {"verb": "accept"}).status_code == 404
-    assert made.score.task not in client_of(harbour.manager).get("/evaluations/reproductions/").content.decode()
-    assert client_of(lyceum.reviewers[0]).get("/evaluations/reproductions/").status_code == 404
+    assert made.score.task not in browser(harbour.manager).get("/evaluations/reproductions/").content.decode()
+    assert browser(lyceum.reviewers[0]).get("/evaluations/reproductions/").status_code == 404
     with pytest.raises(NotAllowed):
         reproducing.review_reproduction(reproduction=made, verb=Verb.ACCEPT, by=harbour.manager)
-    assert client_of(mara).post(made.get_absolute_url(), {"verb": "accept"}).status_code in {403, 404}
-    assert client_of(mara).post(made.get_absolute_url(), {"verb": "withdraw"}).status_code == 302
+    assert browser(mara).post(made.get_absolute_url(), {"verb": "accept"}).status_code in {403, 404}
+    assert browser(mara).post(made.get_absolute_url(), {"verb": "withdraw"}).status_code == 302
 
 
 def test_reports_of_a_drafts_scores_are_not_there(
@@ -199,5 +194,5 @@ def test_reports_of_a_drafts_scores_are_not_there(
     said = Said(harness="h", ran_by="us")
     import_scores(revision=draft.tip, rows=read(as_bytes(OLD), said), by=lyceum.manager)
     hidden = Score.objects.filter(revision=draft.tip)[0]
-    assert client_of(mara).post(f"/evaluations/{hidden.pk}/reproduce/", TYPED).status_code == 404
+    assert browser(mara).post(f"/evaluations/{hidden.pk}/reproduce/", TYPED).status_code == 404
     assert client.get("/evaluations/reproductions/99/").status_code == 404

@@ -28,6 +28,7 @@ from releases.proof_models import ModelSignature, SigningKey
 from releases.proofs import signature
 from releases.storage import store
 from tests.portal import world
+from tests.portal.world import browser
 
 
 @pytest.fixture(autouse=True)
@@ -49,12 +50,6 @@ def ada(lyceum: world.World) -> User:
 
 def at(revision: Revision, document: str = "model.sig") -> str:
     return f"/{revision.model.full_name}/revisions/{revision.commit}/{document}"
-
-
-def client_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def copy_of(revision: Revision, folder: Path) -> Path:
@@ -195,7 +190,7 @@ def test_a_signature_made_offline_is_verified_and_served(
     key = actions.add_key(lab=lyceum.lab, name="Vault 2026", pem=pem(own), by=ada)
     desk = f"/lyceum/mine/revisions/{model.main.commit}"
     sent = {"verb": "sign", "bundle": SimpleUploadedFile("model.sig", bundle)}
-    assert client_of(lyceum.manager).post(desk, sent).status_code == 302
+    assert browser(lyceum.manager).post(desk, sent).status_code == 302
     assert client.get(at(model.main)).content == bundle
     assert client.get(at(model.main), {"key": key.fingerprint}).content == bundle
     portal = SigningKey.objects.get(lab=None)
@@ -203,7 +198,7 @@ def test_a_signature_made_offline_is_verified_and_served(
     assert "Vault 2026" in client.get(f"/lyceum/mine/tree/{model.main.commit}").content.decode()
     entry = Entry.objects.get(event="model_signature.added")
     assert entry.data["fingerprint"] == key.fingerprint
-    again = client_of(lyceum.manager).post(desk, {"verb": "sign", "bundle": SimpleUploadedFile("model.sig", bundle)})
+    again = browser(lyceum.manager).post(desk, {"verb": "sign", "bundle": SimpleUploadedFile("model.sig", bundle)})
     assert again.status_code == 422
     assert "already" in again.content.decode()
 
@@ -268,19 +263,19 @@ def test_an_administrator_registers_and_retires_keys_and_nobody_else_does(
     lyceum: world.World, harbour: world.World, ada: User, own: Path, mara: User
 ) -> None:
     page = "/keys/lyceum/"
-    assert client_of(ada).post(page, {"verb": "add", "name": "Vault", "pem": pem(own)}).status_code == 302
+    assert browser(ada).post(page, {"verb": "add", "name": "Vault", "pem": pem(own)}).status_code == 302
     key = SigningKey.objects.get(lab=lyceum.lab)
-    assert "Vault" in client_of(lyceum.manager).get(page).content.decode()
+    assert "Vault" in browser(lyceum.manager).get(page).content.decode()
     add = {"verb": "add", "name": "Mine", "pem": signature.pem_of(ec.generate_private_key(ec.SECP256R1()).public_key())}
-    assert client_of(lyceum.manager).post(page, add).status_code == 403
+    assert browser(lyceum.manager).post(page, add).status_code == 403
     for nobody in (mara, harbour.manager):
-        assert client_of(nobody).get(page).status_code == 404
-        assert client_of(nobody).post(page, add).status_code == 404
-    assert client_of(lyceum.manager).post(page, {"verb": "retire", "key": key.pk}).status_code == 403
-    assert client_of(ada).post(page, {"verb": "retire", "key": key.pk}).status_code == 302
+        assert browser(nobody).get(page).status_code == 404
+        assert browser(nobody).post(page, add).status_code == 404
+    assert browser(lyceum.manager).post(page, {"verb": "retire", "key": key.pk}).status_code == 403
+    assert browser(ada).post(page, {"verb": "retire", "key": key.pk}).status_code == 302
     key.refresh_from_db()
     assert key.ends_at
-    assert client_of(ada).post(page, {"verb": "retire", "key": "x"}).status_code == 404
+    assert browser(ada).post(page, {"verb": "retire", "key": "x"}).status_code == 404
     assert Entry.objects.filter(event__in=["signing_key.added", "signing_key.retired"]).count() == 2
 
 
@@ -298,7 +293,7 @@ def test_an_administrator_registers_and_retires_keys_and_nobody_else_does(
 def test_a_wrong_key_is_told_beside_its_field_and_what_was_typed_stays(
     ada: User, own: Path, wrong: dict[str, str]
 ) -> None:
-    answer = client_of(ada).post("/keys/lyceum/", {"verb": "add", "name": "Vault", "pem": pem(own)} | wrong)
+    answer = browser(ada).post("/keys/lyceum/", {"verb": "add", "name": "Vault", "pem": pem(own)} | wrong)
     assert answer.status_code == 422
     assert f'id="id_{next(iter(wrong))}_error"' in answer.content.decode()
     assert not SigningKey.objects.exists()

@@ -19,14 +19,9 @@ from releases import actions, policy
 from releases.models import Model, Revision
 from releases.stop_models import Stop
 from tests.portal import world
+from tests.portal.world import browser
 
 REASON = "The tokenizer leaks a private text."
-
-
-def client_of(user: Any) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def standing(
@@ -99,7 +94,7 @@ def test_every_page_says_why_and_what_to_use_instead(lyceum: world.World, publis
     refused = Client().get("/lyceum/mine/download/main/model.safetensors")
     assert refused.status_code == 403
     assert "Use lyceum/other instead." in refused.content.decode()
-    why = client_of(mara).get("/lyceum/mine/why").content.decode()
+    why = browser(mara).get("/lyceum/mine/why").content.decode()
     assert "The lab has not stopped it for everybody" in why
     assert REASON in why
 
@@ -107,7 +102,7 @@ def test_every_page_says_why_and_what_to_use_instead(lyceum: world.World, publis
 def test_a_withdrawn_revision_names_its_replacement(lyceum: world.World, publish: Any) -> None:
     model, _other = publish(lyceum, "mine"), publish(lyceum, "other")
     revision = model.main
-    manager = client_of(lyceum.manager)
+    manager = browser(lyceum.manager)
     desk = f"/lyceum/mine/revisions/{revision.commit}"
     for wrong in ("lyceum/nothing", f"lyceum/mine@{revision.commit}"):
         answer = manager.post(desk, {"verb": "withdraw", "reason": REASON, "instead": wrong})
@@ -122,7 +117,7 @@ def test_a_withdrawn_revision_names_its_replacement(lyceum: world.World, publish
 
 def test_the_page_stops_and_lifts_and_keeps_what_was_typed(lyceum: world.World, publish: Any, family: Any) -> None:
     model = publish(lyceum, "mine", family=family)
-    manager = client_of(lyceum.manager)
+    manager = browser(lyceum.manager)
     said = {"verb": "stop", "what": model.main.commit, "reason": REASON, "instead": "lyceum/nowhere"}
     wrong = manager.post("/lyceum/mine/stops", said)
     assert (wrong.status_code, REASON in wrong.content.decode()) == (422, True)
@@ -148,13 +143,13 @@ def test_to_all_others_there_is_no_such_page_and_no_such_right(
     model, theirs = publish(lyceum, "mine"), publish(harbour, "theirs")
     foreign = actions.stop_release(subject=theirs, by=harbour.manager, reason=REASON)
     for user in (stranger, lyceum.reviewers[0], harbour.manager):
-        client = client_of(user)
+        client = browser(user)
         assert client.get("/lyceum/mine/stops").status_code == 404
         said = {"verb": "stop", "what": "model", "reason": REASON}
         assert client.post("/lyceum/mine/stops", said).status_code == 404
         with pytest.raises(NotAllowed):
             actions.stop_release(subject=model, by=user, reason=REASON)
-    lifting = client_of(lyceum.manager).post("/lyceum/mine/stops", {"verb": "lift", "stop": foreign.pk})
+    lifting = browser(lyceum.manager).post("/lyceum/mine/stops", {"verb": "lift", "stop": foreign.pk})
     assert lifting.status_code == 404, "another lab's stop"
     with pytest.raises(NotAllowed):
         actions.lift_stop(stop=foreign, by=lyceum.manager)

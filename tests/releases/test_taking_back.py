@@ -24,6 +24,7 @@ from releases.logbook import actions, taking_back
 from releases.logbook_models import Entry, Logbook, Run
 from releases.models import Model, Revision
 from tests.portal import world
+from tests.portal.world import browser
 from tests.releases.conftest import Publish
 from tests.releases.evaluation_files import OLD
 from tests.releases.test_curve_import import lines, restarted
@@ -48,12 +49,6 @@ def draft(lyceum: world.World, publish: Publish) -> Revision:
     found = publish(lyceum, "gosling-1m", publish=False).tip
     assert found
     return found
-
-
-def client_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def imported(book: Logbook, by: User, text: str = CHRONICLE) -> actions.Imported:
@@ -129,7 +124,7 @@ def test_entries_that_came_together_go_together_and_their_numbers_are_given_to_n
     actions.add_entry(logbook=book, by=lyceum.manager, said={"title": "By hand"})
     told = imported(book, lyceum.manager)
     assert (told.added, book.entries.count()) == (2, 3)
-    page = client_of(lyceum.manager)
+    page = browser(lyceum.manager)
     html = page.get("/lyceum/heron-1m/logbook/edit").content.decode()
     assert "2 entries, numbers 2 to 3" in html
     assert told.at
@@ -147,7 +142,7 @@ def test_what_a_later_entry_speaks_of_stays(lyceum: world.World, book: Logbook) 
     assert told.at
     first = Entry.objects.get(logbook=book, order=1)
     actions.add_entry(logbook=book, by=lyceum.manager, said={"title": "It was the second try"}, annotates=first)
-    answer = client_of(lyceum.manager).post(
+    answer = browser(lyceum.manager).post(
         "/lyceum/heron-1m/logbook/edit", {"verb": "take_back", "at": told.at.isoformat()}
     )
     assert answer.status_code == 422
@@ -191,7 +186,7 @@ def test_curves_go_with_their_points_and_the_runs_that_nothing_else_tells_of(
     kept = import_curves(logbook=book, run="r", file=lines(restarted()), source="m.jsonl", by=lyceum.manager)
     assert set(book.runs.values_list("name", flat=True)) == {"r", "r.1", "r.2"}
     assert "take-back" not in Client().get("/lyceum/heron-1m/curves").content.decode()
-    page = client_of(lyceum.manager)
+    page = browser(lyceum.manager)
     assert 'action="/lyceum/heron-1m/curves/take-back"' in page.get("/lyceum/heron-1m/curves").content.decode()
     answer = page.post("/lyceum/heron-1m/curves/take-back", {"sha256": kept.sha256}, follow=True)
     assert "The curves of m.jsonl were taken back." in answer.content.decode()
@@ -215,7 +210,7 @@ def test_scores_go_from_a_draft_whole_and_those_of_another_import_stay(lyceum: w
     assert second.added == len(rows) - 1
     assert second.at
     assert first.at
-    page = client_of(lyceum.manager)
+    page = browser(lyceum.manager)
     assert draft.commit[:8] in page.get("/lyceum/gosling-1m/evaluations/import").content.decode()
     said = {"verb": "take_back", "commit": draft.commit, "at": second.at.isoformat()}
     answer = page.post("/lyceum/gosling-1m/evaluations/import", said, follow=True)
@@ -232,7 +227,7 @@ def test_scores_of_what_is_published_stay_to_be_read(lyceum: world.World, model:
     with pytest.raises(Conflict, match="published"):
         evaluations.take_back_scores(revision=revision, at=told.at, by=lyceum.manager)
     assert Score.objects.filter(revision=revision).count() == told.added
-    assert "take_back" not in client_of(lyceum.manager).get("/lyceum/heron-1m/evaluations/import").content.decode()
+    assert "take_back" not in browser(lyceum.manager).get("/lyceum/heron-1m/evaluations/import").content.decode()
 
 
 def test_nobody_but_the_labs_managers_takes_anything_back(
@@ -256,7 +251,7 @@ def test_nobody_but_the_labs_managers_takes_anything_back(
 
 
 def test_programs_take_back_what_their_import_was_called(lyceum: world.World, book: Logbook, draft: Revision) -> None:
-    client = client_of(lyceum.manager)
+    client = browser(lyceum.manager)
 
     def post(path: str, said: dict[str, Any]) -> Any:
         return client.post(f"/api/v1/{path}", said, content_type="application/json")

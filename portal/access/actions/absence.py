@@ -26,7 +26,8 @@ LONGEST: Final = timedelta(days=180)
 def name_substitute(*, by: User, lab: Lab, substitute: User, starts_on: date, ends_on: date) -> Substitute:
     """From one day through another, somebody of the lab acts on what is assigned to me. One at a time.
 
-    Raises Invalid about `substitute`, `starts_on` or `ends_on`, Conflict when the period meets another.
+    Raises NotFound to whoever is no reviewer of the lab, Invalid about `substitute`, `starts_on` or `ends_on`, Conflict
+    when the period meets another.
     """
     User.objects.select_for_update().get(pk=by.pk)
     if Role.REVIEWER not in by.roles_in(lab):
@@ -71,7 +72,10 @@ def _check(by: User, lab: Lab, substitute: User, starts_on: date, ends_on: date)
 
 @transaction.atomic
 def end_substitute(*, by: User, pk: int) -> Substitute:
-    """Take it back from this moment. What was done in one's place stays."""
+    """Take it back from this moment. What was done in one's place stays.
+
+    Raises NotFound for one that is not theirs, Conflict (`ended`) where it was taken back before.
+    """
     found = Substitute.objects.select_for_update().select_related("lab").filter(pk=pk, reviewer=by).first()
     if found is None:
         raise NotFound(_("There is no such substitute."))

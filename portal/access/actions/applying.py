@@ -184,7 +184,11 @@ def lapse(*, application: Application, expected: int | None = None) -> Applicati
 
 @transaction.atomic
 def apply_again(*, by: User, application: Application) -> Application:
-    """A new draft with the answers of a closed application, under the gate's present form."""
+    """A new draft with the answers of a closed application, under the gate's present form.
+
+    Raises what `moves.check` says to anybody but its applicant, Conflict (`already_open`) where another is open, and what
+    `save_draft` raises.
+    """
     closed = moves.lock(application)
     if closed.applicant_id != by.pk:
         moves.check(closed, Verb.SAVE_DRAFT, by)

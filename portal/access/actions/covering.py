@@ -60,7 +60,11 @@ def ask_institutional(
 def offer_institutional(
     *, by: User, gate: Gate, address: str, office: str, seats: int, days: int
 ) -> InstitutionalAgreement:
-    """A manager offers one to somebody who can sign for their institution, and has shown to work there."""
+    """A manager offers one to somebody who can sign for their institution, and has shown to work there.
+
+    Raises NotFound to other labs, NotAllowed to whoever does not manage this one or has a conflict of interest, Conflict
+    where one is asked for or runs already, Invalid field by field.
+    """
     if not by.roles_in(gate.lab):
         raise NotFound(_("There is no such gate."))
     require_manager(by, gate.lab)

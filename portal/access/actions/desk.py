@@ -97,7 +97,10 @@ def add_note(*, by: User, application: Application, text: str) -> Note:
 
 @transaction.atomic
 def save_filter(*, by: User, name: str, query: queue.Chosen) -> SavedFilter:
-    """Keep a way to look at the queue under a name; the same name again replaces it."""
+    """Keep a way to look at the queue under a name; the same name again replaces it.
+
+    Raises Invalid about `name`, also where the filters are too long or too many to be kept.
+    """
     User.objects.select_for_update().get(pk=by.pk)
     name = " ".join(name.replace("\x00", "").split())
     if not 0 < len(name) <= 60:

@@ -44,7 +44,8 @@ def create_gate(
 ) -> Gate:
     """A new gate of the lab, with the settings of `like` where one is given. `settings` are any of CHANGEABLE.
 
-    The form defaults to research access.
+    The form defaults to research access. Raises NotFound to other labs, NotAllowed to whoever does not manage this one,
+    Invalid field by field.
     """
     if not by.roles_in(lab):
         raise NotFound(_("There is no such lab."))
@@ -92,7 +93,10 @@ def change_gate(*, by: User, gate: Gate, expected: int | None = None, **settings
 
 @transaction.atomic
 def close_gate(*, by: User, gate: Gate, reason: str) -> Gate:
-    """Take no new applications until it is opened again. What was sent goes on; `reason` is shown to everybody."""
+    """Take no new applications until it is opened again. What was sent goes on; `reason` is shown to everybody.
+
+    Raises Invalid about `closed_reason`: none, or more than 500 characters.
+    """
     locked = _locked(gate, by)
     words = " ".join(reason.replace("\x00", "").split())
     if not 0 < len(words) <= 500:

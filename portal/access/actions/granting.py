@@ -95,7 +95,11 @@ def _receipt(application: Application, grant: Grant, signature: Signature) -> No
 
 @transaction.atomic
 def sign_again(*, by: User, grant: Grant, typed_name: str, capacity: str, text_sha256: str) -> Signature:
-    """Sign the present text of the agreement under a standing grant: access goes on, or comes back at once."""
+    """Sign the present text of the agreement under a standing grant: access goes on, or comes back at once.
+
+    Raises NotFound to anybody but the holder, Conflict where the grant has ended (`grant_ended`) or that text was signed
+    (`already_signed`), and what `agreements.sign` raises.
+    """
     locked = grant_moves.lock(grant)
     if locked.user_id != by.pk:
         raise NotFound(_("There is no such grant."))

@@ -40,7 +40,11 @@ def begin(application: Application, by: User) -> None:
 
 
 def cast(application: Application, by: User, vote: Vote, note: str) -> None:
-    """Record one's vote of this round, once."""
+    """Record one's vote of this round, once.
+
+    Raises Invalid about `note` where it is too long, Conflict (`already_voted`) where one has voted, or somebody in one's
+    place.
+    """
     if len(note) > NOTE_LIMIT:
         raise Invalid(
             _("The note is too long."),
@@ -74,7 +78,7 @@ def cast(application: Application, by: User, vote: Vote, note: str) -> None:
 
 
 def require_unbiased(application: Application, by: User) -> None:
-    """No known conflict, not recused in any round (a recusal lasts), and for an appeal no part in the decline."""
+    """Raises NotAllowed for a known conflict, a recusal in any round (it lasts), or a part in the decline that is appealed."""
     found = conflicts.known(by, application)
     if found:
         message = _("You may not judge this application. %(why)s") % {"why": found[0].message}

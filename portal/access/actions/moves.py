@@ -35,7 +35,7 @@ EVENTS: Final = {
 def lock(application: Application, *, expected: int | None = None) -> Application:
     """The application as it is now, locked until the transaction ends.
 
-    Raises Conflict when `expected` is given and is not its version any more.
+    Raises NotFound where it is gone, Conflict (`stale`) when `expected` is given and is not its version any more.
     """
     locked = (
         Application.objects.select_for_update(of=("self",))

@@ -53,7 +53,8 @@ def pass_by_rules(application: Application) -> bool:
 def make_spot_check(*, by: User, application: Application, found: Found, note: str = "") -> SpotCheck:
     """Say what a look at an approval by rules found. A wrong one takes the rules of that gate out of force at once.
 
-    The approval stands: a manager suspends or revokes the grant. Raises Conflict where no spot check waits.
+    The approval stands: a manager suspends or revokes the grant. Raises NotFound to other labs and the applicant,
+    NotAllowed to who may not judge it, Conflict where no spot check waits, Invalid about `found` or `finding`.
     """
     locked = moves.lock(application)
     if not by.roles_in(locked.gate.lab) or by.pk == locked.applicant_id:

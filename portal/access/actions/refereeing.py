@@ -179,7 +179,10 @@ def of_secret(secret: str) -> Referee:
 
 @transaction.atomic
 def answer_referee(*, secret: str, answer: RefereeVerb, comment: str = "") -> Referee:
-    """Confirm, decline, or say that one does not know the applicant; once. `comment` is for the lab's reviewers alone."""
+    """Confirm, decline, or say that one does not know the applicant; once. `comment` is for the lab's reviewers alone.
+
+    Raises NotFound for a link that is not good any more, Invalid about a `comment` that is too long.
+    """
     words = comment.replace("\x00", "").strip()
     if len(words) > COMMENT_LIMIT:
         message = _("Use at most %(limit)s characters.") % {"limit": COMMENT_LIMIT}

@@ -70,7 +70,8 @@ def request_changes(
 ) -> Application:
     """Hand it back with a message that says what to change. The next sending opens a new round of votes.
 
-    `batch` names the others that were handed back in the same stroke, in the audit trail.
+    `batch` names the others that were handed back in the same stroke, in the audit trail. Raises Invalid about `message` or
+    `change`, and what `ready` and `require_unbiased` raise.
     """
     locked = ready(application, by, expected)
     require_unbiased(locked, by)
@@ -95,7 +96,10 @@ def decline(
     note: str = "",
     expected: int | None = None,
 ) -> Application:
-    """Decline, with a typed reason and words for the applicant. Only a person can; one may apply again."""
+    """Decline, with a typed reason and words for the applicant. Only a person can; one may apply again.
+
+    Raises Invalid about `reason`, `message` or `note`, and what `ready` and `require_unbiased` raise.
+    """
     locked = ready(application, by, expected)
     require_unbiased(locked, by)
     if reason not in Decline.values:

@@ -30,7 +30,10 @@ def checked(lab: Lab, gate: Gate | None, text: str) -> list[triage.Rule]:
 
 @transaction.atomic
 def make_rules(*, by: User, lab: Lab, gate: Gate | None, text: str, reason: str = "") -> RuleSet:
-    """A new version of the rules of a gate, or of the lab's gates without their own. Sent applications keep their lane."""
+    """A new version of the rules of a gate, or of the lab's gates without their own. Sent applications keep their lane.
+
+    Raises NotFound to other labs, NotAllowed to whoever does not manage this one, Invalid with a line for each fault.
+    """
     if not by.roles_in(lab) or (gate is not None and gate.lab_id != lab.pk):
         raise NotFound(_("There is no such lab or gate."))
     require_manager(by, lab)

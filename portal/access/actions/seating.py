@@ -92,7 +92,10 @@ def _send(agreement: InstitutionalAgreement, line: RosterLine) -> None:
 
 @transaction.atomic
 def ask_to_join(*, by: User, agreement: InstitutionalAgreement) -> RosterLine:
-    """Somebody with a verified address of the institution asks its official for a seat."""
+    """Somebody with a verified address of the institution asks its official for a seat.
+
+    Raises NotFound where it is not in force, Conflict without such evidence or for who is on the roster (`on_roster`).
+    """
     locked = institutional_moves.lock(agreement)
     if locked.state() != Status.IN_FORCE:
         raise NotFound(_("There is no such agreement, or it has ended."))

@@ -40,7 +40,10 @@ def invite(*, by: User, application: Application, name: str, email: str) -> Memb
 
 
 def invite_listed(application: Application, by: User, answers: dict[str, Any]) -> None:
-    """Invite whoever the form's lists of people name and the team does not; inside the submission's transaction."""
+    """Invite whoever the form's lists of people name and the team does not; inside the submission's transaction.
+
+    Raises Invalid about the field of the list, with the address that cannot be invited.
+    """
     spec = application.gate.form_spec
     known = set(Member.objects.filter(application=application).values_list("mailbox", flat=True))
     for entry in form_spec.fields(spec):
@@ -185,8 +188,8 @@ def require_addressee(by: User, member: Member) -> None:
 def accept_invitation(*, by: User, secret: str, typed_name: str, capacity: str, text_sha256: str) -> Member:
     """Accept one's own undertaking: sign the agreement's present text. Access begins now, or with the lead's signature.
 
-    Raises NotFound for a link that is not good any more, NotAllowed to any account but that of the address, and what
-    `agreements.sign` raises.
+    Raises NotFound for a link that is not good any more, NotAllowed to any account but that of the address, Conflict
+    for who is on the team under another one or where there is no text, and what `agreements.sign` raises.
     """
     found = of_secret(secret)
     application = moves.lock(found.application)

@@ -24,7 +24,10 @@ LIMIT: Final = 1_000
 
 @transaction.atomic
 def word_reason(*, by: User, lab: Lab, reason: str, text: str) -> str:
-    """Give a reason the lab's own words; none bring the default back. Returns the own words that stand now."""
+    """Give a reason the lab's own words; none bring the default back. Returns the own words that stand now.
+
+    Raises NotFound to other labs or for an unknown reason, NotAllowed to whoever does not manage it, Invalid about `text`.
+    """
     if reason not in LABELS or not by.roles_in(lab):
         raise NotFound(_("There is no such reason."))
     require_manager(by, lab)

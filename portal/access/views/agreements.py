@@ -36,7 +36,7 @@ def readable(user: User) -> QuerySet[Agreement]:
 
 
 def found(user: User, lab: str, slug: str) -> Agreement:
-    """One of them. Anything else is not there."""
+    """One of them. Raises NotFound for anything else."""
     agreement = readable(user).filter(lab__slug=lab, slug=slug).first()
     if agreement is None:
         raise NotFound(_("There is no such agreement, or it belongs to another lab."))

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
-from portal.access import actions, exports, forms, roster
+from portal.access import actions, exports, filters, forms, roster
 from portal.access.actions.institutional_moves import RELATED
 from portal.access.gate_models import Gate
 from portal.access.institutional import ATTESTATION_OPENS, Line, LineVerb, Party, Status, Verb, line_verbs, verbs
@@ -78,7 +78,7 @@ def agreement(request: HttpRequest, pk: UUID) -> HttpResponse:
         actions.withdraw_institutional(by=found.official, agreement=found)
         messages.success(request, _("Taken back."))
         return redirect(found)
-    q, gone = _sought(request.GET.get("q", "")), request.GET.get("show") == "gone"
+    q, gone = filters.words(request.GET.get("q", "")), request.GET.get("show") == "gone"
     page = Paginator(roster.on_roster(found, q=q, gone=gone), PAGE).get_page(request.GET.get("page"))
     context = {
         **shown(found),
@@ -104,10 +104,6 @@ def shown(agreement: InstitutionalAgreement) -> dict[str, Any]:
         "opens": opens,
         "running": state in {Status.IN_FORCE, Status.SUSPENDED},
     }
-
-
-def _sought(text: str) -> str:
-    return text.replace("\x00", "").strip()[:120]
 
 
 @login_required
@@ -136,7 +132,7 @@ def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def text_of(agreement: InstitutionalAgreement) -> Version:
-    """The present text of its gate's agreement."""
+    """The present text of its gate's agreement. Raises Conflict (`no_text`) before there is one."""
     version = agreement.gate.agreement.current()
     if version is None:
         raise Conflict(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -37,7 +38,7 @@ from portal.access.review_models import Review, Vote
 from portal.access.views.staff import colleagues, reviewable, staff
 from portal.access.workflow import QUEUED, Party, Status, Verb, verbs
 from portal.audit import trail
-from portal.errors import Invalid
+from portal.errors import Invalid, Reason
 from portal.people import identity
 from portal.people.models import Affiliation, User
 from portal.people.second_factor import step_up
@@ -55,7 +56,7 @@ def review(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = reviewable(user, pk)
     if request.method != "POST":
         evidence = _evidence(found, user)
-        if evidence["sections"]:
+        if evidence.get("sections"):
             trail.record_read(by=user, target=found, lab=found.gate.lab, what="answers")
         return render(request, "access/review.html", evidence)
     try:
@@ -167,73 +168,104 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What one person of the lab has to do with one application, and so may see and do."""
+
+    mine: Review | None
+    """Their vote of this round, or the one in their place."""
+    recused: bool
+    conflicts: tuple[Reason, ...]
+    involved: bool
+    """In the decline that is appealed."""
+    is_party: bool
+
+    @classmethod
+    def of(cls, application: Application, user: User, votes: list[Review]) -> Reader:
+        """`votes` are those of every round."""
+        now = (vote for vote in votes if vote.round == application.rounds)
+        return cls(
+            mine=next((vote for vote in now if user.pk in {vote.reviewer_id, vote.in_place_of_id}), None),
+            recused=any(vote.reviewer_id == user.pk and vote.vote == Vote.RECUSE for vote in votes),
+            conflicts=conflicts.known(user, application),
+            involved=application.status == Status.APPEALED and user.pk in appeals.involved(application),
+            is_party=Party.REVIEWER in moves.parties(application, user),
+        )
+
+    @property
+    def private(self) -> bool:
+        """Whether they read what was written in confidence."""
+        return not (self.recused or self.conflicts)
+
+    @property
+    def may_judge(self) -> bool:
+        """Whether they may vote, as far as they have not."""
+        return self.is_party and self.private and not self.involved
+
+
 def _evidence(application: Application, user: User) -> dict[str, Any]:
     votes = list(application.reviews.select_related("reviewer", "in_place_of"))
-    mine = next(
-        (
-            vote
-            for vote in votes
-            if user.pk in {vote.reviewer_id, vote.in_place_of_id} and vote.round == application.rounds
-        ),
-        None,
-    )
-    recused = any(vote.reviewer_id == user.pk and vote.vote == Vote.RECUSE for vote in votes)
-    found = conflicts.known(user, application)
-    since = application.waits_since
+    reader, since = Reader.of(application, user, votes), application.waits_since
+    mine, is_waiting = reader.mine, Status(application.status) in QUEUED
     sent = list(application.submissions.order_by("-round")[:2])
-    involved = application.status == Status.APPEALED and user.pk in appeals.involved(application)
-    barred = recused or bool(found) or involved
-    may_judge = Party.REVIEWER in moves.parties(application, user) and not barred
-    is_waiting = Status(application.status) in QUEUED
-    private = not recused and not found
     standing = confirmations.standing(application)
     return {
         "application": application,
         "gate": application.gate,
-        "sections": _answers(sent) if private else [],
-        "private": private,
+        **_applicant(application, user),
+        **(_confided(application, sent, standing) if reader.private else {}),
+        "private": reader.private,
         "submission": sent[0] if sent else None,
-        "address_verified": EmailAddress.objects.filter(
-            user=application.applicant, email__iexact=application.applicant.email, verified=True
-        ).exists(),
-        "identities": identity.identities(application.applicant),
         "rules": sorting.explain(application),
-        "doubts": list(duo.doubts(application.gate.duo, sent[0].answers)) if sent else [],
         "held": [passes.WORDS[code] for code in application.triage.get("held", ())],
-        **_spot_check(application, may_judge=may_judge),
-        "behind": behind.links(application.gate, application.applicant),
-        "affiliation": Affiliation.objects.filter(user=application.applicant, ends_at=None)
-        .select_related("institution")
-        .first(),
-        "earlier": Application.objects.for_staff(user)
-        .filter(applicant=application.applicant)
-        .exclude(pk=application.pk)
-        .select_related("gate")[:10],
+        **_spot_check(application, may_judge=reader.may_judge),
         "standing": standing,
-        "referees": confirmations.with_evidence(application, standing.referees) if private else [],
-        "members": application.members.all() if private else [],
-        "mates": _mates(application, user),
-        "notes": application.notes.select_related("by") if private else [],
-        "may_note": private,
-        "may_assign": may_judge and Verb.ASSIGN in verbs(application.status, {Party.REVIEWER}),
+        "may_assign": reader.may_judge and Verb.ASSIGN in verbs(application.status, {Party.REVIEWER}),
         "colleagues": colleagues(user),
-        "grants": Grant.objects.for_staff(user).filter(user=application.applicant).select_related("gate")[:10],
         "votes": _visible(votes, mine, application, is_waiting=is_waiting),
         "hidden_votes": sum(vote.round == application.rounds for vote in votes) if is_waiting and mine is None else 0,
         "mine": mine,
-        "recused": recused,
+        "recused": reader.recused,
         "is_waiting": is_waiting,
         "appeal": getattr(application, "appeal", None),
-        "involved": involved,
+        "involved": reader.involved,
         "chair": substitutes.chair_of(user, application),
-        "conflicts": found,
-        "may_decide": may_judge and is_waiting and mine is None,
+        "conflicts": reader.conflicts,
+        "may_decide": reader.may_judge and is_waiting and mine is None,
         "reasons": Decline.choices,
         "changes": Change.choices,
         "timeline": timeline(application, for_staff=True),
         "waited": waiting.business_days(since, timezone.now()) if since else 0,
         "due": waiting.add_business_days(since, application.gate.target_days) if since else None,
         **_neighbours(application, user),
+    }
+
+
+def _applicant(application: Application, user: User) -> dict[str, Any]:
+    """Who asks, and what else these labs have of them."""
+    applicant = application.applicant
+    own = EmailAddress.objects.filter(user=applicant, email__iexact=applicant.email, verified=True)
+    others = Application.objects.for_staff(user).filter(applicant=applicant).exclude(pk=application.pk)
+    return {
+        "address_verified": own.exists(),
+        "identities": identity.identities(applicant),
+        "behind": behind.links(application.gate, applicant),
+        "affiliation": Affiliation.objects.filter(user=applicant, ends_at=None).select_related("institution").first(),
+        "earlier": others.select_related("gate")[:10],
+        "grants": Grant.objects.for_staff(user).filter(user=applicant).select_related("gate")[:10],
+        "mates": _mates(application, user),
+    }
+
+
+def _confided(application: Application, sent: list[Any], standing: confirmations.Standing) -> dict[str, Any]:
+    """What is only for whoever has neither a conflict with the applicant nor stepped aside."""
+    return {
+        "sections": _answers(sent),
+        "doubts": list(duo.doubts(application.gate.duo, sent[0].answers)) if sent else [],
+        "referees": confirmations.with_evidence(application, standing.referees),
+        "members": application.members.all(),
+        "notes": application.notes.select_related("by"),
+        "may_note": True,
     }
 
 

@@ -46,7 +46,7 @@ def colleagues(user: User) -> list[User]:
 
 
 def reviewable(user: User, pk: UUID) -> Application:
-    """An application of one's labs that somebody else sent; anything else is not there."""
+    """An application of one's labs that somebody else sent. Raises NotFound for anything else."""
     rows = Application.objects.for_staff(user).exclude(applicant=user)
     found = rows.filter(pk=pk).select_related("gate__lab", "gate__agreement", "applicant", "assignee", "appeal").first()
     if found is None:

@@ -17,7 +17,7 @@ SERIES: Final = (
 
 
 def read(file: IO[bytes]) -> Iterator[Row]:
-    """A row for each line: one for each run that was tracked, at the moment when it was written."""
+    """A row for each line: one for each run that was tracked, at the moment when it was written. Raises Invalid."""
     segments = Segments()
     for number, line in enumerate(lines.table(file), 1):
         if "emissions" not in line or "timestamp" not in line:
