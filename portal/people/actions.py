@@ -203,7 +203,7 @@ def end_role(*, membership: Membership, by: User) -> Membership:
     locked = Membership.objects.select_for_update().get(pk=membership.pk)
     if locked.ends_at is not None:
         raise Conflict(_("This role has ended already."))
-    locked.ends_at = timezone.now()
+    locked.ends_at = max(timezone.now(), locked.starts_at)  # a clock may have been set back since
     locked.save(update_fields=["ends_at"])
     trail.record(Event.MEMBERSHIP_ENDED, by=by, target=locked.user, lab=locked.lab, role=locked.role)
     bump_user(locked.user)

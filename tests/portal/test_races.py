@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from django.db import connection
 from django.utils import timezone
 
@@ -25,7 +26,7 @@ from portal.agreements.models import Agreement, Signature
 from portal.errors import WeighbridgeError
 from portal.outbox.models import Message
 from portal.people import actions as people
-from portal.people import erasure
+from portal.people import erasure, identity
 from portal.people.models import Role, User
 from tests.portal import seats, world
 
@@ -317,6 +318,17 @@ def test_two_operators_who_close_each_other_out_at_once_leave_one(rounds, way):
             "last_operator"
         ]
         assert User.objects.filter(is_superuser=True, is_staff=True, is_active=True).count() == 1
+
+
+def test_of_the_last_two_ways_in_that_are_unlinked_at_once_one_stays(rounds):
+    for n in range(rounds):
+        person = world.person(f"Person {n}")
+        person.set_unusable_password()
+        person.save(update_fields=["password"])
+        ways = [SocialAccount.objects.create(user=person, provider=each, uid=f"{n}") for each in ("orcid", "github")]
+        results = race(*[lambda p=person, w=way: identity.unlink(by=p, account=w) or "done" for way in ways])
+        assert sum(isinstance(result, WeighbridgeError) for result in results) == 1
+        assert SocialAccount.objects.filter(user=person).count() == 1
 
 
 def test_a_role_given_while_its_holder_asks_to_be_erased_has_one_outcome(rounds):

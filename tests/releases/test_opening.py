@@ -292,6 +292,28 @@ def test_nothing_is_committed_published_or_planned_of_a_deleted_model(lyceum: wo
 
 
 @pytest.mark.django_db(transaction=True)
+def test_the_last_approval_and_another_that_is_taken_back_at_once_open_it_with_all_or_not(
+    lyceum: world.World, checked: Revision
+) -> None:
+    first, second = lyceum.reviewers[:2]
+    for turn in range(4):
+        made = plan(lyceum, checked, 2, after=None)
+        actions.approve_opening(opening=made, by=first)
+        acts = [
+            lambda m=made: actions.approve_opening(opening=m, by=second),
+            lambda m=made: actions.take_back_approval(opening=m, by=first),
+        ]
+        ended = at_once(acts if turn % 2 else acts[::-1], threading.Barrier(2))
+        made.refresh_from_db()
+        given = made.named.exclude(approved_at=None).count()
+        assert (made.state, state(checked), given) in {("opened", "published", 2), ("planned", "checked", 1)}
+        assert ("Conflict" in ended) is (made.state == State.OPENED)
+        if made.state == State.OPENED:
+            return
+        actions.cancel_opening(opening=made, by=lyceum.manager)
+
+
+@pytest.mark.django_db(transaction=True)
 def test_two_beats_at_once_open_it_once(lyceum: world.World, checked: Revision) -> None:
     made = plan(lyceum, checked)
     now = later(made)
