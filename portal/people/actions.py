@@ -18,7 +18,7 @@ from portal.outbox import delivery
 from portal.people.affiliation_actions import Place, affiliate
 from portal.people.models import Lab, Membership, Role, User
 from portal.people.reserved import is_reserved
-from portal.people.signals import turning
+from portal.people.signals import reopened, turning
 
 
 def bump_user(user: User) -> int:
@@ -169,8 +169,10 @@ def close_lab(*, lab: Lab, by: User) -> Lab:
 
 @transaction.atomic
 def reopen_lab(*, lab: Lab, by: User) -> Lab:
-    """Take the closing back: everything is as it was."""
-    return _turned(lab, Event.LAB_REOPENED, by, is_active=True)
+    """Take the closing back: everything is as it was, and what waits for people waits as long as if they came to it now."""
+    opened = _turned(lab, Event.LAB_REOPENED, by, is_active=True)
+    reopened.send(sender=Lab, lab=opened)
+    return opened
 
 
 def _turned(lab: Lab, event: Event, by: User, *, is_active: bool) -> Lab:
