@@ -46,6 +46,8 @@ def refusal(project: Project, by: User) -> NotAllowed | Conflict | None:
         return NotAllowed(_("Only the project’s lead asks for it."), code="wrong_party")
     if project.closed_at is not None:
         return Conflict(_("This project is closed."), code="closed")
+    if _is_over(project):
+        return Conflict(_("Your grant for this project is over. Renew it, or apply again."), code="grant_over")
     if AllocationRequest.objects.filter(project=project, status=Status.SUBMITTED).exists():
         return Conflict(_("A request of this project is with the lab already."), code="already_sent")
     return None
@@ -100,12 +102,14 @@ def grant_allocation(
 ) -> AllocationRequest:
     """Give the project an allowance, as asked or otherwise; figures that are not named here stay as they are.
 
-    It holds from the next request on, and begins a new count. Raises Conflict once decided, NotAllowed to whoever has
-    a part in the project.
+    It holds from the next request on, and begins a new count. Raises Conflict once decided, or where every grant of the
+    project is revoked or past, NotAllowed to whoever has a part in the project.
     """
     locked = _move(request, Verb.GRANT, by)
     if locked.project.closed_at is not None:
         raise Conflict(_("This project is closed. Decline its request."), code="closed")
+    if _is_over(locked.project):
+        raise Conflict(_("Nobody’s grant in this project runs any more. Decline its request."), code="grant_over")
     figures = _checked(tokens_per_period, tokens_per_minute, until)
     if tokens_per_day is not None:
         _within("tokens_per_day", tokens_per_day, MOST_TOKENS)
@@ -145,6 +149,18 @@ def decline_allocation(*, by: User, request: AllocationRequest, ground: str, mes
     _record(Event.ALLOCATION_DECLINED, locked, by, ground=ground)
     _tell(locked, locked.asked_by, "allocation_declined")
     return locked
+
+
+def leave(*, by: User) -> None:
+    """Take back what somebody waits for who is being erased: nobody decides for a pseudonym."""
+    waiting = AllocationRequest.objects.filter(project__owner=by, status=Status.SUBMITTED)
+    for request in waiting.order_by("pk"):
+        withdraw_allocation(by=by, request=request)
+
+
+def _is_over(project: Project) -> bool:
+    """Whether every grant of the project is revoked or past. A suspended one may run again."""
+    return not project.grants.standing().exists()
 
 
 def _project(project: Project, by: User) -> Project:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.dispatch import receiver
+
 import portal.celery  # noqa: F401 without it a task goes to a broker that Celery makes up
-from inference import principals, routes, tasks
+from inference import allocation_actions, principals, routes, tasks
 from inference.batch_models import StandIn
 from inference.evaluation_models import EvaluationRun
 from portal.outbox.delivery import handler
+from portal.people.models import User
+from portal.people.signals import leaving
 from releases.storage.drawer import drawer
+
+
+@receiver(leaving)
+def take_back_requests(user: User, **_rest: Any) -> None:
+    """Whoever is erased waits for no query time."""
+    allocation_actions.leave(by=user)
 
 
 @handler("rights.changed")

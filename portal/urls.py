@@ -8,7 +8,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("account/second-factor/", include("allauth.mfa.urls")),
     path("account/linked/", include("portal.people.linked_urls")),
-    path("account/", include("allauth.account.urls")),
+    path("account/", include("portal.people.account_urls")),
     path("", include("portal.api.urls")),
     path("", include("portal.audit.urls")),
     path("", include("portal.people.urls")),

@@ -61,6 +61,8 @@ class Rule(StrEnum):
     CHECKS = "checks"
     SWITCH = "switch"
     """The operator has paused publishing."""
+    LAB = "lab"
+    """The operator has closed the lab: nobody there could hold it, and it would come out with the lab."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Facts:
     """Of named people who may approve today."""
     checked: bool
     publishing: bool
+    lab_open: bool
 
 
 def verbs(state: str, parties: frozenset[str]) -> tuple[Verb, ...]:
@@ -86,5 +89,6 @@ def unmet(opens_at: datetime | None, approvals: int, facts: Facts) -> tuple[Rule
         Rule.APPROVALS: facts.approvals < approvals,
         Rule.CHECKS: not facts.checked,
         Rule.SWITCH: not facts.publishing,
+        Rule.LAB: not facts.lab_open,
     }
     return tuple(rule for rule, waiting in waits.items() if waiting)

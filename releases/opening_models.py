@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 
-from portal.people.models import Membership
+from portal.people.models import Lab, Membership
 from portal.switches.models import Switch, is_on
 from releases.lifecycle import State as Revised
 from releases.opening import LIVE, Facts, Rule, State, unmet
@@ -25,8 +25,9 @@ class OpeningQuerySet(models.QuerySet["Opening"]):
         return self.filter(state__in=sorted(LIVE))
 
     def due(self, now: datetime) -> OpeningQuerySet:
-        """Planned ones whose date, if they have one, has come."""
-        return self.filter(Q(opens_at=None) | Q(opens_at__lte=now), state=State.PLANNED)
+        """Planned ones whose date, if they have one, has come; those of a closed lab rest, and nobody is told that they are late."""
+        dated = Q(opens_at=None) | Q(opens_at__lte=now)
+        return self.filter(dated, state=State.PLANNED, model__lab__is_active=True)
 
     def announced(self, namespace: str, name: str) -> OpeningQuerySet:
         """The one of a model that is to be public and is not yet, where its plan says so to everybody."""
@@ -88,12 +89,13 @@ class Opening(models.Model):
         return self.named.staying().exclude(approved_at=None)
 
     def facts(self, now: datetime) -> Facts:
-        """What its rules are held against. Three queries."""
+        """What its rules are held against. Four queries."""
         return Facts(
             now=now,
             approvals=self.approved().count(),
             checked=self.model.revisions.filter(pk=self.revision_id, state=Revised.CHECKED).exists(),
             publishing=is_on(Switch.PUBLISH),
+            lab_open=Lab.objects.filter(models=self.model_id, is_active=True).exists(),
         )
 
     def waits_for(self, now: datetime) -> tuple[Rule, ...]:

@@ -104,6 +104,9 @@ OPEN: Final = frozenset(
 WAITING: Final = frozenset({Status.SUBMITTED, Status.IN_REVIEW})
 """Sent and not yet decided."""
 
+WAITS_FOR_APPLICANT: Final = frozenset({Status.DRAFT, Status.CHANGES_REQUESTED, Status.APPROVED})
+"""Lapses when its applicant forgets it."""
+
 QUEUED: Final = WAITING | {Status.APPEALED}
 """The lab holds the ball."""
 

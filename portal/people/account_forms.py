@@ -17,6 +17,7 @@ from django.contrib import messages
 from django.utils.translation import gettext_lazy as _
 
 from portal.people import identity
+from portal.people.addresses import opened_by
 from portal.people.second_factor import is_confirmed
 
 _ADDRESS: Final = _("E-mail address")
@@ -37,7 +38,17 @@ class EntranceForm(LoginForm):  # type: ignore[misc]
         self.fields["password"].help_text = ""  # its link stands beside the button, and not in the way to it
 
 
-class NewAccountForm(PasswordSignupForm):  # type: ignore[misc]
+class _OneAccount:
+    """Whom the address opens an account for already makes no second; who only claims it among theirs keeps nobody away."""
+
+    def validate_unique_email(self, value: str) -> str:
+        """The address; a page that would tell who has an account goes on, and the mail tells."""
+        self.account_already_exists = bool(opened_by(value))
+        checked: str = get_adapter().validate_unique_email(value)
+        return checked
+
+
+class NewAccountForm(_OneAccount, PasswordSignupForm):  # type: ignore[misc]
     """Name, address and password of whoever comes without a provider."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
@@ -51,6 +62,11 @@ class ForgottenForm(ResetPasswordForm):  # type: ignore[misc]
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.fields["email"].label = _ADDRESS
+
+    def clean_email(self) -> str:
+        """The accounts that mail to the address may open."""
+        self.users = [user for user in opened_by(self.cleaned_data["email"]) if user.is_active]
+        return str(self.cleaned_data["email"])
 
 
 class NewPasswordForm(ChangePasswordForm):  # type: ignore[misc]
@@ -78,7 +94,7 @@ class AddressForm(AddEmailForm):  # type: ignore[misc]
         self.fields["email"].label = _ADDRESS
 
 
-class LinkedSignupForm(SignupForm):  # type: ignore[misc]
+class LinkedSignupForm(_OneAccount, SignupForm):  # type: ignore[misc]
     """Name and address, as the provider told them; both can be changed before the account is made."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:

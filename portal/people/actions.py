@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.conf import settings
+from django.contrib.auth.models import Group, Permission
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -15,7 +18,7 @@ from portal.outbox import delivery
 from portal.people.affiliation_actions import Place, affiliate
 from portal.people.models import Lab, Membership, Role, User
 from portal.people.reserved import is_reserved
-from portal.people.signals import turning
+from portal.people.signals import reopened, turning
 
 
 def bump_user(user: User) -> int:
@@ -67,9 +70,10 @@ def choose_language(*, by: User, language: str) -> User:
 def suspend(*, user: User, by: User, reason: str) -> User:
     """Close an account: every door refuses this person, and the teams that they lead, from the next request on."""
     turning.send(sender=User, user=user)
-    locked = User.objects.select_for_update().get(pk=user.pk)
+    locked = _locked_with_operators(user)
     if not locked.is_active:
         raise Conflict(_("This account is suspended already."))
+    _keep_an_operator(without=locked)
     locked.is_active = False
     locked.save(update_fields=["is_active"])
     trail.record(Event.USER_SUSPENDED, by=by, target=locked, reason=reason)
@@ -89,6 +93,58 @@ def restore(*, user: User, by: User, reason: str) -> User:
     trail.record(Event.USER_RESTORED, by=by, target=locked, reason=reason)
     bump_user(locked)
     return locked
+
+
+def _operators() -> QuerySet[User]:
+    return User.objects.filter(is_superuser=True, is_staff=True, is_active=True)
+
+
+def _locked_with_operators(user: User) -> User:
+    """The person, locked together with all operators in one order: of two who close each other out, one is second."""
+    whose = Q(pk=user.pk) | Q(pk__in=_operators().values("pk"))
+    rows = {row.pk: row for row in User.objects.select_for_update().filter(whose).order_by("pk")}
+    return rows[user.pk]
+
+
+def _keep_an_operator(*, without: User) -> None:
+    """Raise Conflict where nobody else could open the operator's admin."""
+    others = _operators().exclude(pk=without.pk)
+    if without.is_superuser and without.is_staff and without.is_active and not others.exists():
+        raise Conflict(_("This is the last operator. Make somebody else one first."), code="last_operator")
+
+
+@transaction.atomic
+def set_operator(
+    *,
+    user: User,
+    by: User,
+    is_staff: bool,
+    is_superuser: bool,
+    groups: Collection[Group] = (),
+    permissions: Collection[Permission] = (),
+) -> User:
+    """Say what a person may do in the operator's admin, and no more than that.
+
+    Raises Conflict where nobody who may do everything there would be left, and for whoever waits to be erased.
+    """
+    locked = _locked_with_operators(user)
+    if not (is_staff and is_superuser):
+        _keep_an_operator(without=locked)
+    if is_staff and not locked.is_staff:
+        _stays(locked)
+    locked.is_staff, locked.is_superuser = is_staff, is_superuser
+    locked.save(update_fields=["is_staff", "is_superuser"])
+    locked.groups.set(groups)
+    locked.user_permissions.set(permissions)
+    names = sorted([*(group.name for group in groups), *(each.codename for each in permissions)])
+    trail.record(Event.OPERATOR_SET, by=by, target=locked, staff=is_staff, all=is_superuser, rights=names)
+    return locked
+
+
+def _stays(user: User) -> None:
+    """Raise Conflict for whoever is about to go: who acts for a lab or the portal hands over before they are erased."""
+    if user.erasure_requests.filter(Q(ended_at=None) | Q(done=True)).exists():
+        raise Conflict(_("This person has asked to be erased. They can act here once they have taken that back."))
 
 
 @transaction.atomic
@@ -113,8 +169,10 @@ def close_lab(*, lab: Lab, by: User) -> Lab:
 
 @transaction.atomic
 def reopen_lab(*, lab: Lab, by: User) -> Lab:
-    """Take the closing back: everything is as it was."""
-    return _turned(lab, Event.LAB_REOPENED, by, is_active=True)
+    """Take the closing back: everything is as it was, and what waits for people waits as long as if they came to it now."""
+    opened = _turned(lab, Event.LAB_REOPENED, by, is_active=True)
+    reopened.send(sender=Lab, lab=opened)
+    return opened
 
 
 def _turned(lab: Lab, event: Event, by: User, *, is_active: bool) -> Lab:
@@ -130,7 +188,11 @@ def _turned(lab: Lab, event: Event, by: User, *, is_active: bool) -> Lab:
 
 @transaction.atomic
 def give_role(*, user: User, lab: Lab, role: Role, by: User | None) -> Membership:
-    """Give a role in a lab, from now; giving it twice returns the membership that holds."""
+    """Give a role in a lab, from now; giving it twice returns the membership that holds.
+
+    Raises Conflict for whoever waits to be erased.
+    """
+    _stays(User.objects.select_for_update().get(pk=user.pk))
     membership, created = Membership.objects.get_or_create(user=user, lab=lab, role=role, ends_at=None)
     if created:
         trail.record(Event.MEMBERSHIP_GIVEN, by=by, target=user, lab=lab, role=role)
@@ -143,7 +205,7 @@ def end_role(*, membership: Membership, by: User) -> Membership:
     locked = Membership.objects.select_for_update().get(pk=membership.pk)
     if locked.ends_at is not None:
         raise Conflict(_("This role has ended already."))
-    locked.ends_at = timezone.now()
+    locked.ends_at = max(timezone.now(), locked.starts_at)  # a clock may have been set back since
     locked.save(update_fields=["ends_at"])
     trail.record(Event.MEMBERSHIP_ENDED, by=by, target=locked.user, lab=locked.lab, role=locked.role)
     bump_user(locked.user)

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.internal.flows.reauthentication import resume_request
+from allauth.account.models import EmailAddress
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal import ratelimit
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
@@ -17,6 +18,7 @@ from allauth.socialaccount.providers.base import Provider
 from django.conf import settings
 from django.contrib import messages
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.forms import BaseForm
 from django.http import HttpRequest, QueryDict
 from django.shortcuts import redirect
@@ -43,8 +45,8 @@ MAILS: Final = {
     "webauthn_added": "account_changed",
     "webauthn_removed": "account_changed",
     "unknown_account": "account_unknown",
+    "email_added": "account_changed",
     "email_changed": "account_changed",
-    "email_confirm": "account_changed",
     "email_deleted": "account_changed",
     "password_changed": "account_changed",
     "password_reset": "account_changed",
@@ -98,6 +100,25 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         if known or not user.is_authenticated:
             return known
         return [{"id": "linked", "description": _("Use a linked account"), "url": reverse("linked_confirm")}]
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """Count the address as theirs where it is still among theirs, and nobody else's by now.
+
+        Whoever may confirm it, too, is locked in one order: of several at once one is first, and the others are told.
+        """
+        email = email_address.email
+        theirs = Q(pk=email_address.user_id) | Q(email=email)
+        claims = Q(pk__in=EmailAddress.objects.filter(email=email).values("user"))
+        try:
+            with transaction.atomic():
+                list(User.objects.select_for_update().filter(theirs | claims).order_by("pk"))
+                address = EmailAddress.objects.filter(pk=email_address.pk, email=email, verified=False).first()
+                if address is not None:
+                    return bool(super().confirm_email(request, address))
+        except IntegrityError:  # a provider has vouched for somebody else meanwhile
+            pass
+        self.add_message(request, messages.ERROR, "account/messages/email_confirmation_failed.txt", {"email": email})
+        return False
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Hand one of allauth's mails to the outbox, with only what its template reads."""

@@ -13,7 +13,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from portal.errors import Conflict, Invalid
-from portal.people.actions import close_lab, create_lab, end_role, give_role, reopen_lab, restore, suspend
+from portal.people.actions import close_lab, create_lab, end_role, give_role, reopen_lab, restore, set_operator, suspend
 from portal.people.institution_actions import accept_domain, checked_domain, withdraw_domain
 from portal.people.models import Affiliation, Institution, Lab, Membership, ReviewedDomain, Role, User
 from portal.people.reserved import is_reserved
@@ -52,6 +52,17 @@ class UserAdmin(admin.ModelAdmin[User]):
     readonly_fields = ("email", "name", "page", "language", "is_active", "joined_at", "last_login")
     fields = (*readonly_fields, "is_staff", "is_superuser", "groups", "user_permissions")
     actions = ("suspend", "restore")
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: ANN401, FBT001 - Django's signature
+        """With the rest, by the action."""
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: ANN401, FBT001 - Django's signature
+        """Through the action."""
+        said = form.cleaned_data
+        set_operator(
+            user=obj, by=_by(request), is_staff=said["is_staff"], is_superuser=said["is_superuser"],
+            groups=said["groups"], permissions=said["user_permissions"],
+        )  # fmt: skip
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody makes an account for another."""

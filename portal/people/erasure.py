@@ -115,12 +115,26 @@ def erase(*, request: ErasureRequest, now: datetime) -> bool:
     user = User.objects.select_for_update().get(pk=asked.user_id)
     asked.ended_at, asked.done = now, True
     asked.save(update_fields=["ended_at", "done"])
+    _remove(user)
+    return True
+
+
+@transaction.atomic
+def erase_now(*, user: User) -> None:
+    """Erase a sign-up that was never finished, and whose address has turned out to be another's."""
+    leaving.send(sender=User, user=user)
+    locked = User.objects.select_for_update().get(pk=user.pk)
+    now = timezone.now()
+    ErasureRequest.objects.create(user=locked, requested_at=now, due_at=now, ended_at=now, done=True)
+    _remove(locked)
+
+
+def _remove(user: User) -> None:
     user.is_active = False
     user.set_unusable_password()
     user.save(update_fields=["is_active", "password"])
     bump_user(user)
     trail.record(Event.USER_ERASED, by=None, target=user, rows=_erase_rows(user))
-    return True
 
 
 def _erase_rows(user: User) -> dict[str, int]:

@@ -13,9 +13,11 @@ from allauth.socialaccount.signals import social_account_added
 from django.conf import settings
 from django.db import transaction
 from django.dispatch import receiver
+from django.utils.translation import gettext as _
 
 from portal.audit import trail
 from portal.audit.events import Event
+from portal.errors import Conflict
 from portal.people import orcid
 from portal.people.affiliation_actions import Place
 from portal.people.domains import FREE_MAIL, domain_of
@@ -113,9 +115,16 @@ def record_linked(user: User, provider: str) -> None:
 
 @transaction.atomic
 def unlink(*, by: User, account: SocialAccount) -> None:
-    """Take away a linked account: it opens nothing here any more, and is no evidence."""
-    SocialAccount.objects.select_for_update().get(pk=account.pk, user=by).delete()
-    trail.record(Event.ACCOUNT_UNLINKED, by=by, target=by, provider=account.provider)
+    """Take away a linked account: it opens nothing here any more, and is no evidence.
+
+    Raises Conflict where nothing else would open this one: of two that go at once, in two windows, the second stays.
+    """
+    user = User.objects.select_for_update().get(pk=by.pk)
+    others = SocialAccount.objects.filter(user=user).exclude(pk=account.pk)
+    if not user.has_usable_password() and not others.exists():
+        raise Conflict(_("Set a password first: without one, nothing would open this account any more."))
+    if SocialAccount.objects.filter(pk=account.pk, user=user).delete()[0]:
+        trail.record(Event.ACCOUNT_UNLINKED, by=by, target=by, provider=account.provider)
 
 
 @receiver(social_account_added)

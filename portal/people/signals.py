@@ -8,3 +8,6 @@ leaving = Signal()
 turning = Signal()
 """Sent by User with `user`, whose account is suspended or opened again in this transaction: whoever's rights rest on theirs is
 told. Before the person is locked, as others lock a person last."""
+
+reopened = Signal()
+"""Sent by Lab with `lab`, which is open again in this transaction: whoever counts days in which people could act begins anew."""

@@ -15,7 +15,7 @@ from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people.models import User
 from releases import git, names
-from releases.actions.rights import require_open, require_staff
+from releases.actions.rights import require_open, require_staff, require_there
 from releases.models import MAIN, Blob, File, Model, Ref, RefKind, Revision
 from releases.storage import store
 
@@ -183,8 +183,10 @@ def _inside(folder: str) -> str:
 
 
 def lock(model: Model) -> Model:
-    """The model as it is, until the transaction ends."""
-    return Model.objects.select_for_update(of=("self",)).select_related("lab", "tip").get(pk=model.pk)
+    """The model as it is, until the transaction ends. Raises NotFound where its lab has deleted it."""
+    locked = Model.objects.select_for_update(of=("self",)).select_related("lab", "tip").get(pk=model.pk)
+    require_there(locked)
+    return locked
 
 
 def _made(model: Model, parent: str, change: Change, head: Revision) -> bool:

@@ -18,7 +18,7 @@ from portal.people.models import Lab, Membership, User
 from portal.sweeps import sweep
 from releases import opening as table
 from releases.actions.revisions import publish
-from releases.actions.rights import require_staff
+from releases.actions.rights import require_staff, require_there
 from releases.lifecycle import STAFF
 from releases.lifecycle import State as Revised
 from releases.models import Model, Revision
@@ -52,8 +52,9 @@ def plan_opening(
     """
     locked = Revision.objects.select_for_update(of=("self",)).select_related("model__lab").get(pk=revision.pk)
     model = locked.model
-    Model.objects.select_for_update(of=("self",)).get(pk=model.pk)  # two plans for one model wait for one another
     require_staff(by, model.lab)
+    # Two plans for one model wait for one another, and for whoever deletes it.
+    require_there(Model.objects.select_for_update(of=("self",)).select_related("lab").get(pk=model.pk))
     if locked.state not in {Revised.DRAFT, Revised.CHECKED}:
         raise Conflict(_("This revision is published already, or was withdrawn. Plan the opening of another."))
     if Opening.objects.live().filter(model=model).exists():

@@ -14,7 +14,7 @@ from portal.people.models import User
 from releases import cards, chronicles, lifecycle
 from releases.actions import proving
 from releases.actions.freezing import freeze_with
-from releases.actions.rights import require_open, require_staff
+from releases.actions.rights import require_open, require_staff, require_there
 from releases.actions.stopping import replacement
 from releases.lifecycle import State, Verb
 from releases.models import Family, Model, Revision
@@ -41,6 +41,7 @@ def publish(*, revision: Revision, by: User | None) -> Revision:
         return locked
     if Opening.objects.live().filter(revision=locked).exists():
         raise Conflict("The opening of this revision is planned. Cancel the plan first, or let it open by itself.")
+    require_there(Model.objects.select_for_update(of=("self",)).select_related("lab").get(pk=locked.model_id))
     now = timezone.now()
     Revision.objects.filter(pk=locked.pk).update(state=State.PUBLISHED.value, published_at=now)
     Model.objects.filter(pk=locked.model_id).update(opened_at=Coalesce("opened_at", now))

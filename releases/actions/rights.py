@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from portal.errors import NotAllowed, Unavailable
+from portal.errors import NotAllowed, NotFound, Unavailable
 from portal.people.models import Lab, User
 from portal.switches.models import Switch, is_on
 from releases import lifecycle
+from releases.models import Model
 
 
 def require_staff(by: User | None, lab: Lab) -> None:
     """Raise NotAllowed without a role that looks after the lab's releases; `by` None is the operator at a shell."""
     if by is not None and not by.roles_in(lab) & lifecycle.STAFF:
         raise NotAllowed(f"Only a release manager or administrator of {lab.slug} may do this.", code="not_staff")
+
+
+def require_there(model: Model) -> None:
+    """Raise NotFound for a model that its lab has deleted. Of a row that is locked: who comes second is told."""
+    if model.withdrawn_at is not None and model.opened_at is None:
+        raise NotFound(f"{model.full_name} was deleted by its lab.", code="deleted")
 
 
 def require_open() -> None:

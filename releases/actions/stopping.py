@@ -75,7 +75,7 @@ def lift_stop(*, stop: Stop, by: User | None) -> Stop:
     require_staff(by, locked.lab)
     if locked.lifted_at is not None:
         return locked
-    locked.lifted_at, locked.lifted_by = timezone.now(), by
+    locked.lifted_at, locked.lifted_by = max(timezone.now(), locked.stopped_at), by  # a clock may have been set back
     locked.save(update_fields=["lifted_at", "lifted_by"])
     _announce(locked, Event.RELEASE_RESUMED, by)
     return locked

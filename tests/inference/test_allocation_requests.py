@@ -6,6 +6,7 @@ import html
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
@@ -16,11 +17,15 @@ from inference.allocation import Party, Status, Verb
 from inference.allocation_models import AllocationRequest
 from inference.allowances import SITE_DEFAULT
 from inference.models import Allowance
+from portal.access import actions as access
+from portal.access.models import Grant
 from portal.audit.models import Entry
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.outbox.models import Message
+from portal.people import erasure
 from portal.people.actions import give_role
 from portal.people.models import Role
+from portal.people.tasks import erase_due
 from portal.projects import actions as projects
 from portal.tokens import actions as tokens
 from portal.tokens.scopes import Kind, Scope
@@ -109,6 +114,41 @@ def test_one_request_waits_at_a_time_and_is_decided_once(bench):
         granted(bench, made)
     with pytest.raises(Conflict):
         allocation_actions.withdraw_allocation(by=bench.researcher, request=made)
+
+
+def ended(bench: Bench, way: str) -> None:
+    if way == "revoked":
+        access.revoke_grant(by=bench.world.manager, grant=bench.grant, reason="The weights were passed on.")
+        return
+    past = timezone.now() - timedelta(days=1)
+    Grant.objects.filter(pk=bench.grant.pk).update(starts_at=past - timedelta(days=1), ends_at=past)
+
+
+@pytest.mark.parametrize("way", ["revoked", "past"])
+def test_query_time_is_neither_asked_nor_granted_where_nobody_may_query_any_more(bench, way):
+    request = asked(bench)
+    ended(bench, way)
+    with pytest.raises(Conflict, match="Decline its request"):
+        granted(bench, request)
+    assert mails("allocation_granted") == []
+    allocation_actions.decline_allocation(by=bench.world.manager, request=request, ground="scope")
+    with pytest.raises(Conflict, match="Your grant for this project is over"):
+        asked(bench)
+
+
+def test_a_suspended_grant_may_run_again_so_its_request_is_decided_as_ever(bench):
+    request = asked(bench)
+    access.suspend_grant(by=bench.world.manager, grant=bench.grant, reason="A question.")
+    assert granted(bench, request).status == Status.GRANTED
+
+
+def test_the_lab_decides_on_no_request_of_somebody_who_was_erased(bench):
+    request = asked(bench)
+    erasure.request_erasure(by=bench.researcher)
+    with time_machine.travel(timezone.now() + erasure.DELAY):
+        assert erase_due() == 1
+    request.refresh_from_db()
+    assert request.status == Status.WITHDRAWN
 
 
 def test_the_lead_takes_it_back_and_nobody_else_does(bench):

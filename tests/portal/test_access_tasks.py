@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -12,6 +13,7 @@ from portal.access import actions, tasks
 from portal.access.application_models import Application
 from portal.access.workflow import Status
 from portal.celery import app
+from portal.people.actions import close_lab, reopen_lab
 from tests.portal import world
 
 pytestmark = pytest.mark.django_db
@@ -34,6 +36,25 @@ def test_a_draft_untouched_for_a_month_lapses_once(draft):
 def test_a_draft_of_yesterday_stays(draft):
     Application.objects.update(updated_at=timezone.now() - timedelta(days=1))
     assert tasks.lapse_forgotten() == 0
+
+
+def test_what_waits_while_its_lab_is_closed_lapses_a_month_after_the_lab_is_open_again(draft):
+    lab, operator, month = draft.gate.lab, world.person("Root"), timedelta(days=31)
+    Application.objects.update(updated_at=timezone.now() - month)
+    close_lab(lab=lab, by=operator)
+    assert tasks.lapse_forgotten() == 0
+    reopen_lab(lab=lab, by=operator)
+    assert tasks.lapse_forgotten() == 0
+    with time_machine.travel(timezone.now() + month):
+        assert tasks.lapse_forgotten() == 1
+
+
+def test_another_lab_s_being_closed_keeps_nothing_from_lapsing(draft):
+    other = world.build("harbour").lab
+    close_lab(lab=other, by=draft.applicant)
+    Application.objects.update(updated_at=timezone.now() - timedelta(days=31))
+    reopen_lab(lab=other, by=draft.applicant)
+    assert tasks.lapse_forgotten() == 1
 
 
 def test_a_draft_that_is_taken_up_again_while_others_lapse_stays(draft, monkeypatch):

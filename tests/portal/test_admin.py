@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.audit.models import Entry
+from portal.people import erasure
 from portal.people.erasure_models import ErasureRequest
 from portal.people.models import Institution, Lab, Membership, ReviewedDomain, Role, User
 from tests.portal import world
@@ -169,6 +170,42 @@ def test_an_account_is_suspended_and_restored_but_neither_the_operators_own_nor_
     User.objects.filter(pk=mara.pk).update(is_active=False)
     chosen(browser, "/admin/people/user/", "restore", mara)
     assert not User.objects.get(pk=mara.pk).is_active
+
+
+def change(browser, user, **said):
+    return browser.post(f"/admin/people/user/{user.pk}/change/", said)
+
+
+def test_who_becomes_an_operator_and_who_no_more_is_on_the_trail(browser, operator, mara):
+    looks = Permission.objects.get(codename="view_user")
+    assert change(browser, mara, is_staff="on", user_permissions=[looks.pk]).status_code == 302
+    mara.refresh_from_db()
+    assert (mara.is_staff, mara.is_superuser, list(mara.user_permissions.all())) == (True, False, [looks])
+    change(browser, mara)
+    assert [(entry.actor_id, entry.target_id, entry.data) for entry in of("operator.set")] == [
+        (str(operator.pk), str(mara.pk), {"staff": True, "all": False, "rights": ["view_user"]}),
+        (str(operator.pk), str(mara.pk), {"staff": False, "all": False, "rights": []}),
+    ]
+
+
+def test_the_last_operator_stays_one_and_with_a_second_the_first_may_go(browser, operator, mara):
+    answer = change(browser, operator, is_staff="on")
+    assert (answer.status_code, User.objects.get(pk=operator.pk).is_superuser) == (409, True)
+    assert "This is the last operator." in answer.content.decode()
+    change(browser, mara, is_staff="on", is_superuser="on")
+    assert change(browser, operator, is_staff="on").status_code == 302
+    assert not User.objects.get(pk=operator.pk).is_superuser
+
+
+def test_who_waits_to_be_erased_or_was_gets_neither_a_role_nor_the_admin(browser, lyceum, mara):
+    erasure.request_erasure(by=mara)
+    told = {"user": str(mara.pk), "lab": str(lyceum.lab.pk), "role": Role.MANAGER}
+    assert browser.post("/admin/people/membership/add/", told).status_code == 409
+    assert change(browser, mara, is_staff="on", is_superuser="on").status_code == 409
+    assert not Membership.objects.filter(user=mara).exists()
+    assert not User.objects.get(pk=mara.pk).is_staff
+    erasure.cancel_erasure(by=mara)
+    assert browser.post("/admin/people/membership/add/", told).status_code == 302
 
 
 def test_what_was_not_done_is_not_announced_as_done(browser, operator, mara):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from django.db import connection
 from django.utils import timezone
 
@@ -24,7 +25,9 @@ from portal.agreements import actions as agreements
 from portal.agreements.models import Agreement, Signature
 from portal.errors import WeighbridgeError
 from portal.outbox.models import Message
-from portal.people.models import User
+from portal.people import actions as people
+from portal.people import erasure, identity
+from portal.people.models import Role, User
 from tests.portal import seats, world
 
 
@@ -298,6 +301,45 @@ def test_a_member_joins_while_the_lead_signs_a_new_text_and_neither_waits_for_ev
             lambda p=member, s=secret: joins(w, p, s),
         )
         assert Grant.objects.active().filter(user__in=[lead, member]).count() == 2
+
+
+@pytest.mark.parametrize("way", ["suspend", "demote"])
+def test_two_operators_who_close_each_other_out_at_once_leave_one(rounds, way):
+    def closes(by: User, user: User) -> Any:
+        if way == "suspend":
+            return people.suspend(user=user, by=by, reason="x")
+        return people.set_operator(user=user, by=by, is_staff=False, is_superuser=False)
+
+    for n in range(rounds):
+        User.objects.update(is_superuser=False)
+        pair = [User.objects.create_superuser(f"root{n}{side}@operator.example", None, name=side) for side in "ab"]
+        results = race(lambda p=pair: closes(p[0], p[1]), lambda p=pair: closes(p[1], p[0]))
+        assert [getattr(each, "code", "") for each in results if isinstance(each, WeighbridgeError)] == [
+            "last_operator"
+        ]
+        assert User.objects.filter(is_superuser=True, is_staff=True, is_active=True).count() == 1
+
+
+def test_of_the_last_two_ways_in_that_are_unlinked_at_once_one_stays(rounds):
+    for n in range(rounds):
+        person = world.person(f"Person {n}")
+        person.set_unusable_password()
+        person.save(update_fields=["password"])
+        ways = [SocialAccount.objects.create(user=person, provider=each, uid=f"{n}") for each in ("orcid", "github")]
+        results = race(*[lambda p=person, w=way: identity.unlink(by=p, account=w) or "done" for way in ways])
+        assert sum(isinstance(result, WeighbridgeError) for result in results) == 1
+        assert SocialAccount.objects.filter(user=person).count() == 1
+
+
+def test_a_role_given_while_its_holder_asks_to_be_erased_has_one_outcome(rounds):
+    w = world.build()
+    for n in range(rounds):
+        person = world.person(f"Person {n}")
+        results = race(
+            lambda p=person: people.give_role(user=p, lab=w.lab, role=Role.REVIEWER, by=None),
+            lambda p=person: erasure.request_erasure(by=p),
+        )
+        assert sum(isinstance(result, WeighbridgeError) for result in results) == 1
 
 
 def test_joining_a_team_while_signing_for_oneself_gives_one_grant(rounds):

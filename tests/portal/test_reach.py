@@ -299,6 +299,7 @@ def test_another_first_address_puts_it_right_and_the_old_one_again_does_not(mara
         EmailAddress.objects.create(user=mara, email=address, verified=True, primary=address == old)
     client = Client()
     client.force_login(User.objects.get(pk=mara.pk))
+    client.post(reverse("account_reauthenticate"), {"password": world.PASSWORD})
     for address, reached in ((new, True), (old, False)):
         client.post(reverse("account_email"), {"email": address, "action_primary": ""})
         mara.refresh_from_db()

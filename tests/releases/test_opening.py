@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from portal.audit.models import Entry
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound, WeighbridgeError
-from portal.people.actions import end_role
+from portal.people.actions import close_lab, end_role, reopen_lab
 from portal.people.models import Membership, User
 from portal.switches.models import Switch, flip
 from releases import actions, opening, tasks
@@ -60,19 +60,19 @@ def later(made: Opening, by: timedelta = 2 * HOUR) -> datetime:
 @pytest.mark.parametrize(
     ("date", "needed", "facts", "waits"),
     [
-        (10, 0, (9, 0, True, True), {Rule.DATE}),
-        (10, 0, (10, 0, True, True), set()),
-        (None, 2, (9, 1, True, True), {Rule.APPROVALS}),
-        (None, 2, (9, 2, True, True), set()),
-        (10, 2, (10, 2, False, True), {Rule.CHECKS}),
-        (10, 2, (9, 1, False, False), set(Rule)),
+        (10, 0, (9, 0, True, True, True), {Rule.DATE}),
+        (10, 0, (10, 0, True, True, True), set()),
+        (None, 2, (9, 1, True, True, True), {Rule.APPROVALS}),
+        (None, 2, (9, 2, True, True, True), set()),
+        (10, 2, (10, 2, False, True, True), {Rule.CHECKS}),
+        (10, 2, (9, 1, False, False, False), set(Rule)),
     ],
 )
 def test_all_that_is_set_must_be_met(date: int | None, needed: int, facts: Any, waits: set[Rule]) -> None:
     day = timezone.now()
-    now, has, green, open_ = facts
+    now, *rest = facts
     opens_at = day + date * HOUR if date else None
-    assert set(opening.unmet(opens_at, needed, Facts(day + now * HOUR, has, green, open_))) == waits
+    assert set(opening.unmet(opens_at, needed, Facts(day + now * HOUR, *rest))) == waits
 
 
 def test_what_has_opened_or_was_cancelled_goes_nowhere() -> None:
@@ -233,6 +233,76 @@ def test_the_last_approval_and_a_hold_at_once_end_in_one_of_the_two(lyceum: worl
         assert set(at_once(acts if turn % 2 else acts[::-1], together)) <= {"done", "Conflict"}
         made.refresh_from_db()
         assert (made.state, state(checked)) in {("opened", "published"), ("held", "checked")}
+        if made.state == State.OPENED:
+            return
+        actions.cancel_opening(opening=made, by=lyceum.manager)
+
+
+def test_nothing_of_a_closed_lab_opens_until_the_lab_does(lyceum: world.World, checked: Revision) -> None:
+    made = plan(lyceum, checked)
+    close_lab(lab=lyceum.lab, by=lyceum.manager)
+    mail.outbox.clear()
+    assert actions.open_due(now=later(made)) == 0
+    made.refresh_from_db()
+    assert (made.state, made.late_told_at, state(checked)) == ("planned", None, "checked")
+    assert made.waits_for(later(made)) == (Rule.LAB,)
+    reopen_lab(lab=lyceum.lab, by=lyceum.manager)
+    assert actions.open_due(now=later(made)) == 1
+    assert state(checked) == "published"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("other", ["publish", "plan"])
+def test_a_model_that_is_deleted_while_it_is_published_or_planned_is_one_or_the_other(
+    lyceum: world.World, publish: Any, other: str
+) -> None:
+    for turn in range(4):
+        model = publish(lyceum, f"short-{turn}", publish=False)
+        revision = actions.check(revision=model.revisions.get(), by=lyceum.manager)
+        acts = [
+            lambda m=model: actions.delete_model(model=m, by=lyceum.manager),
+            lambda r=revision: (
+                actions.publish(revision=r, by=lyceum.manager) if other == "publish" else plan(lyceum, r)
+            ),
+        ]
+        ended = at_once(acts if turn % 2 else acts[::-1], threading.Barrier(2))
+        assert sorted(ended) in (["Conflict", "done"], ["NotFound", "done"])
+        model.refresh_from_db()
+        assert (model.withdrawn_at is None) is (
+            Opening.objects.filter(model=model).exists() or model.opened_at is not None
+        )
+
+
+def test_nothing_is_committed_published_or_planned_of_a_deleted_model(lyceum: world.World, checked: Revision) -> None:
+    actions.delete_model(model=checked.model, by=lyceum.manager)
+    change = actions.Change(gone=["README.md"])
+    for act in (
+        lambda: actions.publish(revision=checked, by=lyceum.manager),
+        lambda: plan(lyceum, checked),
+        lambda: actions.amend(model=checked.model, branch="main", change=change, by=lyceum.manager, message="x"),
+    ):
+        with pytest.raises(NotFound, match="deleted by its lab"):
+            act()
+    assert state(checked) == "checked"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_last_approval_and_another_that_is_taken_back_at_once_open_it_with_all_or_not(
+    lyceum: world.World, checked: Revision
+) -> None:
+    first, second = lyceum.reviewers[:2]
+    for turn in range(4):
+        made = plan(lyceum, checked, 2, after=None)
+        actions.approve_opening(opening=made, by=first)
+        acts = [
+            lambda m=made: actions.approve_opening(opening=m, by=second),
+            lambda m=made: actions.take_back_approval(opening=m, by=first),
+        ]
+        ended = at_once(acts if turn % 2 else acts[::-1], threading.Barrier(2))
+        made.refresh_from_db()
+        given = made.named.exclude(approved_at=None).count()
+        assert (made.state, state(checked), given) in {("opened", "published", 2), ("planned", "checked", 1)}
+        assert ("Conflict" in ended) is (made.state == State.OPENED)
         if made.state == State.OPENED:
             return
         actions.cancel_opening(opening=made, by=lyceum.manager)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core import mail
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
@@ -211,6 +213,15 @@ def test_two_who_stop_it_at_once_stop_it_once(lyceum: world.World, publish: Any)
 
     with ThreadPoolExecutor(2) as two:
         assert sorted(two.map(stop, range(2))) == ["stopped", "stopped already"]
+
+
+def test_a_stop_is_lifted_though_the_clock_was_set_back_since(lyceum: world.World, publish: Any) -> None:
+    model = publish(lyceum, "mine")
+    with time_machine.travel(timezone.now() + timedelta(hours=1), tick=False):
+        stop = actions.stop_release(subject=model, by=lyceum.manager, reason="A fault.")
+    lifted = actions.lift_stop(stop=stop, by=lyceum.manager)
+    assert lifted.lifted_at == lifted.stopped_at
+    assert not model.stops.in_force().exists()
 
 
 def test_the_database_holds_a_stop_to_one_thing_and_a_reason(lyceum: world.World, publish: Any, family: Any) -> None:

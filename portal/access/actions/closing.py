@@ -24,6 +24,9 @@ from portal.errors import Invalid
 from portal.people.actions import bump_user
 from portal.people.models import MANAGERS, User
 
+AHEAD: Final = timedelta(hours=14)
+BEHIND: Final = timedelta(hours=12)
+"""How far calendars are ahead of UTC and behind it: whoever names today or the first day names it as it is where they are."""
 STALE: Final = timedelta(days=30)
 """What passed longer ago than this is no news: nobody is told of it."""
 
@@ -64,7 +67,7 @@ def _attested(grant: Grant, typed_name: str, deleted_on: date | None, statement:
         fields["typed_name"] = [_("Type your name as it stands in your account: %(name)s.") % {"name": grant.user.name}]
     if deleted_on is None:
         fields["deleted_on"] = [_("Give the day, like 2026-11-25.")]
-    elif not grant.starts_at.date() <= deleted_on <= now.date():
+    elif not (grant.starts_at - BEHIND).date() <= deleted_on <= (now + AHEAD).date():
         fields["deleted_on"] = [
             _("Give a day from %(day)s, when access began, to today.") % {"day": date_format(grant.starts_at)}
         ]
