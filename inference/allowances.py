@@ -6,14 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Self
+from uuid import UUID
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from inference.contract import CLASSES, Limits
 from inference.models import Allowance, month_of
-from portal.errors import Invalid
-from portal.people.models import Lab
+from portal.errors import Invalid, NotFound
+from portal.people.models import Lab, User
 from portal.projects.models import Kind, Project
 
 SITE_DEFAULT: Final = Limits(
@@ -95,6 +96,35 @@ class Budget:
     def period(self) -> tuple[str, datetime, datetime | None]:
         """Name, start and end of the accounting period of the project's own limits."""
         return self.own.period(self.now) if self.own else month_of(self.now)
+
+
+def of_project(user: User, pk: UUID) -> tuple[Project, Lab]:
+    """A project of a lab where this person has a role, and that lab. Raises NotFound for every other."""
+    project = Project.objects.filter(pk=pk, lab__isnull=False).select_related("lab").first()
+    if project is None or project.lab is None or not user.roles_in(project.lab):
+        raise NotFound(_("There is no such project, or it belongs to another lab."))
+    return project, project.lab
+
+
+def of_lab(user: User, slug: str) -> Lab:
+    """A lab where this person has a role. Raises NotFound for every other."""
+    lab = Lab.objects.filter(slug=slug).first()
+    if lab is None or not user.roles_in(lab):
+        raise NotFound(_("There is no such lab."))
+    return lab
+
+
+def default(lab: Lab, now: datetime) -> tuple[Limits, str]:
+    """What holds where a project of the lab has no allowance of its own, and the highest class of its requests."""
+    allowance = Allowance.objects.current(now).filter(lab=lab).order_by("starts_at").last()
+    return (allowance.limits(), allowance.top_class) if allowance else (SITE_DEFAULT, CLASSES[0])
+
+
+def of_models(project: Project, now: datetime) -> list[Allowance]:
+    """What limits the project on single models, by their names."""
+    held = Allowance.objects.current(now).filter(project=project, model__isnull=False).select_related("model__lab")
+    limited = [allowance for allowance in held if allowance.limits() != Limits()]
+    return sorted(limited, key=lambda allowance: str(allowance.model))
 
 
 def end_of(day: date) -> datetime:

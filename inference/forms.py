@@ -47,11 +47,14 @@ class AllowanceForm(forms.Form):
     )  # fmt: skip
 
     @classmethod
-    def of(cls, burn: Burn) -> Self:
-        """The form, filled with what holds now."""
-        initial = {name: getattr(burn.limits, name) for name in FIGURES}
-        initial |= {"top_class": burn.top_class, "until": burn.last_day if burn.own else None}
-        return cls(initial=initial, auto_id="allowance_%s")
+    def of(cls, limits: Limits, **more: object) -> Self:
+        """The form, filled with what holds now; `more`: `top_class` and `until`, where it has them."""
+        return cls(initial={name: getattr(limits, name) for name in FIGURES} | more, auto_id="allowance_%s")
+
+    @classmethod
+    def of_burn(cls, burn: Burn) -> Self:
+        """The form, filled with what holds for a project now."""
+        return cls.of(burn.limits, top_class=burn.top_class, until=burn.last_day if burn.own else None)
 
     def clean_until(self) -> date | None:
         """A day that is to come, as everywhere."""
@@ -66,3 +69,16 @@ class AllowanceForm(forms.Form):
         """What was typed, once it is valid."""
         figures: dict[str, Any] = {name: self.cleaned_data[name] for name in FIGURES}
         return Limits(**figures)
+
+
+class ModelAllowanceForm(AllowanceForm):
+    """Of one model: its requests wait in the class of the project's others."""
+
+    top_class = None  # type: ignore[assignment]
+
+
+class LabAllowanceForm(AllowanceForm):
+    """Of each project that has none of its own: for good, and counted by the month."""
+
+    until = None  # type: ignore[assignment]
+    tokens_per_period = _figure(_("Tokens a month"), 10**15, _("From the first day to the last, in UTC."))

@@ -52,7 +52,7 @@ def allowance(project: Project, user: User) -> dict[str, Any]:
     burn = usage.burn_of(project, timezone.now())
     roles = user.roles_in(project.lab) if project.lab else frozenset()
     may_set = not roles.isdisjoint({Role.MANAGER, Role.ADMINISTRATOR}) and project.closed_at is None
-    return {"burn": burn, "allowance_form": AllowanceForm.of(burn) if may_set else None}
+    return {"burn": burn, "allowance_form": AllowanceForm.of_burn(burn) if may_set else None}
 
 
 @sections.of_grant.register("inference/_content.html")

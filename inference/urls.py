@@ -5,6 +5,7 @@ from django.urls import path
 from inference import (
     allocation_api,
     allocation_views,
+    allowance_views,
     api,
     content_views,
     receipt_api,
@@ -41,8 +42,16 @@ urlpatterns = [
     path("projects/requests/", allocation_views.queue, name="allocation_queue"),
     path("projects/requests/<uuid:pk>/", allocation_views.one, name="allocation_request"),
     path("projects/<uuid:pk>/requests/", allocation_views.of_project, name="allocation_requests"),
-    path("projects/<uuid:pk>/allowance/", views.allowance, name="allowance"),
+    path("projects/default/<slug:lab>/", allowance_views.of_lab_page, name="lab_allowance"),
+    path("projects/<uuid:pk>/allowance/", allowance_views.allowance, name="allowance"),
+    path("projects/<uuid:pk>/allowance/<str:namespace>/<str:name>/", allowance_views.of_model, name="model_allowance"),
+    path("api/v1/labs/<slug:lab>/allowance", api.LabAllowance.as_view(), name="api_lab_allowance"),
     path("api/v1/projects/<uuid:project>/allowance", api.ProjectAllowance.as_view(), name="api_allowance"),
+    path(
+        "api/v1/projects/<uuid:project>/allowance/<slug:lab>/<str:name>",
+        api.ModelAllowance.as_view(),
+        name="api_model_allowance",
+    ),
     path(
         "api/v1/projects/<uuid:project>/allocation-requests",
         allocation_api.OfProject.as_view(),

@@ -6,9 +6,12 @@ from datetime import UTC, timedelta
 
 from django.utils import timezone
 
+from inference.allowances import SITE_DEFAULT
+from inference.contract import Limits
 from inference.forms import FIGURES
+from inference.models import Allowance
 from portal.tokens.scopes import Kind, Scope
-from tests.inference.test_pools import limits_of
+from tests.inference.test_pools import GATED, OPEN, limits_of
 from tests.portal import world
 from tests.portal.test_access_api import client
 
@@ -52,3 +55,53 @@ def test_the_last_day_stays_where_it_is_left_out_and_goes_where_it_is_null(bench
     for wrong in ("2020-01-01", "9999-12-31", "soon"):
         refused = manager.put(url, figures | {"until": wrong}, content_type="application/json")
         assert (refused.status_code, list(refused.json()["fields"])) == (400, ["until"])
+
+
+def test_a_limit_for_one_model_is_set_read_and_lifted_and_reaches_the_principal(bench):
+    url = f"/api/v1/projects/{bench.project.pk}/allowance/{GATED}"
+    manager, none = client(bench.world.manager, Kind.SERVICE, {Scope.MANAGE}), dict.fromkeys(FIGURES)
+    assert manager.get(url).json() == none | {"until": None}
+    day = (timezone.now().astimezone(UTC).date() + timedelta(days=30)).isoformat()
+    said = none | {"tokens_per_day": 3}
+    set_to = said | {"until": day}
+    for sent in (set_to, said):  # the day stays where it is left out
+        assert manager.put(url, sent, content_type="application/json").json() == set_to == manager.get(url).json()
+    principal = limits_of(bench)
+    assert principal.models[GATED].limits.tokens_per_day == 3
+    assert principal.models[OPEN].limits == Limits(), "no other model is limited"
+    assert manager.put(url, none | {"until": None}, content_type="application/json").json() == none | {"until": None}
+    assert limits_of(bench).models[GATED].limits == Limits()
+    for elsewhere in (f"/api/v1/projects/{bench.project.pk}/allowance/lyceum/none", f"{url}-x"):
+        assert manager.put(elsewhere, said, content_type="application/json").status_code == 404
+
+
+def test_a_labs_default_is_set_and_holds_where_a_project_has_nothing_of_its_own(bench):
+    url = f"/api/v1/labs/{bench.world.lab.slug}/allowance"
+    manager = client(bench.world.manager, Kind.SERVICE, {Scope.MANAGE})
+    assert manager.get(url).json()["tokens_per_day"] == SITE_DEFAULT.tokens_per_day
+    figures = dict.fromkeys(FIGURES) | {"tokens_per_period": 9}
+    for said, kept in (({"top_class": "batch"}, "batch"), ({}, "batch")):
+        answer = manager.put(url, figures | said, content_type="application/json").json()
+        assert answer == manager.get(url).json() == figures | {"top_class": kept}
+    held = limits_of(bench)
+    assert (held.project_limits.tokens_per_period, held.project_limits.tokens_per_day, held.top_class) == (
+        9,
+        None,
+        "batch",
+    )
+    wrong = manager.put(url, figures | {"until": "2027-01-01"}, content_type="application/json")
+    assert wrong.status_code == 400, "it holds for good"
+
+
+def test_only_the_labs_own_managers_set_either(bench):
+    harbour = world.build("harbour")
+    foreign = client(harbour.manager, Kind.SERVICE, {Scope.MANAGE})
+    reviewer = client(bench.world.reviewers[0], Kind.REVIEW)
+    for url in (
+        f"/api/v1/labs/{bench.world.lab.slug}/allowance",
+        f"/api/v1/projects/{bench.project.pk}/allowance/{GATED}",
+    ):
+        for refused, status in ((foreign, 404), (reviewer, 403)):
+            assert refused.get(url).status_code == status
+            assert refused.put(url, dict.fromkeys(FIGURES), content_type="application/json").status_code == status
+    assert not Allowance.objects.exists()

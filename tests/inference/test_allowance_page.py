@@ -14,6 +14,7 @@ from inference.contract import Limits
 from inference.models import Allowance
 from portal.audit.models import Entry
 from tests.inference.bench import Bench, event
+from tests.inference.test_pools import GATED
 from tests.portal import world
 from tests.portal.world import browser
 
@@ -131,4 +132,50 @@ def test_a_last_day_that_is_none_is_refused_beside_its_field(bench, url, until):
     answer = browser(bench.world.manager).post(url, {**FIGURES, "until": until})
     assert answer.status_code == 422
     assert 'id="allowance_until_error"' in answer.content.decode()
+    assert not Allowance.objects.exists()
+
+
+def test_a_manager_limits_one_model_and_lifts_it_again(bench, url, grant_page):
+    manager, of_model = (
+        browser(bench.world.manager),
+        reverse("inference:model_allowance", args=[bench.project.pk, *GATED.split("/")]),
+    )
+    assert f'href="{url}#models"' in manager.get(grant_page).content.decode()
+    assert f'href="{of_model}"' in manager.get(url).content.decode()
+    answer = manager.post(of_model, {"tokens_per_day": "1234"}, follow=True)
+    assert answer.redirect_chain == [(url, 302)]
+    assert "1,234" in answer.content.decode()
+    assert 'value="1234"' in manager.get(of_model).content.decode()
+    held = Allowance.objects.current().get(project=bench.project)
+    assert (held.model, held.tokens_per_day, held.top_class) == (bench.gated_model, 1234, "interactive")
+    assert "1,234" not in manager.post(of_model, {}, follow=True).content.decode()
+
+
+def test_a_manager_sets_what_holds_where_nothing_else_does(bench, url, grant_page):
+    manager, default = browser(bench.world.manager), reverse("inference:lab_allowance", args=[bench.world.lab.slug])
+    assert f'href="{default}"' in manager.get(reverse("inference:lab_usage")).content.decode()
+    text = manager.get(default).content.decode()
+    assert 'value="2000000"' in text
+    assert 'name="until"' not in text, "a default holds for good"
+    assert manager.post(default, {**FIGURES, "top_class": "batch"})["Location"] == default
+    text = manager.get(grant_page).content.decode()
+    assert "0 of 5,000 used" in text
+    assert "waits as batch, last" in text
+    manager.post(url, {**FIGURES, "tokens_per_period": "70"})
+    assert "0 of 70 used" in manager.get(grant_page).content.decode(), "its own goes before"
+
+
+@pytest.mark.parametrize("which", ["model", "default"])
+def test_neither_is_anybody_elses_and_a_wrong_figure_loses_nothing(bench, which):
+    one = reverse("inference:model_allowance", args=[bench.project.pk, *GATED.split("/")])
+    address = one if which == "model" else reverse("inference:lab_allowance", args=[bench.world.lab.slug])
+    for somebody in (bench.researcher, world.person("Ida Fremd"), world.build("harbour").manager):
+        assert [browser(somebody).get(address).status_code, browser(somebody).post(address, FIGURES).status_code] == [
+            404,
+            404,
+        ]
+    reviewer = browser(bench.world.reviewers[0])
+    assert [reviewer.get(address).status_code, reviewer.post(address, FIGURES).status_code] == [200, 403]
+    wrong = browser(bench.world.manager).post(address, {**FIGURES, "concurrency": "-1"})
+    assert (wrong.status_code, 'value="5000"' in wrong.content.decode()) == (422, True)
     assert not Allowance.objects.exists()

@@ -59,6 +59,13 @@ DOORS: Final = (
         like(MANAGERS, manager="moved", administrator="moved"),
         {"pk": "{project}"},
     ),
+    Door(
+        "projects/<uuid:pk>/allowance/<str:namespace>/<str:name>/",
+        LAB,
+        like(MANAGERS, manager="moved", administrator="moved"),
+        {"pk": "{project}", **GATED},
+    ),
+    Door("projects/default/<slug:lab>/", LAB, like(MANAGERS, manager="moved", administrator="moved"), {"lab": "{lab}"}),
     # --- Batches
     Door("me/batches/", PERSON),
     Door("me/batches/<uuid:pk>/", NOBODYS, NOBODYS),
@@ -88,6 +95,12 @@ DOORS: Final = (
     Door("<str:namespace>/<str:name>/try/token", None, answers("login", people="404"), at=GATED),
     # --- By program
     Door("api/v1/projects/<uuid:project>/allowance", API_MANAGE, at={"project": "{project}"}),
+    Door(
+        "api/v1/projects/<uuid:project>/allowance/<slug:lab>/<str:name>",
+        API_MANAGE,
+        at={"project": "{project}", "lab": "{lab}", "name": "gated-5m"},
+    ),
+    Door("api/v1/labs/<slug:lab>/allowance", API_MANAGE, at={"lab": "{lab}"}),
     Door(
         "api/v1/projects/<uuid:project>/allocation-requests",
         like(API_STAFF, holder="ok"),
