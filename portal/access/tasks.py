@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from functools import partial
-from typing import Final
 
 from celery import shared_task
 from django.utils import timezone
@@ -17,20 +15,16 @@ from portal.access.members import LINK_LIFE, MemberStatus
 from portal.access.referee_models import Referee
 from portal.access.referees import RefereeStatus
 from portal.access.signing_models import Occasion
-from portal.access.workflow import Status
+from portal.access.workflow import PATIENCE, WAITS_FOR_APPLICANT
 from portal.agreements.models import Version
 from portal.errors import Conflict
 from portal.people.models import User
 from portal.sweeps import sweep
 
-PATIENCE: Final = timedelta(days=30)
-"""How long an application waits for its applicant."""
-WAITS_FOR_APPLICANT: Final = (Status.DRAFT, Status.CHANGES_REQUESTED, Status.APPROVED)
-
 
 @shared_task
 def lapse_forgotten() -> int:
-    """Lapse what nobody has touched for 30 days; returns how many lapsed now."""
+    """Lapse what has waited for its applicant for too long; returns how many lapsed now."""
     forgotten = Application.objects.filter(status__in=WAITS_FOR_APPLICANT, updated_at__lt=timezone.now() - PATIENCE)
     return sweep(forgotten.select_related("applicant", "gate__lab"), _lapse)
 

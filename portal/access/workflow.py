@@ -7,6 +7,7 @@ so that it can be read and tested without a database. A pair that is not in the 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -109,6 +110,12 @@ QUEUED: Final = WAITING | {Status.APPEALED}
 
 EDITABLE: Final = frozenset({Status.DRAFT, Status.CHANGES_REQUESTED})
 """The applicant may change answers."""
+
+WAITS_FOR_APPLICANT: Final = EDITABLE | {Status.APPROVED}
+"""The applicant holds the ball."""
+
+PATIENCE: Final = timedelta(days=30)
+"""How long an application waits for its applicant, from the last change of it; then it lapses."""
 
 DECIDED: Final = frozenset({Status.APPROVED, Status.GRANTED, Status.DECLINED, Status.APPEALED})
 """Carries a decision, its maker (people, or a version of the rules) and its time; a decline stands until its appeal overturns it."""
