@@ -12,6 +12,7 @@ from infra.walk.walker import LOOKS, Look
 from portal.access import actions
 from portal.tokens import actions as tokens
 from portal.tokens.scopes import Kind
+from releases.costs.forms import MachineForm
 from tests.browser.conftest import AxeCheck
 from tests.browser.test_access_pages import sign_in
 from tests.portal import world
@@ -60,3 +61,19 @@ def test_the_mark_of_a_wrong_field_stays_out_of_the_field_beside_it(
     )
     well, ill = (page.locator(name).bounding_box() for name in ("#well", "#ill"))
     assert well["x"] + well["width"] < ill["x"]
+
+
+FITS = """field => {
+  document.querySelector('main').innerHTML = `<div class="split filters">
+    <div class="field">${field}</div><div class="field"><label for="n">Accelerators</label><input id="n"></div></div>`
+  const select = document.querySelector('select'), pen = document.createElement('canvas').getContext('2d')
+  pen.font = getComputedStyle(select).font
+  return [...select.options].every(one => pen.measureText(one.text).width + 48 <= select.clientWidth)
+}"""
+
+
+def test_the_name_of_an_accelerator_is_read_whole_on_a_phone(live_server, open_page: Callable[[Look], Page]) -> None:
+    page = open_page(PHONE)
+    page.goto(live_server.url + "/gallery/")
+    field = MachineForm({})["accelerator"]
+    assert page.evaluate(FITS, f"{field.label_tag()}{field}")
