@@ -151,6 +151,7 @@ def set_allowance(
         lab=lab or (project.lab if project else None),
         ends_at=ends_at,
         **figures,
+        **({"model": model.full_name} if model else {}),
     )
     if project is not None:
         projects.bump(project)

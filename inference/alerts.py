@@ -41,7 +41,7 @@ def _tell(project: Project, now: datetime) -> bool:
     limit = budget.whole(queryable.labs(project, now)).tokens_per_period
     if not limit:
         return False
-    period, since, _until = budget.period()
+    period, since, until = budget.period()
     used = usage.tokens_since(since, project_id=str(project.pk))
     facts = {"used": used, "limit": limit}
     rows = AllowanceAlert.objects
@@ -53,13 +53,21 @@ def _tell(project: Project, now: datetime) -> bool:
     ]
     if new:
         trail.record(Event.ALLOWANCE_REACHED, by=None, target=project, lab=project.lab, share=new[-1], **facts)
-        _write(project, new[-1])
+        _write(project, new[-1], until)
     return bool(new)
 
 
-def _write(project: Project, share: int) -> None:
+def _write(project: Project, share: int, until: datetime | None) -> None:
     own = reverse("inference:usage")
-    _mail(project, project.owner, "allowance_reached", path=own, share=share, all=share >= 100)
+    _mail(
+        project,
+        project.owner,
+        "allowance_reached",
+        path=own,
+        share=share,
+        all=share >= 100,
+        until=sending.moment(until),
+    )
     if project.lab is None:
         return
     roles = (Role.MANAGER, Role.ADMINISTRATOR)

@@ -26,7 +26,7 @@ declare(
     ),
     Letter(
         "allowance_reached", Topic.QUERIES, _LEAD, _("a project has used 80 or 100 percent of its tokens"),
-        ABOUT | {"share": 80, "all": False},
+        ABOUT | {"share": 80, "all": False, "until": "2026-12-01 00:00 UTC"},
     ),
     Letter(
         "project_allowance_reached", Topic.LAB, _("the lab’s managers"), _("a project of the lab has used 80 or 100 percent of its tokens"),
@@ -52,7 +52,8 @@ declare(
         "batch_ended", Topic.QUERIES, _("whoever made the batch"), _("a batch is over, however it ended"),
         {
             "name": "Mara Lindqvist", "batch": "batch_0f3a9c11d2e44b7f9a5c6d7e8f901234", "state": "completed",
-            "total": 1200, "completed": 1197, "failed": 3, "path": "/me/batches/0f3a9c11-d2e4-4b7f-9a5c-6d7e8f901234/",
+            "total": 1200, "completed": 1197, "failed": 3, "until": "2026-12-25 14:20 UTC",
+            "path": "/me/batches/0f3a9c11-d2e4-4b7f-9a5c-6d7e8f901234/",
         },
     ),
 )  # fmt: skip

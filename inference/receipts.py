@@ -22,6 +22,7 @@ from portal import signing
 from portal.agreements.proving import Proved, finder
 from portal.errors import NotFound
 from portal.people.models import User
+from portal.people.templatetags import weighbridge
 
 SCHEMA: Final = "weighbridge.query/1"
 FORMAT: Final = "weighbridge-receipt-1"
@@ -123,10 +124,10 @@ def proved(sha256: str) -> Proved | None:
             (_("Revision"), told["revision"]),
             (_("Engine"), told["engine"] or "—"),
             (_("Fingerprint"), told["fingerprint"] or "—"),
-            (_("Tokens of the prompt"), str(tokens["prompt"])),
-            (_("Tokens of the answer"), str(tokens["completion"])),
+            (_("Tokens of the prompt"), weighbridge.thousands(tokens["prompt"])),
+            (_("Tokens of the answer"), weighbridge.thousands(tokens["completion"])),
             (_("Outcome"), str(Status(told["status"]).label)),
-            (_("Ended"), told["ended_at"]),
+            (_("Ended"), weighbridge.stamp(datetime.fromisoformat(told["ended_at"]))),
         ],
         document=told,
         sha256=receipt.document_sha256,

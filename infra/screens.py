@@ -82,6 +82,8 @@ def picture(page: Page, path: Path) -> None:
     """Photograph the whole page, in few colours."""
     page.evaluate("document.fonts.ready")
     page.evaluate("document.activeElement?.blur()")
+    for frame in page.locator("iframe").all():
+        frame.scroll_into_view_if_needed()  # Chromium draws none before it was in sight
     path.write_bytes(smaller(page.screenshot(full_page=True, animations="disabled")))
 
 

@@ -50,7 +50,7 @@ declare(
         "surge", Topic.LAB, _("the lab’s managers"), _("a holder was given far more in a day than on their other days"),
         {
             "name": "Noor Haddad", "lab": "Lyceum Laboratory", "holder": "Mara Lindqvist", "day": "2026-11-25",
-            "given": "812.4", "usual": "36.0", "path": "/downloads/",
+            "given": 812_400_000_000, "usual": 36_000_000_000, "path": "/downloads/",
         },
     ),
     Letter(

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Min, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -282,12 +282,20 @@ def _end(batch: Batch, now: datetime) -> None:
     owner = batch.owner
     context = {
         "name": owner.get_full_name(), "batch": batch.wire_id, "state": batch.state, "path": batch.get_absolute_url(),
-        **counts,
+        "until": sending.moment(_files_end(batch)), **counts,
     }  # fmt: skip
     sending.send(
         to=owner.email, template="batch_ended", context=context, key=f"batch:{batch.pk}", language=owner.language
     )
     delivery.enqueue("batch.ended", key=f"batch:{batch.pk}", batch=str(batch.pk))
+
+
+def _files_end(batch: Batch) -> datetime | None:
+    """When the first of its results is deleted; of a batch without results, when its input is."""
+    results = [file for file in (batch.output_file, batch.error_file) if file]
+    files = BatchFile.objects.filter(pk__in=results or [batch.input_file])
+    first: datetime | None = files.aggregate(first=Min("expires_at"))["first"]
+    return first
 
 
 def _call(batch: Batch) -> None:

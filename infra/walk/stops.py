@@ -54,6 +54,7 @@ REVIEW: Final = ("main th a[href^='/review/']",)
 QUERY_TIME: Final = ("main a[href^='/projects/'][href$='/requests/']",)
 ALLOCATION: Final = ("main th a[href^='/projects/requests/']",)
 GRANT: Final = ("main th a[href^='/grants/']",)
+ALLOWANCE: Final = (*GRANT, "main a[href$='/allowance/#models']")
 RENEW: Final = ("main a[href$='/renew/']",)
 CLOSE_OUT: Final = ("main a[href$='/close-out/']",)
 
@@ -202,6 +203,7 @@ WALK: Final[tuple[Stop | Act, ...]] = (
     Stop("usage-by-hour", "/me/usage/?period=1", "researcher"),
     Stop("usage-wrong-period", "/me/usage/?first=2026-11-02&last=2026-11-01", "researcher"),
     Stop("usage-of-lab", "/projects/usage/", "manager"),
+    Stop("allowance-default", "/projects/usage/", "manager", follow=("main a[href^='/projects/default/']",)),
     Stop("query-time-none", "/projects/requests/", "manager"),
     Stop("query-time-errors", "/me/usage/", "researcher", follow=QUERY_TIME, prepare=deeds.press("Send to the lab")),
     Act("request for query time", "/me/usage/", "researcher", deeds.ask_query_time, follow=QUERY_TIME),
@@ -263,6 +265,8 @@ WALK: Final[tuple[Stop | Act, ...]] = (
     ),
     Act("renewal approved", "/grants/?waits=renewal", "reviewer1", deeds.press("Approve renewal"), follow=GRANT),
     Stop("allowance-refused", "/grants/", "manager", follow=GRANT, prepare=deeds.no_allowance),
+    Stop("allowance", "/grants/", "manager", follow=ALLOWANCE),
+    Stop("allowance-model", "/grants/", "manager", follow=(*ALLOWANCE, "#models th a")),
     Act("revocation", "/grants/", "manager", deeds.revoke, follow=GRANT),
     Stop("grant-revoked", "/grants/?show=revoked", "manager", follow=GRANT),
     Stop("grant-mine-revoked", "/applications/", "applicant", follow=GRANT),

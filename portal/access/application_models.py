@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from portal.access.gate_models import Gate
-from portal.access.workflow import DECIDED, EDITABLE, OPEN, QUEUED, WAITING, Status
+from portal.access.workflow import DECIDED, EDITABLE, OPEN, PATIENCE, QUEUED, WAITING, WAITS_FOR_APPLICANT, Status
 from portal.people.models import Membership, Role, User
 
 STAFF: Final = (Role.REVIEWER, Role.MANAGER, Role.ADMINISTRATOR)
@@ -185,6 +185,13 @@ class Application(models.Model):
     def reference(self) -> str:
         """What people call it: A-2026-0417."""
         return f"A-{self.created_at:%Y}-{self.number:04d}"
+
+    @property
+    def closes_at(self) -> datetime | None:
+        """When it lapses unless its applicant acts before; None while it waits for somebody else or its lab is closed, and
+        once it is over."""
+        waits = self.status in WAITS_FOR_APPLICANT and self.gate.lab.is_active
+        return self.updated_at + PATIENCE if waits else None
 
     @property
     def waits_since(self) -> datetime | None:

@@ -116,7 +116,10 @@ class NewGateForm(forms.Form):
         error_messages={"invalid": _("Use letters, digits and hyphens.")},
     )
     agreement = forms.ModelChoiceField(
-        label=_("Agreement"), queryset=Agreement.objects.none(), help_text=_("What holders sign. It never changes.")
+        label=_("Agreement"),
+        queryset=Agreement.objects.none(),
+        empty_label=_("Choose…"),
+        help_text=_("What holders sign. It never changes."),
     )
     like = forms.ModelChoiceField(
         label=_("Begin with"),

@@ -24,7 +24,7 @@ declare(
     Letter("institutional_asked", Topic.LAB, _MANAGERS, _("an institution asks for an agreement"), ABOUT | {"name": "Noor Haddad"}),
     Letter(
         "institutional_in_force", Topic.LAB, _MANAGERS, _("an official signs for an institution"),
-        ABOUT | {"name": "Noor Haddad", "until": "2027-11-25"},
+        ABOUT | {"name": "Noor Haddad", "until": "2027-11-25 14:20 UTC"},
     ),
     Letter("institutional_ended", Topic.LAB, _MANAGERS, _("an institution ends its agreement"), ABOUT | {"name": "Noor Haddad"}),
     Letter(
@@ -42,19 +42,19 @@ declare(
     Letter("institutional_revoked", Topic.DECISIONS, _OFFICIAL, _("the lab revokes an institution’s agreement"), ABOUT),
     Letter(
         "institutional_signed", Topic.LEGAL, _OFFICIAL, _("an official signs for an institution"),
-        ABOUT | {"until": "2027-11-25", "receipt": "R-2026-0311"},
+        ABOUT | {"until": "2027-11-25 14:20 UTC", "receipt": "R-2026-0311"},
     ),
     Letter(
         "institutional_to_sign", Topic.LEGAL, _OFFICIAL, _("a version is published that an official must sign"),
-        ABOUT | {"until": "2026-12-24"},
+        ABOUT | {"until": "2026-12-24 14:20 UTC"},
     ),
     Letter(
         "attestation_due", Topic.LEGAL, _OFFICIAL, _("a roster is to be confirmed in 60, 30 or 7 days, or is overdue"),
-        ABOUT | {"due": "2027-11-25", "lapses": "2027-12-25", "seats": 40, "overdue": False},
+        ABOUT | {"due": "2027-11-25 14:20 UTC", "lapses": "2027-12-25 14:20 UTC", "seats": 40, "overdue": False},
     ),
     Letter(
         "attestation_lapsed", Topic.LEGAL, _OFFICIAL, _("a roster was not confirmed in time, and its seats have stopped"),
-        ABOUT | {"due": "2027-11-25", "lapses": "2027-12-25", "seats": 40},
+        ABOUT | {"due": "2027-11-25 14:20 UTC", "lapses": "2027-12-25 14:20 UTC", "seats": 40},
     ),
     Letter(
         "seat_stopped", Topic.LEGAL, _("everybody with a seat"), _("a roster was not confirmed in time, and its seats have stopped"),
@@ -62,7 +62,7 @@ declare(
     ),
     Letter(
         "roster_invited", Topic.LEGAL, _("the person invited"), _("an official invites somebody to a seat"),
-        ABOUT | {"name": "", "until": "2026-12-09"},
+        ABOUT | {"name": "", "until": "2026-12-09 14:20 UTC"},
     ),
     Letter("roster_asked", Topic.DECISIONS, _OFFICIAL, _("somebody asks for a seat"), ABOUT | {"person": "Mara Lindqvist"}),
     Letter("roster_refused", Topic.DECISIONS, _("who asked"), _("an official refuses a seat"), ABOUT | {"name": "Mara Lindqvist"}),

@@ -15,6 +15,7 @@ APPLICATION: Final = {
     "lab": "Lyceum Laboratory",
     "path": "/applications/",
 }
+CLOSES: Final = {"until": "2026-12-25 14:20 UTC"}
 TO_REVIEW: Final = APPLICATION | {"name": "Noor Haddad", "path": "/review/"}
 GRANT: Final = APPLICATION | {"reference": "G-2026-0102", "holder": "Mara Lindqvist"}
 OF_GRANT: Final = GRANT | {"name": "Noor Haddad", "path": "/grants/"}
@@ -24,7 +25,7 @@ CALL: Final = {
     "agreement": "Research Agreement",
     "lab": "Lyceum Laboratory",
     "number": 3,
-    "until": "2026-12-24",
+    "until": "2026-12-24 23:59 UTC",
     "days": 7,
     "path": "/applications/",
 }
@@ -37,27 +38,27 @@ declare(
     # --- Applications
     Letter("application_submitted", Topic.APPLICATIONS, _APPLICANT, _("an application is sent"), APPLICATION),
     Letter("application_withdrawn", Topic.APPLICATIONS, _APPLICANT, _("the applicant withdraws"), APPLICATION),
-    Letter("application_lapsed", Topic.APPLICATIONS, _APPLICANT, _("nobody answered for 30 days"), APPLICATION),
+    Letter("application_lapsed", Topic.APPLICATIONS, _APPLICANT, _("nobody answered for 30 days"), APPLICATION | {"days": 30}),
     Letter("appeal_made", Topic.APPLICATIONS, _APPLICANT, _("an appeal is made"), APPLICATION),
-    Letter("application_approved", Topic.DECISIONS, _APPLICANT, _("the quorum approves"), APPLICATION),
+    Letter("application_approved", Topic.DECISIONS, _APPLICANT, _("the quorum approves"), APPLICATION | CLOSES),
     Letter(
-        "application_passed", Topic.DECISIONS, _APPLICANT, _("the gate’s rules approve"), APPLICATION | {"rule_set": 3}
+        "application_passed", Topic.DECISIONS, _APPLICANT, _("the gate’s rules approve"), APPLICATION | CLOSES | {"rule_set": 3}
     ),
     Letter(
         "application_declined", Topic.DECISIONS, _APPLICANT, _("a reviewer declines"),
-        APPLICATION | {"reason_name": "declined_detail", "reason": "Not enough detail", "words": ""},
+        APPLICATION | CLOSES | {"reason_name": "declined_detail", "reason": "Not enough detail", "words": ""},
     ),
     Letter(
         "changes_requested", Topic.DECISIONS, _APPLICANT, _("a reviewer asks for changes"),
-        APPLICATION | {"reason_name": "changes_purpose", "reason": "The purpose", "words": ""},
+        APPLICATION | CLOSES | {"reason_name": "changes_purpose", "reason": "The purpose", "words": ""},
     ),
     Letter("appeal_upheld", Topic.DECISIONS, _APPLICANT, _("an appeal lets the decline stand"), APPLICATION),
-    Letter("appeal_overturned", Topic.DECISIONS, _APPLICANT, _("an appeal succeeds"), APPLICATION),
+    Letter("appeal_overturned", Topic.DECISIONS, _APPLICANT, _("an appeal succeeds"), APPLICATION | CLOSES),
     # --- Teams
     Letter(
         "member_invited", Topic.DECISIONS, _("whoever an applicant named"), _("a member is named, or reminded"),
         {
-            "name": "Ana Duarte", "lead": "Mara Lindqvist", "gate": "Lyceum large", "lab": "Lyceum Laboratory", "days": 14,
+            "name": "Ana Duarte", "lead": "Mara Lindqvist", "gate": "Lyceum large", "lab": "Lyceum Laboratory", "until": "2026-12-09 14:20 UTC",
             "again": False, "path": "/invitations/",
         },
     ),
@@ -68,18 +69,18 @@ declare(
     Letter("member_removed", Topic.DECISIONS, _("the member"), _("the lead takes a member off the team"), MEMBER),
     Letter(
         "member_admitted", Topic.LEGAL, _("the member"), _("a member's access begins"),
-        MEMBER | {"reference": "G-2026-0102", "holder": "Ana Duarte"} | {"until": "2027-11-25"},
+        MEMBER | {"reference": "G-2026-0102", "holder": "Ana Duarte"} | {"until": "2027-11-25 14:20 UTC"},
     ),
     Letter(
         "member_grant_ended", Topic.LEGAL, _("the member"), _("a member is removed, or the lead's grant is over"),
-        GRANT | {"name": "Ana Duarte", "deletion_due": "2026-12-25"},
+        GRANT | {"name": "Ana Duarte", "deletion_due": "2026-12-25 14:20 UTC"},
     ),
     # --- Confirmations
     Letter(
         "referee_asked", Topic.DECISIONS, _("a referee or sponsor"), _("an applicant names them, and when they are reminded"),
         {
             "name": "Ada Weiss", "applicant": "Mara Lindqvist", "gate": "Lyceum large", "lab": "Lyceum Laboratory",
-            "until": "2026-12-24", "again": False, "path": "/confirmations/",
+            "until": "2026-12-24 14:20 UTC", "again": False, "path": "/confirmations/",
         },
     ),
     Letter(
@@ -116,24 +117,24 @@ declare(
     Letter("agreement_signed_again", Topic.LEGAL, _HOLDER, _("a holder signs a new version"), GRANT | {"receipt": "R-2026-0311"}),
     # --- Grants
     Letter(
-        "grant_active", Topic.LEGAL, _HOLDER, _("an applicant signs"), APPLICATION | {"until": "2027-11-25", "receipt": "R-2026-0311"},
+        "grant_active", Topic.LEGAL, _HOLDER, _("an applicant signs"), APPLICATION | {"until": "2027-11-25 14:20 UTC", "receipt": "R-2026-0311"},
     ),
     Letter(
         "grant_expiring", Topic.LEGAL, _HOLDER, _("a grant ends in 60, 30 or 7 days"),
-        GRANT | {"until": "2026-12-24", "waits": False, "suspended": False, "institution": ""},
+        GRANT | {"until": "2026-12-24 14:20 UTC", "waits": False, "suspended": False, "institution": ""},
     ),
     Letter(
         "grant_ended", Topic.LEGAL, _HOLDER, _("a grant ends"),
         GRANT
-        | {"until": "2026-11-25", "waits": False, "suspended": False, "deletion_due": "2026-12-25", "institution": ""},
+        | {"until": "2026-11-25 14:20 UTC", "waits": False, "suspended": False, "deletion_due": "2026-12-25 14:20 UTC", "institution": ""},
     ),
     Letter(
         "deletion_reminder", Topic.LEGAL, _HOLDER, _("a deletion is due in 7 days or 1, or overdue"),
-        GRANT | {"due": "2026-12-25", "overdue": False},
+        GRANT | {"due": "2026-12-25 14:20 UTC", "overdue": False},
     ),
     Letter("grant_suspended", Topic.DECISIONS, _HOLDER, _("the lab pauses a grant"), GRANT),
     Letter("grant_resumed", Topic.DECISIONS, _HOLDER, _("the lab lets a grant go on"), GRANT),
-    Letter("grant_revoked", Topic.DECISIONS, _HOLDER, _("the lab revokes a grant"), GRANT | {"deletion_due": "2026-12-25"}),
-    Letter("renewal_granted", Topic.DECISIONS, _HOLDER, _("a renewal is granted"), GRANT | {"until": "2027-11-25"}),
-    Letter("renewal_declined", Topic.DECISIONS, _HOLDER, _("a renewal is declined"), GRANT | {"until": "2026-12-24"}),
+    Letter("grant_revoked", Topic.DECISIONS, _HOLDER, _("the lab revokes a grant"), GRANT | {"deletion_due": "2026-12-25 14:20 UTC"}),
+    Letter("renewal_granted", Topic.DECISIONS, _HOLDER, _("a renewal is granted"), GRANT | {"until": "2027-11-25 14:20 UTC"}),
+    Letter("renewal_declined", Topic.DECISIONS, _HOLDER, _("a renewal is declined"), GRANT | {"until": "2026-12-24 14:20 UTC"}),
 )  # fmt: skip

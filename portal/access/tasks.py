@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from functools import partial
-from typing import Final
 
 from celery import shared_task
 from django.utils import timezone
@@ -17,14 +15,11 @@ from portal.access.members import LINK_LIFE, MemberStatus
 from portal.access.referee_models import Referee
 from portal.access.referees import RefereeStatus
 from portal.access.signing_models import Occasion
-from portal.access.workflow import WAITS_FOR_APPLICANT
+from portal.access.workflow import PATIENCE, WAITS_FOR_APPLICANT
 from portal.agreements.models import Version
 from portal.errors import Conflict
 from portal.people.models import User
 from portal.sweeps import sweep
-
-PATIENCE: Final = timedelta(days=30)
-"""How long an application waits for its applicant."""
 
 
 @shared_task

@@ -7,6 +7,7 @@ so that it can be read and tested without a database. A pair that is not in the 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -104,14 +105,17 @@ OPEN: Final = frozenset(
 WAITING: Final = frozenset({Status.SUBMITTED, Status.IN_REVIEW})
 """Sent and not yet decided."""
 
-WAITS_FOR_APPLICANT: Final = frozenset({Status.DRAFT, Status.CHANGES_REQUESTED, Status.APPROVED})
-"""Lapses when its applicant forgets it."""
-
 QUEUED: Final = WAITING | {Status.APPEALED}
 """The lab holds the ball."""
 
 EDITABLE: Final = frozenset({Status.DRAFT, Status.CHANGES_REQUESTED})
 """The applicant may change answers."""
+
+WAITS_FOR_APPLICANT: Final = EDITABLE | {Status.APPROVED}
+"""The applicant holds the ball."""
+
+PATIENCE: Final = timedelta(days=30)
+"""How long an application waits for its applicant, from the last change of it; then it lapses, unless its lab is closed."""
 
 DECIDED: Final = frozenset({Status.APPROVED, Status.GRANTED, Status.DECLINED, Status.APPEALED})
 """Carries a decision, its maker (people, or a version of the rules) and its time; a decline stands until its appeal overturns it."""

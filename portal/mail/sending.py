@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from contextlib import suppress
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.utils import make_msgid
 from smtplib import SMTPRecipientsRefused
 from typing import Any, Final
@@ -48,6 +48,14 @@ def send(*, to: str, template: str, context: dict[str, Any], key: str, language:
     delivery.enqueue(TOPIC, key=key, to=to, template=template, context=context, language=language, **more)
 
 
+def moment(at: datetime | None) -> str:
+    """A moment as a context carries it, which is JSON: its day and minute in UTC. Empty where there is none.
+
+    A letter writes it whole, because a day alone leaves open when that day ends for the reader; a subject names the day.
+    """
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if at else ""
+
+
 @delivery.handler(TOPIC, patience=PATIENCE)
 def deliver(payload: dict[str, Any]) -> None:
     """Render in the reader's language and hand over to the mail backend; raising means try again.
@@ -86,7 +94,8 @@ def render(template: str, context: dict[str, Any]) -> EmailMultiAlternatives:
         "settings_path": reverse("people:mail")
     }
     told["action_url"] = context[link] if link != "path" else f"{context['base_url']}{context['path']}"
-    subject = " ".join(render_to_string(f"emails/{template}.subject.txt", told).split())
+    short = told | {name: _written(value, hour=False) for name, value in context.items()}
+    subject = " ".join(render_to_string(f"emails/{template}.subject.txt", short).split())
     text = render_to_string(f"emails/{template}.txt", told).strip()
     told |= {"subject": subject, "preheader": _preheader(text, greeted=bool(context.get("name")))}
     foot = render_to_string("emails/_foot.txt", told)
@@ -98,12 +107,12 @@ def render(template: str, context: dict[str, Any]) -> EmailMultiAlternatives:
     return message
 
 
-def _written(value: object) -> object:
+def _written(value: object, *, hour: bool = True) -> object:
     """A day, with or without an hour, travels as ISO, because a context is JSON, and is written as the reader writes it."""
     if isinstance(value, str) and (found := _DAY.fullmatch(value)):
         with suppress(ValueError):  # somebody's name for a thing, of that form and no day
             day = date_format(date.fromisoformat(found[1]))
-            return f"{day}, {found[2]}\u00a0UTC" if found[2] else day
+            return f"{day}, {found[2]}\u00a0UTC" if found[2] and hour else day
     return value
 
 

@@ -82,7 +82,7 @@ def request_erasure(*, by: User) -> ErasureRequest:
     asked = ErasureRequest.objects.create(user=user, requested_at=now, due_at=now + DELAY)
     trail.record(Event.USER_ERASURE_REQUESTED, by=by, target=user, due=asked.due_at)
     context = {
-        "name": user.get_full_name(), "day": asked.due_at.date().isoformat(), "path": reverse("people:data"),
+        "name": user.get_full_name(), "day": sending.moment(asked.due_at), "path": reverse("people:data"),
     }  # fmt: skip
     key = f"user:{user.pk}"
     sending.send(to=user.email, template="erasure_requested", context=context, key=key, language=user.language)

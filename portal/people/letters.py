@@ -42,6 +42,6 @@ declare(
     ),
     Letter(
         "erasure_requested", Topic.SECURITY, _("whoever asked"), _("somebody asks to be erased"),
-        {"name": "Mara Lindqvist", "day": "2026-12-09", "path": "/me/data/"},
+        {"name": "Mara Lindqvist", "day": "2026-12-09 14:20 UTC", "path": "/me/data/"},
     ),
 )  # fmt: skip

@@ -178,7 +178,7 @@ def _tell(token: AccessToken, template: str) -> None:
         "label": token.label,
         "hint": token.hint,
         "scopes": ", ".join(token.scopes),
-        "until": token.expires_at.date().isoformat(),
+        "until": sending.moment(token.expires_at),
         "path": reverse("tokens:list"),
     }
     user = token.user

@@ -13,7 +13,7 @@ TOKEN: Final = {
     "label": "cluster-batch",
     "hint": "wb_dl_x7Kq",
     "scopes": "download",
-    "until": "2027-02-23",
+    "until": "2027-02-23 14:20 UTC",
     "path": "/me/tokens/",
 }
 

@@ -223,7 +223,7 @@ def _write(opening: Opening, letter: str, people: Sequence[User], **more: Any) -
     told = {
         "model": model.full_name,
         "commit": revision.commit[:8],
-        "date": opening.opens_at.strftime("%Y-%m-%d %H:%M UTC") if opening.opens_at else "",
+        "date": sending.moment(opening.opens_at),
         "path": model.get_absolute_url() if opened else opening.get_absolute_url(),
     }
     for person in people:

@@ -58,7 +58,7 @@ def at_place(value: float, axis: str) -> SafeString | str:
 
 @register.filter
 def for_field(value: float, axis: str) -> str:
-    """A place as a field of a form takes it."""
+    """A place as a field of a form takes it: a moment without its zone, which is UTC."""
     return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%S") if axis == "at" else f"{value:.15g}"
 
 

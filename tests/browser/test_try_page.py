@@ -26,6 +26,7 @@ from inference.gateway.server import config
 from infra.walk.walker import LOOKS, Look
 from portal.counters import client as limits_store
 from tests.browser.conftest import NARROW, AxeCheck, assert_no_sideways_scroll
+from tests.browser.test_keyboard_forms import assert_used_without_a_mouse
 from tests.contract import hub as hubs
 from tests.inference.bench import GATED, Bench, build
 from tests.inference.gateway import rig
@@ -212,3 +213,7 @@ def test_without_script_a_command_is_shown(portal: str, bench: Bench, browser: A
     assert "curl" in page.get_by_role("main").inner_text()
     assert not page.locator("#try").is_visible()
     context.close()
+
+
+def test_a_model_is_tried_without_a_mouse(portal: str, bench: Bench, page: Page) -> None:
+    assert_used_without_a_mouse(opened(page, portal, bench.researcher))

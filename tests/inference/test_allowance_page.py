@@ -148,6 +148,7 @@ def test_a_manager_limits_one_model_and_lifts_it_again(bench, url, grant_page):
     assert 'value="1234"' in manager.get(of_model).content.decode()
     held = Allowance.objects.current().get(project=bench.project)
     assert (held.model, held.tokens_per_day, held.top_class) == (bench.gated_model, 1234, "interactive")
+    assert Entry.objects.get(event="allowance.set").data["model"] == GATED
     assert "1,234" not in manager.post(of_model, {}, follow=True).content.decode()
 
 

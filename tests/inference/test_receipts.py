@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from datetime import datetime
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -17,6 +18,7 @@ from inference.contract import UsageEvent
 from inference.gateway.call import new_request_id
 from inference.models import UsageRecord
 from inference.receipt_models import QueryReceipt
+from portal.people.templatetags import weighbridge
 from portal.tokens.scopes import Kind
 from tests.inference.bench import GATED, event
 from tests.portal import world
@@ -100,6 +102,14 @@ def test_the_usage_page_leads_to_it_and_another_person_gets_404(client, bench, r
     assert row.request_id in answer["Content-Disposition"]
     client.force_login(world.person("Ida Fremd"))
     assert client.get(url).status_code == 404
+
+
+def test_the_public_page_writes_the_end_of_a_query_as_pages_write_moments(client, bench, row):
+    told = holder(bench).get(f"/api/v1/receipts/{row.request_id}").json()
+    text = client.get("/receipts/", {"sha256": told["sha256"]}).content.decode()
+    ended = datetime.fromisoformat(told["document"]["ended_at"])
+    assert f"<dd>{weighbridge.stamp(ended)}</dd>" in text
+    assert f"<dd>{told['document']['ended_at']}</dd>" not in text
 
 
 def test_the_public_page_proves_it_by_its_digest_and_names_nobody(client, bench, row):

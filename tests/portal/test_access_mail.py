@@ -144,3 +144,58 @@ def test_the_samples_hold_what_is_really_told(messages):
 def test_a_draft_left_alone_is_not_yet_mailed_about(lyceum, mara):
     actions.save_draft(by=mara, gate=lyceum.gate, answers={"title": "x"})
     assert not Message.objects.exists()
+
+
+def told(template):
+    """What the newest letter of this name carries."""
+    return Message.objects.filter(payload__template=template).latest("pk").payload["context"]
+
+
+def written(template):
+    """That letter as its reader has it: the subject, and the text with plain spaces."""
+    mail = render(template, {**told(template), "base_url": "https://models.example"})
+    return str(mail.subject).replace("\xa0", " "), str(mail.body).replace("\xa0", " ")
+
+
+@time_machine.travel("2027-03-01T14:20:30Z", tick=False)
+def test_an_applicant_who_is_asked_for_changes_reads_by_when_to_answer(lyceum, mara):
+    actions.request_changes(by=lyceum.reviewers[0], application=lyceum.applied(mara), message="Which cluster?")
+    assert "Without an answer by 31 Mar 2027, 14:20 UTC the application is closed" in written("changes_requested")[1]
+
+
+@time_machine.travel("2027-03-01T14:20:30Z", tick=False)
+def test_an_applicant_who_is_approved_reads_by_when_to_sign(lyceum, mara):
+    lyceum.approved(mara)
+    assert (
+        "Without your signature by 31 Mar 2027, 14:20 UTC the application is closed"
+        in written("application_approved")[1]
+    )
+
+
+def test_an_application_lapses_at_the_moment_that_its_letter_named_and_not_before(lyceum, mara):
+    asked = actions.request_changes(by=lyceum.reviewers[0], application=lyceum.applied(mara), message="Which cluster?")
+    with time_machine.travel(asked.closes_at - timedelta(minutes=1)):
+        assert tasks.lapse_forgotten() == 0
+    with time_machine.travel(asked.closes_at + timedelta(minutes=1)):
+        assert tasks.lapse_forgotten() == 1
+    assert "because it waited for you for 30 days" in written("application_lapsed")[1]
+
+
+def test_an_application_with_the_lab_closes_at_no_moment(lyceum, mara):
+    assert lyceum.applied(mara).closes_at is None
+
+
+@time_machine.travel("2027-03-01T14:20:30Z", tick=False)
+def test_whoever_is_declined_reads_until_when_to_appeal(lyceum, mara):
+    actions.decline(by=lyceum.reviewers[0], application=lyceum.applied(mara), reason=Decline.OTHER, message="No.")
+    assert "You may appeal once, until 31 Mar 2027, 14:20 UTC" in written("application_declined")[1]
+
+
+@time_machine.travel("2027-03-01T14:20:30Z", tick=False)
+def test_a_deadline_has_its_hour_and_zone_in_the_letter_and_its_day_alone_in_the_subject(lyceum, mara):
+    grant = lyceum.granted(mara)
+    with time_machine.travel(grant.ends_at - timedelta(days=7)):
+        tasks.announce_expiries()
+    subject, text = written("grant_expiring")
+    assert subject.endswith("ends on 29 Feb 2028")
+    assert "ends on 29 Feb 2028, 14:20 UTC" in text

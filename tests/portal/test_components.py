@@ -154,3 +154,16 @@ def test_prompts_and_comments_are_marked():
 def test_a_document_has_headings_paragraphs_and_lines():
     drawn = draw("{{ text|document }}", text="# Title\r\n\r\nOne\ntwo\n\n## 1. Part\n\n#not a heading")
     assert drawn.split("\n") == ["<h3>Title</h3>", "<p>One<br>two</p>", "<h3>1. Part</h3>", "<p>#not a heading</p>"]
+
+
+@pytest.mark.parametrize(
+    ("mail", "drawn"),
+    [
+        ("ada@northfield.example", "ada@<wbr>northfield<wbr>.example"),
+        ("a.b@x.ac.uk", "a.b@<wbr>x<wbr>.ac<wbr>.uk"),
+        ("nobody", "nobody"),
+        ("<b>@<i>.x", "&lt;b&gt;@<wbr>&lt;i&gt;<wbr>.x"),
+    ],
+)
+def test_an_address_is_broken_after_its_sign_and_before_the_points_of_its_domain(mail, drawn):
+    assert draw("{{ mail|address }}", mail=mail) == drawn

@@ -31,6 +31,7 @@ from portal.agreements import actions as agreements
 from portal.agreements.models import ChangeClass
 from portal.audit.models import Entry
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound, WeighbridgeError
+from portal.mail import sending
 from portal.outbox.models import Message
 from portal.people.actions import give_role
 from portal.people.models import Role
@@ -267,7 +268,7 @@ def test_a_revocation_asks_for_deletion_within_the_gates_days(lyceum, mara, gran
     revoked = actions.revoke_grant(by=lyceum.manager, grant=grant, reason="Passed on.")
     assert revoked.deletion_due_at == revoked.revoked_at + 10 * DAY
     sent = mails("grant_revoked").get().payload["context"]
-    assert sent["deletion_due"] == revoked.deletion_due_at.date().isoformat()
+    assert sent["deletion_due"] == sending.moment(revoked.deletion_due_at)
     assert sent["path"] == grant.get_absolute_url()
 
 

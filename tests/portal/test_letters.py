@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import transaction
+from django.utils import translation
 
 from portal.mail import registry, sending
 from portal.mail.management.commands import mail_table
@@ -157,3 +158,28 @@ def test_a_large_batch_is_told_in_numbers_that_can_be_read():
     letter = registry.letter("batch_ended")
     told = {**letter.sample, "state": "completed", "total": 12_000, "completed": 11_990, "failed": 10}
     assert "Rows: 12,000. Answered: 11,990." in sending.render(letter.name, {**told, "base_url": BASE}).body
+
+
+def test_a_size_is_written_as_the_reader_writes_numbers():
+    letter = registry.letter("surge")
+    with translation.override("de"):
+        mail = sending.render(letter.name, {**letter.sample, "base_url": BASE})
+    assert "36,0\xa0GB" in mail.body
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"all": False, "until": "2026-12-01 00:00 UTC"}, "refused until 1 Dec 2026, 00:00 UTC, or until it has more"),
+        (
+            {"all": True, "until": "2026-12-01 00:00 UTC"},
+            "are refused until 1 Dec 2026, 00:00 UTC, or until it has more",
+        ),
+        ({"all": False, "until": ""}, "refused until it has more"),
+        ({"all": True, "until": ""}, "are refused until it has more"),
+    ],
+)
+def test_the_lead_of_a_project_reads_when_its_queries_work_again(told, words):
+    letter = registry.letter("allowance_reached")
+    body = sending.render(letter.name, {**letter.sample, **told, "base_url": BASE}).body
+    assert words in body.replace("\xa0", " ")

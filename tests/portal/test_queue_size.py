@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import timedelta
 
@@ -79,6 +80,31 @@ def test_the_queue_page_is_flat(lyceum, count):
         queries, seconds = cost(client, reverse("access:queue"), **query)
         assert queries <= QUERIES, (count, query, queries)
         assert seconds < 0.3, (count, query, seconds)
+
+
+def links(page: str) -> list[tuple[str, str]]:
+    """(address, words) of the links from page to page."""
+    pager = page.partition('<nav class="pager"')[2].partition("</nav>")[0]
+    return re.findall(r'href="([^"]+)"[^>]*>([^<]+)</a>', pager)
+
+
+def test_a_reviewer_reads_how_many_wait_and_reaches_both_ends_of_the_queue(lyceum):
+    """The queue begins with the oldest: what comes next is newer, and no page calls it older."""
+    crowd(lyceum, 1_200)
+    client, url = Client(), reverse("access:queue")
+    client.force_login(lyceum.reviewers[0])
+    first, middle, last = (client.get(url, {"lane": "", "page": n}).content.decode() for n in (1, 12, 24))
+    assert "1,200 applications, oldest first" in first
+    assert links(first) == [("?lane=&amp;page=2", "next →"), ("?lane=&amp;page=24", "last page")]
+    assert [words for _url, words in links(middle)] == ["first page", "← previous", "next →", "last page"]
+    assert links(last) == [("?lane=&amp;page=1", "first page"), ("?lane=&amp;page=23", "← previous")]
+
+
+def test_a_queue_of_one_page_leads_to_no_other(lyceum):
+    crowd(lyceum, 3)
+    client = Client()
+    client.force_login(lyceum.reviewers[0])
+    assert links(client.get(reverse("access:queue")).content.decode()) == []
 
 
 @pytest.mark.parametrize("count", world.CROWDS)

@@ -397,3 +397,14 @@ def test_the_curves_of_a_draft_are_not_named_on_the_familys_pages(
     import_curves(logbook=made, run="r", file=lines(restarted()), source="metrics.jsonl", by=lyceum.manager)
     for page in ("/families/lyceum/pico/", "/families/lyceum/pico/logbook/", "/families/lyceum/pico/curves"):
         assert not linked(client, page, "/lyceum/pico-2m/curves"), page
+
+
+@pytest.mark.django_db
+def test_the_ends_of_a_range_are_moments_on_the_clock_and_numbers_elsewhere(book: Logbook, client: Client) -> None:
+    """A moment is chosen in the browser's own field, as the reader writes moments, and not typed as programs do."""
+    clock, steps = (client.get(PAGE, {"axis": axis}).content.decode() for axis in ("at", "step"))
+    for name in ("from", "to"):
+        assert re.search(rf'<input type="datetime-local" step="1" name="{name}" value="\d{{4}}-\d\d-\d\dT', clock)
+        assert re.search(rf'<input inputmode="decimal" name="{name}" value="\d', steps)
+    assert "Times are UTC" in clock
+    assert "Times are UTC" not in steps

@@ -19,6 +19,7 @@ from portal.audit.models import Entry
 from portal.celery import app
 from portal.errors import NotAllowed
 from portal.outbox.models import Message
+from portal.people.templatetags import weighbridge
 from releases import actions, tasks
 from releases.actions import checking
 from releases.lifecycle import State
@@ -71,6 +72,15 @@ def _taken(content: bytes) -> tuple[int, str, str]:
 
     sha256, size = store().put(io.BytesIO(content))
     return size, sha256, git.blob_id(content)
+
+
+def test_a_model_is_not_called_open_before_anything_of_it_is_published(lyceum: world.World, draft: Revision) -> None:
+    new = actions.open_model(lab=lyceum.lab, name="new", by=lyceum.manager, summary="A first draft.")
+    files = [actions.NewFile("notes.txt", *_taken(b"notes"), lfs=False)]
+    first, _new = actions.commit(model=new, files=files, by=lyceum.manager, message="First")
+    manager, is_open = browser(lyceum.manager), weighbridge.state("ok", "Open", "open")
+    pages = [manager.get(desk(revision)).content.decode() for revision in (first, draft)]
+    assert [("not open yet" in page, is_open in page) for page in pages] == [(True, False), (False, True)]
 
 
 def test_a_draft_is_checked_seen_and_published(

@@ -18,6 +18,7 @@ from portal.access.models import Grant, GrantQuerySet
 from portal.audit import trail
 from portal.audit.events import Event
 from portal.errors import Conflict
+from portal.mail import sending
 from portal.people.actions import bump_user
 from portal.people.models import User
 from portal.projects import actions as projects
@@ -54,7 +55,7 @@ def admit(member: Member, lead: Grant) -> Grant | None:
     facts: dict[str, Any] = {"gate": given.gate.slug, "lead": str(locked.pk), "until": given.ends_at}
     trail.record(Event.GRANT_GIVEN, by=user, target=given, lab=given.gate.lab, **facts)
     bump_user(user)
-    until = given.ends_at.date().isoformat()
+    until = sending.moment(given.ends_at)
     grant_moves.tell(given, "member_admitted", given.get_absolute_url(), lead=locked.user.get_full_name(), until=until)
     return given
 
@@ -70,7 +71,7 @@ def end(grant: Grant, by: User | None, verb: str) -> None:
     locked.save(update_fields=["ends_at", "deletion_due_at"])
     GrantStep.objects.create(grant=locked, verb=verb, by=by, at=now)
     bump_user(locked.user)
-    due = locked.deletion_due_at.date().isoformat() if locked.deletion_due_at else ""
+    due = sending.moment(locked.deletion_due_at)
     grant_moves.tell(locked, "member_grant_ended", locked.get_absolute_url(), deletion_due=due)
 
 

@@ -19,7 +19,7 @@ from portal.access.attachment_models import Attachment
 from portal.access.forms import clean_draft, complete, prefill
 from portal.access.gate_models import Gate
 from portal.access.models import Grant
-from portal.access.workflow import EDITABLE, Status, Verb
+from portal.access.workflow import EDITABLE, PATIENCE, Status, Verb
 from portal.audit import trail
 from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotAllowed, Unavailable
@@ -178,7 +178,7 @@ def lapse(*, application: Application, expected: int | None = None) -> Applicati
     """Close what nobody has touched; the schedule calls it. Raises Conflict where somebody has since it was read."""
     locked = moves.lock(application, expected=expected)
     moves.advance(locked, Verb.LAPSE, None)
-    moves.write(locked.applicant, "application_lapsed", locked, locked.get_absolute_url())
+    moves.write(locked.applicant, "application_lapsed", locked, locked.get_absolute_url(), days=PATIENCE.days)
     return locked
 
 

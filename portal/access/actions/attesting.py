@@ -19,6 +19,7 @@ from portal.access.institutional import ATTESTATION_OPENS, GRACE, STANDING, YEAR
 from portal.access.institutional_models import AttestationNotice, InstitutionalAgreement, RosterAttestation
 from portal.audit.events import Event
 from portal.errors import Conflict
+from portal.mail import sending
 from portal.people.models import User
 
 LAPSED: Final = -GRACE.days
@@ -86,7 +87,7 @@ def announce_attestation(*, agreement: InstitutionalAgreement) -> bool:
     if created:
         institutional_moves.record(Event.ROSTER_NOTICE_SENT, locked, None, days=days)
         path = reverse("access:attest", args=[locked.pk])
-        dates = {"due": f"{deadline:%Y-%m-%d}", "lapses": f"{lapses:%Y-%m-%d}"}
+        dates = {"due": sending.moment(deadline), "lapses": sending.moment(lapses)}
         if days == LAPSED:
             institutional_moves.tell_official(locked, "attestation_lapsed", path, seats=locked.taken, **dates)
             _tell_seated(locked)

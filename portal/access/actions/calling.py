@@ -64,7 +64,7 @@ def call_to_sign(*, user: User, grant: object, version: Version, occasion: Occas
         "agreement": agreement.title,
         "lab": agreement.lab.name,
         "number": version.number,
-        "until": grace.date().isoformat() if grace else "",
+        "until": sending.moment(grace),
         "days": (grace - now).days if grace else 0,
         "path": reverse("access:sign_again", args=[grant]),
     }

@@ -21,6 +21,7 @@ from portal.agreements.actions import same_name
 from portal.audit import trail
 from portal.audit.events import Event
 from portal.errors import Invalid
+from portal.mail import sending
 from portal.people.actions import bump_user
 from portal.people.models import MANAGERS, User
 
@@ -92,10 +93,10 @@ def announce_expiry(*, grant: Grant) -> bool:
     if days == 0 and not waits:
         grant_moves.ask_for_deletion(locked, now)
         locked.save(update_fields=["deletion_due_at"])
-    told: dict[str, Any] = {"until": _day(locked.ends_at), "waits": waits, "suspended": suspended}
+    told: dict[str, Any] = {"until": sending.moment(locked.ends_at), "waits": waits, "suspended": suspended}
     told["institution"] = locked.institutional.institution.name if locked.institutional else ""
     if days == 0:
-        told["deletion_due"] = _day(locked.deletion_due_at)
+        told["deletion_due"] = sending.moment(locked.deletion_due_at)
         grant_moves.tell(locked, "grant_ended", locked.get_absolute_url(), **told)
     else:
         renew = reverse("access:renew", args=[locked.pk])
@@ -112,7 +113,7 @@ def remind_of_deletion(*, grant: Grant) -> bool:
     if days is None or not _first(locked, Notice.Kind.DELETION, locked.deletion_due_at, days, now):
         return False
     path = reverse("access:close_out", args=[locked.pk])
-    grant_moves.tell(locked, "deletion_reminder", path, due=_day(locked.deletion_due_at), overdue=days == 0)
+    grant_moves.tell(locked, "deletion_reminder", path, due=sending.moment(locked.deletion_due_at), overdue=days == 0)
     return True
 
 
@@ -169,7 +170,3 @@ def _first(grant: Grant, kind: Notice.Kind, deadline: datetime | None, days: int
         facts = {"kind": str(kind), "days": days}
         trail.record(Event.GRANT_NOTICE_SENT, by=None, target=grant, lab=grant.gate.lab, **facts)
     return created
-
-
-def _day(moment: datetime | None) -> str:
-    return moment.date().isoformat() if moment else ""

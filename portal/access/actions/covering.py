@@ -35,6 +35,7 @@ from portal.agreements.actions import require_manager
 from portal.agreements.models import ChangeClass, Signature, Version
 from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
+from portal.mail import sending
 from portal.people.models import Affiliation, User
 
 
@@ -220,9 +221,9 @@ def sign_institutional(
     facts = {"receipt": str(locked.signature.receipt_id), "until": locked.ends_at, "seats": locked.seats}
     institutional_moves.record(Event.INSTITUTIONAL_SIGNED, locked, by, **facts)
     bump_gate(locked.gate)
-    receipt = {"receipt": locked.signature.reference, "until": _day(locked.ends_at)}
+    receipt = {"receipt": locked.signature.reference, "until": sending.moment(locked.ends_at)}
     institutional_moves.tell(locked, "institutional_signed", by, locked.signature.get_absolute_url(), **receipt)
-    institutional_moves.tell_managers(locked, "institutional_in_force", until=_day(locked.ends_at))
+    institutional_moves.tell_managers(locked, "institutional_in_force", until=sending.moment(locked.ends_at))
     return locked
 
 
@@ -234,7 +235,9 @@ def call_officials(version: Version) -> int:
     running = list(rows.filter(ends_at__gt=timezone.now()).select_related(*institutional_moves.RELATED))
     for each in running:
         path = reverse("access:sign_institutional", args=[each.pk])
-        institutional_moves.tell_official(each, "institutional_to_sign", path, until=_day(version.grace_ends_at))
+        institutional_moves.tell_official(
+            each, "institutional_to_sign", path, until=sending.moment(version.grace_ends_at)
+        )
     return len(running)
 
 
@@ -319,7 +322,3 @@ def _close(
     institutional_moves.record(event, locked, by, grants=len(steps))
     bump_gate(locked.gate)
     return locked
-
-
-def _day(moment: datetime | None) -> str:
-    return moment.date().isoformat() if moment else ""

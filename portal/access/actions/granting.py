@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
@@ -19,6 +19,7 @@ from portal.agreements import actions as agreements
 from portal.agreements.models import Signature, Version
 from portal.audit.events import Event
 from portal.errors import Conflict, NotFound
+from portal.mail import sending
 from portal.people.actions import bump_user
 from portal.people.models import User
 from portal.projects.actions import open_project
@@ -89,7 +90,7 @@ def _open(application: Application, by: User) -> Grant:
 
 def _receipt(application: Application, grant: Grant, signature: Signature) -> None:
     path = signature.get_absolute_url()
-    until = grant.ends_at.date().isoformat()
+    until = sending.moment(grant.ends_at)
     moves.write(application.applicant, "grant_active", application, path, until=until, receipt=signature.reference)
 
 
@@ -138,8 +139,7 @@ def revoke_grant(*, by: User, grant: Grant, reason: str) -> Grant:
     renewing.lapse(locked)
     admitting.end_team(locked, by)
     institutional_moves.vacate(locked)
-    by_when = locked.deletion_due_at.date().isoformat() if locked.deletion_due_at else ""
-    _changed(locked, by, Event.GRANT_REVOKED, GrantVerb.REVOKE, deletion_due=by_when)
+    _changed(locked, by, Event.GRANT_REVOKED, GrantVerb.REVOKE, deletion_due=locked.deletion_due_at)
     return locked
 
 
@@ -178,8 +178,9 @@ _TEMPLATES: Final = {
 }
 
 
-def _changed(grant: Grant, by: User, event: Event, verb: GrantVerb, **more: Any) -> None:
+def _changed(grant: Grant, by: User, event: Event, verb: GrantVerb, **dates: datetime | None) -> None:
     reason = {GrantVerb.REVOKE: grant.revoked_reason, GrantVerb.SUSPEND: grant.suspended_reason}.get(verb, "")
-    grant_moves.record(grant, event, verb, by, message=reason, **more)
+    grant_moves.record(grant, event, verb, by, message=reason, **{name: at or "" for name, at in dates.items()})
     bump_user(grant.user)
-    grant_moves.tell(grant, _TEMPLATES[verb], grant.get_absolute_url(), **more)
+    told: dict[str, Any] = {name: sending.moment(at) for name, at in dates.items()}
+    grant_moves.tell(grant, _TEMPLATES[verb], grant.get_absolute_url(), **told)

@@ -19,6 +19,7 @@ from portal.access.workflow import Party, Verb
 from portal.audit import trail
 from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
+from portal.mail import sending
 from portal.people.models import User
 
 
@@ -45,7 +46,8 @@ def pass_by_rules(application: Application) -> bool:
     if drawn:
         SpotCheck.objects.create(application=application, drawn_at=application.decided_at)
     path = reverse("access:sign", args=[application.pk])
-    moves.write(application.applicant, "application_passed", application, path, rule_set=version)
+    until = sending.moment(application.closes_at)
+    moves.write(application.applicant, "application_passed", application, path, rule_set=version, until=until)
     return True
 
 

@@ -250,7 +250,7 @@ def _ask(referee: Referee, secret: str, *, again: bool) -> None:
         "applicant": application.applicant.get_full_name(),
         "gate": application.gate.title,
         "lab": application.gate.lab.name,
-        "until": referee.expires_at.date().isoformat(),
+        "until": sending.moment(referee.expires_at),
         "again": again,
         "path": reverse("access:confirmation", args=[secret]),
     }

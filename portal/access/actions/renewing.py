@@ -21,6 +21,7 @@ from portal.access.models import Grant
 from portal.agreements.models import Signature
 from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
+from portal.mail import sending
 from portal.people.actions import bump_user
 from portal.people.models import Role, User
 
@@ -115,7 +116,7 @@ def decline_renewal(*, by: User, grant: Grant, message: str) -> Renewal:
     _close(renewal, RenewalStatus.DECLINED)
     grant_moves.record(locked, Event.RENEWAL_DECLINED, "decline_renewal", by, message=renewal.message)
     _run_out(locked)
-    grant_moves.tell(locked, "renewal_declined", locked.get_absolute_url(), until=locked.ends_at.date().isoformat())
+    grant_moves.tell(locked, "renewal_declined", locked.get_absolute_url(), until=sending.moment(locked.ends_at))
     return renewal
 
 
@@ -172,7 +173,7 @@ def _grant(grant: Grant, renewal: Renewal, verb: RenewalVerb, by: User | None) -
     _close(renewal, RenewalStatus.GRANTED)
     grant_moves.record(grant, Event.RENEWAL_GRANTED, verb, by, until=grant.ends_at)
     bump_user(grant.user)
-    grant_moves.tell(grant, "renewal_granted", grant.get_absolute_url(), until=grant.ends_at.date().isoformat())
+    grant_moves.tell(grant, "renewal_granted", grant.get_absolute_url(), until=sending.moment(grant.ends_at))
     return renewal
 
 

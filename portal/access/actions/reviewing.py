@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from portal.access import reasons
+from portal.access import appeals, reasons
 from portal.access.actions import appealing, moves, refereeing
 from portal.access.actions.judging import begin, cast, ready, require_unbiased, said
 from portal.access.application_models import Application, Change, Decline
@@ -15,6 +15,7 @@ from portal.access.desk_models import Outcome
 from portal.access.review_models import Review, Vote
 from portal.access.workflow import Status, Verb
 from portal.errors import Invalid
+from portal.mail import sending
 from portal.people.models import User
 
 
@@ -82,7 +83,8 @@ def request_changes(
     told = {"round": locked.rounds, "reason": str(reason), **({"batch": batch} if batch else {})}
     moves.advance(locked, Verb.REQUEST_CHANGES, by, message=locked.message, **told)
     words = reasons.for_mail(locked.gate.lab, f"changes_{reason}", locked.applicant.language)
-    moves.write(locked.applicant, "changes_requested", locked, locked.get_absolute_url(), **words)
+    until = sending.moment(locked.closes_at)
+    moves.write(locked.applicant, "changes_requested", locked, locked.get_absolute_url(), until=until, **words)
     return locked
 
 
@@ -110,7 +112,8 @@ def decline(
     locked.decided_at, locked.decided_by = timezone.now(), by
     moves.advance(locked, Verb.DECLINE, by, message=words, reason=str(reason), round=locked.rounds)
     spoken = reasons.for_mail(locked.gate.lab, f"declined_{reason}", locked.applicant.language)
-    moves.write(locked.applicant, "application_declined", locked, locked.get_absolute_url(), **spoken)
+    until = sending.moment(appeals.deadline(locked))
+    moves.write(locked.applicant, "application_declined", locked, locked.get_absolute_url(), until=until, **spoken)
     return locked
 
 
@@ -130,4 +133,5 @@ def _approve(application: Application, by: User, approvals: int) -> None:
     verb, template = (Verb.OVERTURN, "appeal_overturned") if appealed else (Verb.APPROVE, "application_approved")
     application.decided_at, application.decided_by = timezone.now(), by
     moves.advance(application, verb, by, approvals=approvals, quorum=application.quorum, round=application.rounds)
-    moves.write(application.applicant, template, application, reverse("access:sign", args=[application.pk]))
+    path, until = reverse("access:sign", args=[application.pk]), sending.moment(application.closes_at)
+    moves.write(application.applicant, template, application, path, until=until)

@@ -23,6 +23,7 @@ from portal.agreements.models import Version
 from portal.audit import trail
 from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotFound
+from portal.mail import sending
 from portal.people.actions import bump_user
 from portal.people.domains import mailbox_of
 from portal.people.models import User
@@ -86,7 +87,7 @@ def _send(agreement: InstitutionalAgreement, line: RosterLine) -> None:
     line.digest, line.expires_at = institutional_moves.digest(secret), now + INVITATION_LIFE
     line.save()
     path = reverse("access:seat_invitation", args=[secret])
-    until = line.expires_at.date().isoformat()
+    until = sending.moment(line.expires_at)
     institutional_moves.tell(agreement, "roster_invited", line.user or line.address, path, until=until)
 
 
@@ -199,7 +200,7 @@ def accept_seat(*, by: User, secret: str, typed_name: str, text_sha256: str) -> 
     facts = {"institutional": str(locked.pk), "receipt": str(signature.receipt_id), "until": grant.ends_at}
     trail.record(Event.SEAT_TAKEN, by=by, target=grant, lab=locked.gate.lab, gate=locked.gate.slug, **facts)
     bump_user(by)
-    until = grant.ends_at.date().isoformat()
+    until = sending.moment(grant.ends_at)
     grant_moves.tell(grant, "grant_active", signature.get_absolute_url(), until=until, receipt=signature.reference)
     return grant
 

@@ -275,7 +275,7 @@ def _ask(member: Member, secret: str, *, again: bool) -> None:
         "lead": _lead(member),
         "gate": application.gate.title,
         "lab": application.gate.lab.name,
-        "days": LINK_LIFE.days,
+        "until": sending.moment(member.sent_at + LINK_LIFE),
         "again": again,
         "path": reverse("access:invitation", args=[secret]),
     }

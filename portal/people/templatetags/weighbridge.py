@@ -190,6 +190,16 @@ def day(when: datetime.date | datetime.datetime | None) -> SafeString:
     return format_html('<time datetime="{}">{}</time>', date.isoformat(), _date(date))
 
 
+@register.filter
+def address(mail: str) -> SafeString:
+    """Write an address so that a narrow column breaks it where people do: after the sign, and before a point of its domain."""
+    local, _at, domain = mail.rpartition("@")
+    if not local:
+        return format_html("{}", mail)
+    parts = format_html_join(mark_safe("<wbr>."), "{}", ((part,) for part in domain.split(".")))
+    return format_html("{}@<wbr>{}", local, parts)
+
+
 def _date(date: datetime.date) -> str:
     return date_format(date).replace(" ", "\u00a0")
 

@@ -6,8 +6,9 @@ real. Only the engine is a fake."""
 from __future__ import annotations
 
 import openai
+from django.core import mail
 
-from inference.batch_models import Batch, StandIn
+from inference.batch_models import Batch, BatchFile, StandIn
 from portal.mail.models import Choice
 from portal.outbox.delivery import deliver_due
 from portal.tokens import actions as tokens
@@ -45,6 +46,15 @@ def test_a_researcher_sends_a_file_of_requests_and_gets_a_file_of_answers(bench,
     )
     assert not StandIn.objects.exists()
     assert not list(store.scan_iter("wb:answer:*")), "the gateway's copies go when the worker has them"
+
+
+def test_the_letter_of_a_batch_says_until_when_its_files_are_kept(bench, client):
+    """The answers'; of a batch that failed, and so has none, the file that was sent."""
+    done, failed = turn(make(client, jsonl(line(1)))), turn(make(client, b"\n"))
+    letters = [sent.body for sent in mail.outbox if "batch" in sent.subject]
+    kept = [BatchFile.objects.get(pk=pk).expires_at for pk in (done.output_file, failed.input_file)]
+    for letter, at in zip(letters, kept, strict=True):
+        assert f"until {at:%-d %b %Y, %H:%M} UTC; then they are deleted" in letter.replace("\xa0", " ")
 
 
 def test_a_batch_that_names_a_model_by_its_former_name_is_answered(bench, client, store):
