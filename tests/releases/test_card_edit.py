@@ -13,7 +13,7 @@ from django.test.client import BOUNDARY, encode_multipart
 from releases import cards
 from releases.models import Model
 from tests.portal import world
-from tests.releases.test_documents import client_of
+from tests.portal.world import browser
 
 HOSTILE = """# New
 
@@ -34,7 +34,7 @@ def send(model: Model, client: Client, text: str, verb: str, which: str = "model
 
 
 def test_a_preview_shows_it_as_readers_will_and_saves_nothing(lyceum: world.World, model: Model) -> None:
-    client = client_of(lyceum.manager)
+    client = browser(lyceum.manager)
     assert "A model for **tests**." in client.get(f"/{model.full_name}/cards/model").content.decode()
     shown = send(model, client, HOSTILE, "preview").content.decode()
     preview = shown[shown.index('id="preview"') :]
@@ -47,7 +47,7 @@ def test_a_preview_shows_it_as_readers_will_and_saves_nothing(lyceum: world.Worl
 
 def test_saved_it_is_a_draft_that_keeps_every_other_file(lyceum: world.World, model: Model) -> None:
     answer = send(
-        model, client_of(lyceum.manager), "---\nlicense: mit\n---\n# Data\r\n", "save", "data", message="Tell the data"
+        model, browser(lyceum.manager), "---\nlicense: mit\n---\n# Data\r\n", "save", "data", message="Tell the data"
     )
     draft = model.revisions.order_by("-pk")[0]
     assert answer["Location"] == f"/{model.full_name}/revisions/{draft.commit}"
@@ -68,7 +68,7 @@ def test_saved_it_is_a_draft_that_keeps_every_other_file(lyceum: world.World, mo
 def test_what_cannot_be_a_card_is_told_beside_the_field_and_nothing_is_lost(
     lyceum: world.World, model: Model, text: str, word: str
 ) -> None:
-    answer = send(model, client_of(lyceum.manager), text, "save", message="Kept words")
+    answer = send(model, browser(lyceum.manager), text, "save", message="Kept words")
     shown = answer.content.decode()
     assert answer.status_code == 200
     assert word in shown
@@ -78,7 +78,7 @@ def test_what_cannot_be_a_card_is_told_beside_the_field_and_nothing_is_lost(
 
 
 def test_who_was_overtaken_keeps_their_text(lyceum: world.World, model: Model) -> None:
-    client = client_of(lyceum.manager)
+    client = browser(lyceum.manager)
     send(model, client, "# First\n", "save")
     shown = send(model, client, "# Second\n", "save").content.decode()
     assert "Somebody made a newer revision meanwhile." in shown
@@ -88,15 +88,15 @@ def test_who_was_overtaken_keeps_their_text(lyceum: world.World, model: Model) -
 
 def test_to_everybody_else_it_is_not_there(lyceum: world.World, harbour: world.World, model: Model, mara: Any) -> None:
     for person in (harbour.manager, lyceum.reviewers[0], mara):
-        assert client_of(person).get(f"/{model.full_name}/cards/model").status_code == 404
-        assert send(model, client_of(person), "# Mine\n", "save").status_code == 404
+        assert browser(person).get(f"/{model.full_name}/cards/model").status_code == 404
+        assert send(model, browser(person), "# Mine\n", "save").status_code == 404
     assert Client().get(f"/{model.full_name}/cards/model").status_code == 302
-    assert client_of(lyceum.manager).get(f"/{model.full_name}/cards/other").status_code == 404
+    assert browser(lyceum.manager).get(f"/{model.full_name}/cards/other").status_code == 404
     assert model.revisions.count() == 1
 
 
 def test_a_card_of_a_mebibyte_in_any_script_is_taken_as_the_page_sends_it(lyceum: world.World, model: Model) -> None:
-    client = client_of(lyceum.manager)
+    client = browser(lyceum.manager)
     page = client.get(f"/{model.full_name}/cards/model").content.decode()
     sent_as = re.search(r'<form method="post"(?: enctype="([^"]+)")? novalidate>', page)
     assert sent_as

@@ -16,8 +16,8 @@ from releases.evaluations.actions import import_scores
 from releases.ingest import ingest
 from releases.models import Model, Revision
 from tests.portal import world
+from tests.portal.world import browser
 from tests.releases.folders import model_folder, safetensors
-from tests.releases.test_documents import client_of
 
 FIRST = "---\nlicense: mit\nmodel-index: [{results: [{dataset: {name: held out}, metrics: [{type: loss, value: 2.5}]}]}]\n---\n# One\n\nIt is small.\n"
 SECOND = FIRST.replace("license: mit", "license: cc-by-nc-4.0").replace("2.5", "2.25").replace("small", "smaller")
@@ -139,8 +139,8 @@ def test_a_draft_is_compared_by_its_lab_alone(
     ingest(model_folder(tmp_path / "third", name="mine"), model=model, by=lyceum.manager, message="Not out yet")
     draft = model.revisions.order_by("-pk")[0]
     address = f"/{model.full_name}/compare/main...{draft.commit}"
-    assert "Not out yet" in client_of(lyceum.manager).get(address).content.decode()
-    for other in (Client(), client_of(harbour.manager)):
+    assert "Not out yet" in browser(lyceum.manager).get(address).content.decode()
+    for other in (Client(), browser(harbour.manager)):
         assert other.get(address).status_code == 404
         assert "Not out yet" not in other.get(f"/{model.full_name}/compare/main...main").content.decode()
     assert Client().get(f"/api/v1/models/{model.full_name}/compare?from=main&to={draft.commit}").status_code == 400
@@ -156,7 +156,7 @@ def test_what_a_gated_configuration_holds_is_not_shown_to_outsiders(
     outside = page(made, Client())
     assert "What is in it is shown to those who may download it." in outside
     assert "secret_sauce" not in outside
-    assert "secret_sauce" in page(made, client_of(lyceum.manager))
+    assert "secret_sauce" in page(made, browser(lyceum.manager))
     assert "secret_sauce" not in json.dumps(told(made, pair(made)[0].commit, "main"))
 
 

@@ -19,7 +19,8 @@ from releases import units
 from releases.exports.shelf import SHELF
 from releases.models import Model
 from tests.portal import world
-from tests.releases.test_documents import at, client_of
+from tests.portal.world import browser
+from tests.releases.test_documents import at
 
 SCHEMAS = Path(__file__).parent.parent / "schemas"
 CARD = """---
@@ -95,8 +96,8 @@ def test_every_document_is_there_for_everybody_and_a_branch_leads_to_it(model: M
 def test_those_of_a_draft_are_its_labs_alone(lyceum: world.World, harbour: world.World, publish: Any) -> None:
     draft = publish(lyceum, "mine", publish=False).revisions.get()
     for name in ("CITATION.cff", "spdx.json"):
-        assert client_of(lyceum.manager).get(at(draft, name)).status_code == 200
-        assert client_of(harbour.manager).get(at(draft, name)).status_code == 404
+        assert browser(lyceum.manager).get(at(draft, name)).status_code == 200
+        assert browser(harbour.manager).get(at(draft, name)).status_code == 404
         assert Client().get(at(draft, name)).status_code == 404
 
 
