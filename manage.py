@@ -4,18 +4,21 @@
 import os
 import sys
 
+import django
 import redis
 from django.core.management import execute_from_command_line
 from django.db import Error, ProgrammingError
 
 from portal.errors import WeighbridgeError
 from portal.postgres.faults import is_lost
+from portal.starting import imports
 
 
 def main(arguments):
     """Run one command; its exit status."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     try:
+        with imports():
+            django.setup()
         execute_from_command_line(arguments)
     except KeyboardInterrupt:
         return _said("Stopped.", 130)

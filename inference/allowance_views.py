@@ -21,7 +21,6 @@ from inference.actions import set_allowance
 from inference.allowances import default, last_day, of_lab, of_models, of_project
 from inference.contract import Limits
 from inference.forms import AllowanceForm, LabAllowanceForm, ModelAllowanceForm
-from inference.models import Pool
 from portal.agreements.actions import require_manager
 from portal.people.models import Lab
 from portal.people.views import signed_in
@@ -71,11 +70,11 @@ def of_lab_page(request: HttpRequest, lab: str) -> HttpResponse:
 
 
 def _models(project: Project, lab: Lab) -> list[tuple[Model, Limits]]:
-    """The models that the lab serves, and whatever else is limited, each with what limits the project on it."""
-    served = {pool.model: Limits() for pool in Pool.objects.serving().proper().filter(lab=lab)}
+    """The models that the lab has published, and whatever else is limited, each with what limits the project on it."""
+    published = Model.objects.filter(lab=lab, opened_at__isnull=False, withdrawn_at=None).select_related("lab")
     held = of_models(project, timezone.now())
     limited = {allowance.model: allowance.limits() for allowance in held if allowance.model}
-    return sorted((served | limited).items(), key=lambda row: row[0].full_name)
+    return sorted((dict.fromkeys(published, Limits()) | limited).items(), key=lambda row: row[0].full_name)
 
 
 def _sent(request: HttpRequest, form: type[AllowanceForm]) -> AllowanceForm | None:

@@ -1,7 +1,6 @@
 """Django under WSGI: the control plane's entry in both sizes."""
 
 import io
-import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -10,12 +9,13 @@ from django.core.checks import Tags, run_checks
 from django.core.wsgi import get_wsgi_application
 
 from portal.errors import Misconfigured
+from portal.starting import imports
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-_django = get_wsgi_application()
+with imports():
+    _django = get_wsgi_application()
 _PIECE = 1 << 16
 
 
