@@ -15,6 +15,7 @@ APPLICATION: Final = {
     "lab": "Lyceum Laboratory",
     "path": "/applications/",
 }
+LAB: Final = {"name": "Mara Lindqvist", "lab": "Lyceum Laboratory", "path": "/me/"}
 CLOSES: Final = {"until": "2026-12-25 14:20 UTC"}
 TO_REVIEW: Final = APPLICATION | {"name": "Noor Haddad", "path": "/review/"}
 GRANT: Final = APPLICATION | {"reference": "G-2026-0102", "holder": "Mara Lindqvist"}
@@ -33,6 +34,7 @@ CALL: Final = {
 _APPLICANT: Final = _("the applicant")
 _REVIEWERS: Final = _("the lab’s reviewers")
 _HOLDER: Final = _("the holder")
+_CONCERNED: Final = _("everybody who holds a grant of it, waits for it or works there")
 
 declare(
     # --- Applications
@@ -115,6 +117,9 @@ declare(
     Letter("agreement_to_sign", Topic.LEGAL, _("every holder"), _("a version of an agreement is published that must be signed"), CALL),
     Letter("agreement_reminder", Topic.LEGAL, _("holders who have not signed"), _("the date of grace comes near"), CALL),
     Letter("agreement_signed_again", Topic.LEGAL, _HOLDER, _("a holder signs a new version"), GRANT | {"receipt": "R-2026-0311"}),
+    # --- Labs
+    Letter("lab_closed", Topic.LEGAL, _CONCERNED, _("the operator closes a lab"), LAB),
+    Letter("lab_reopened", Topic.LEGAL, _CONCERNED, _("the operator opens it again"), LAB),
     # --- Grants
     Letter(
         "grant_active", Topic.LEGAL, _HOLDER, _("an applicant signs"), APPLICATION | {"until": "2027-11-25 14:20 UTC", "receipt": "R-2026-0311"},

@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from django.dispatch import receiver
-from django.utils import timezone
 
 from portal.access.actions.covering import call_officials
 from portal.access.actions.gates import bump_gate
 from portal.access.actions.leaving import leave
+from portal.access.actions.pausing import closed, reopened
 from portal.access.actions.succeeding import tell_unattended
-from portal.access.application_models import Application
 from portal.access.gate_models import Gate
-from portal.access.workflow import WAITS_FOR_APPLICANT
 from portal.agreements.models import Version
 from portal.agreements.signals import version_published
 from portal.people.models import Lab, User
-from portal.people.signals import leaving, reopened, turning
+from portal.people.signals import lab_turned, leaving, turning
 from portal.projects import actions as projects
 from portal.projects.models import Project
 
@@ -41,11 +39,13 @@ def reconsider_teams(user: User, **_rest: Any) -> None:
         tell_unattended(user)
 
 
-@receiver(reopened)
-def wait_anew(lab: Lab, **_rest: Any) -> None:
-    """While the lab was closed nobody could go on with an application: no day of that time makes one lapse."""
-    waiting = Application.objects.filter(gate__lab=lab, status__in=WAITS_FOR_APPLICANT)
-    waiting.update(updated_at=timezone.now())
+@receiver(lab_turned)
+def tell_those_concerned(lab: Lab, **_rest: Any) -> None:
+    """A lab is closed, or open again."""
+    if lab.is_active:
+        reopened(lab)
+    else:
+        closed(lab)
 
 
 @receiver(version_published)

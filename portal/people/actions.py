@@ -18,7 +18,7 @@ from portal.outbox import delivery
 from portal.people.affiliation_actions import Place, affiliate
 from portal.people.models import Lab, Membership, Role, User
 from portal.people.reserved import is_reserved
-from portal.people.signals import reopened, turning
+from portal.people.signals import lab_turned, turning
 
 
 def bump_user(user: User) -> int:
@@ -163,16 +163,15 @@ def create_lab(*, slug: str, name: str, by: User | None, summary: str = "", site
 
 @transaction.atomic
 def close_lab(*, lab: Lab, by: User) -> Lab:
-    """Nothing of the lab is shown, downloaded or queried from the next request on, and its roles give no right."""
+    """Nothing of the lab is shown, downloaded or queried from the next request on, and its roles give no right. Whoever holds
+    something of it, waits for it or has a role there is written to."""
     return _turned(lab, Event.LAB_CLOSED, by, is_active=False)
 
 
 @transaction.atomic
 def reopen_lab(*, lab: Lab, by: User) -> Lab:
     """Take the closing back: everything is as it was, and what waits for people waits as long as if they came to it now."""
-    opened = _turned(lab, Event.LAB_REOPENED, by, is_active=True)
-    reopened.send(sender=Lab, lab=opened)
-    return opened
+    return _turned(lab, Event.LAB_REOPENED, by, is_active=True)
 
 
 def _turned(lab: Lab, event: Event, by: User, *, is_active: bool) -> Lab:
@@ -183,6 +182,7 @@ def _turned(lab: Lab, event: Event, by: User, *, is_active: bool) -> Lab:
     locked.save(update_fields=["is_active"])
     trail.record(event, by=by, target=locked, lab=locked)
     delivery.enqueue("release.changed", key=f"lab:{locked.pk}", lab=locked.slug)
+    lab_turned.send(sender=Lab, lab=locked)
     return locked
 
 

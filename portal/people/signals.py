@@ -9,5 +9,5 @@ turning = Signal()
 """Sent by User with `user`, whose account is suspended or opened again in this transaction: whoever's rights rest on theirs is
 told. Before the person is locked, as others lock a person last."""
 
-reopened = Signal()
-"""Sent by Lab with `lab`, which is open again in this transaction: whoever counts days in which people could act begins anew."""
+lab_turned = Signal()
+"""Sent by Lab with `lab`, which is closed or open again in this transaction: whoever has something of it is told."""

@@ -13,6 +13,8 @@ from portal.access import actions, tasks
 from portal.access.application_models import Application
 from portal.access.workflow import Status
 from portal.celery import app
+from portal.mail import sending
+from portal.outbox.models import Message
 from portal.people.actions import close_lab, reopen_lab
 from tests.portal import world
 
@@ -47,6 +49,20 @@ def test_what_waits_while_its_lab_is_closed_lapses_a_month_after_the_lab_is_open
     assert tasks.lapse_forgotten() == 0
     with time_machine.travel(timezone.now() + month):
         assert tasks.lapse_forgotten() == 1
+
+
+def test_nobody_who_holds_waits_or_works_there_is_left_in_silence_when_a_lab_closes(db):
+    lyceum, harbour, operator = world.build("lyceum"), world.build("harbour"), world.person("Root")
+    holder, applicant, over = (world.person(name) for name in ("Mara Lindqvist", "Ana Duarte", "Tomas Hale"))
+    lyceum.granted(holder)
+    lyceum.applied(applicant)
+    actions.withdraw(by=over, application=lyceum.applied(over))
+    harbour.granted(world.person("Ida Fremd"))
+    concerned = sorted(person.email for person in (holder, applicant, lyceum.manager, *lyceum.reviewers))
+    for turn, letter in ((close_lab, "lab_closed"), (reopen_lab, "lab_reopened")):
+        turn(lab=lyceum.lab, by=operator)
+        sent = Message.objects.filter(topic=sending.TOPIC, payload__template=letter)
+        assert sorted(each.payload["to"] for each in sent) == concerned
 
 
 def test_another_lab_s_being_closed_keeps_nothing_from_lapsing(draft):
