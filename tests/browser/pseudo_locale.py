@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 from infra.messages import ROOT
 
 OUTSIDE: Final = """() => {
-  const kept = "code, pre, kbd, mark, textarea, time, script, style, noscript, .prose, option[lang], [name$=country] option";
+  const kept = "code, pre, kbd, mark, textarea, time, script, style, noscript, .prose, option[lang], [name$=country] option, [translate=no]";
   const attributes = ["aria-label", "title", "alt", "placeholder", "data-done", "data-none", "data-one", "data-many"];
   const found = [];
   let depth = 0;

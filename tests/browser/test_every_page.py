@@ -66,7 +66,9 @@ def _in_pseudo_locale(page: Page, base_url: str, *, english: bool) -> list[str]:
     """Open the same address again in the pseudo-locale, and leave the window as it was."""
     page.context.add_cookies([{"name": "language", "value": "en-xa", "url": base_url}])
     try:
-        page.goto(page.url)
+        page.goto(
+            page.url.partition("#")[0]
+        )  # to a part of the page that is open, a browser goes without asking anybody
     except Error as refused:
         if "ERR_HTTP_RESPONSE_CODE_FAILURE" not in str(refused):
             raise

@@ -192,12 +192,13 @@ def day(when: datetime.date | datetime.datetime | None) -> SafeString:
 
 @register.filter
 def address(mail: str) -> SafeString:
-    """Write an address so that a narrow column breaks it where people do: after the sign, and before a point of its domain."""
+    """Write an address so that a narrow column breaks it where people do, after the sign and before a point of its domain,
+    and no machine translates the pieces."""
     local, _at, domain = mail.rpartition("@")
     if not local:
         return format_html("{}", mail)
     parts = format_html_join(mark_safe("<wbr>."), "{}", ((part,) for part in domain.split(".")))
-    return format_html("{}@<wbr>{}", local, parts)
+    return format_html('<span translate="no">{}@<wbr>{}</span>', local, parts)
 
 
 def _date(date: datetime.date) -> str:
