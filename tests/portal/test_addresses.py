@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import threading
 
 import pytest
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from allauth.socialaccount.models import SocialAccount
 from django.core import mail
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -21,6 +19,7 @@ from portal.people.actions import give_role, suspend
 from portal.people.erasure_models import ErasureRequest
 from portal.people.models import Role, User
 from tests.portal import world
+from tests.portal.test_races import race
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NEW = "mara@elsewhere.example"
@@ -88,26 +87,6 @@ def reset(address, password=OTHER):
     return True
 
 
-def at_once(*calls):
-    """Each call on a connection of its own, all at the same moment; what they returned."""
-    results = [None] * len(calls)
-    barrier = threading.Barrier(len(calls))
-
-    def run(index, call):
-        try:
-            barrier.wait(10)
-            results[index] = call()
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=each) for each in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return results
-
-
 def events(user):
     return list(Entry.objects.filter(actor_id=str(user.pk)).order_by("pk").values_list("event", flat=True))
 
@@ -150,7 +129,7 @@ def test_of_two_who_confirm_one_address_at_once_one_gets_it_and_the_other_is_tol
     for n in range(3):
         address = f"both{n}@place.example"
         rows = [claimed(user, address) for user in (mara, ida)]
-        answers = at_once(*[lambda row=row: follow(row) for row in rows])
+        answers = race(*[lambda row=row: follow(row) for row in rows])
         assert [answer.status_code for answer in answers] == [200, 200]
         assert EmailAddress.objects.filter(email=address, verified=True).count() == 1
         assert sum("belongs to another account already" in answer.content.decode() for answer in answers) == 1
