@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,7 +19,7 @@ from django.views.decorators.http import require_http_methods
 
 from inference import usage
 from inference.actions import set_allowance
-from inference.allowances import default, last_day, of_lab, of_models, of_project
+from inference.allowances import Budget, default, of_lab, of_project
 from inference.contract import Limits
 from inference.forms import AllowanceForm, LabAllowanceForm, ModelAllowanceForm
 from portal.agreements.actions import require_manager
@@ -71,10 +72,11 @@ def of_lab_page(request: HttpRequest, lab: str) -> HttpResponse:
 
 def _models(project: Project, lab: Lab) -> list[tuple[Model, Limits]]:
     """The models that the lab has published, and whatever else is limited, each with what limits the project on it."""
-    published = Model.objects.filter(lab=lab, opened_at__isnull=False, withdrawn_at=None).select_related("lab")
-    held = of_models(project, timezone.now())
-    limited = {allowance.model: allowance.limits() for allowance in held if allowance.model}
-    return sorted((dict.fromkeys(published, Limits()) | limited).items(), key=lambda row: row[0].full_name)
+    budget = Budget.of(project, timezone.now())
+    limited = {pk: limits for pk in budget.by_model if (limits := budget.of_model(pk)[0]) != Limits()}
+    published = Q(lab=lab, opened_at__isnull=False, withdrawn_at=None)
+    models = Model.objects.filter(published | Q(pk__in=limited)).select_related("lab").order_by("lab__slug", "name")
+    return [(model, limited.get(model.pk, Limits())) for model in models]
 
 
 def _sent(request: HttpRequest, form: type[AllowanceForm]) -> AllowanceForm | None:
@@ -82,9 +84,8 @@ def _sent(request: HttpRequest, form: type[AllowanceForm]) -> AllowanceForm | No
 
 
 def _of_model(project: Project, model: Model) -> AllowanceForm:
-    held = next((one for one in of_models(project, timezone.now()) if one.model_id == model.pk), None)
-    limits = held.limits() if held else Limits()
-    return ModelAllowanceForm.of(limits, until=last_day(held.ends_at) if held and held.ends_at else None)
+    limits, until = Budget.of(project, timezone.now()).of_model(model.pk)
+    return ModelAllowanceForm.of(limits, until=until)
 
 
 def _of_lab(lab: Lab) -> AllowanceForm:

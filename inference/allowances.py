@@ -81,6 +81,13 @@ class Budget:
             return self.default_of(lab)
         return Limits()
 
+    def of_model(self, model_id: int) -> tuple[Limits, date | None]:
+        """What was set for one model alone, and the last day of that; Limits() where nothing was, or it was lifted."""
+        held = self.by_model.get(model_id)
+        limits = held.limits() if held else Limits()
+        ends_at = held.ends_at if held and limits != Limits() else None
+        return limits, last_day(ends_at) if ends_at else None
+
     def default_of(self, lab: Lab | None) -> Limits:
         """The lab's default for this month, or the site's."""
         allowance = self.by_lab.get(str(lab.pk)) if lab else None
@@ -118,13 +125,6 @@ def default(lab: Lab, now: datetime) -> tuple[Limits, str]:
     """What holds where a project of the lab has no allowance of its own, and the highest class of its requests."""
     allowance = Allowance.objects.current(now).filter(lab=lab).order_by("starts_at").last()
     return (allowance.limits(), allowance.top_class) if allowance else (SITE_DEFAULT, CLASSES[0])
-
-
-def of_models(project: Project, now: datetime) -> list[Allowance]:
-    """What limits the project on single models, by their names."""
-    held = Allowance.objects.current(now).filter(project=project, model__isnull=False).select_related("model__lab")
-    limited = [allowance for allowance in held if allowance.limits() != Limits()]
-    return sorted(limited, key=lambda allowance: str(allowance.model))
 
 
 def end_of(day: date) -> datetime:

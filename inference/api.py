@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from inference.actions import set_allowance
-from inference.allowances import Budget, default, end_of, last_day, of_lab, of_models, of_project
+from inference.allowances import Budget, default, end_of, of_lab, of_project
 from inference.contract import CLASSES, Limits
 from portal.agreements.actions import require_manager
 from portal.api.fields import Taken
@@ -150,9 +150,8 @@ class ModelAllowance(Scoped):
 
 
 def _of_model(project: Project, model: Model) -> dict[str, Any]:
-    held = next((one for one in of_models(project, timezone.now()) if one.model_id == model.pk), None)
-    ends_at = held.ends_at if held else None
-    return {**asdict(held.limits() if held else Limits()), "until": last_day(ends_at) if ends_at else None}
+    limits, until = Budget.of(project, timezone.now()).of_model(model.pk)
+    return {**asdict(limits), "until": until}
 
 
 class LabAllowance(Scoped):

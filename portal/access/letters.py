@@ -34,7 +34,7 @@ CALL: Final = {
 _APPLICANT: Final = _("the applicant")
 _REVIEWERS: Final = _("the lab’s reviewers")
 _HOLDER: Final = _("the holder")
-_CONCERNED: Final = _("everybody who holds a grant of it, waits for it or works there")
+_CONCERNED: Final = _("everybody who holds something of it, waits for it or works there")
 
 declare(
     # --- Applications

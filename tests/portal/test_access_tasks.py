@@ -16,7 +16,7 @@ from portal.celery import app
 from portal.mail import sending
 from portal.outbox.models import Message
 from portal.people.actions import close_lab, reopen_lab
-from tests.portal import world
+from tests.portal import seats, world
 
 pytestmark = pytest.mark.django_db
 
@@ -58,7 +58,9 @@ def test_nobody_who_holds_waits_or_works_there_is_left_in_silence_when_a_lab_clo
     lyceum.applied(applicant)
     actions.withdraw(by=over, application=lyceum.applied(over))
     harbour.granted(world.person("Ida Fremd"))
-    concerned = sorted(person.email for person in (holder, applicant, lyceum.manager, *lyceum.reviewers))
+    official = seats.in_force(lyceum).official
+    people = (holder, applicant, official, lyceum.manager, *lyceum.reviewers)
+    concerned = sorted(person.email for person in people)
     for turn, letter in ((close_lab, "lab_closed"), (reopen_lab, "lab_reopened")):
         turn(lab=lyceum.lab, by=operator)
         sent = Message.objects.filter(topic=sending.TOPIC, payload__template=letter)
