@@ -65,12 +65,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """What is imported stays: the collector of garbage would go through all of it, again and again, for nothing."""
+    """What is imported stays: the collector of garbage would go through all of it, again and again, for nothing. What tests
+    leave behind it may look for less often: a tenth of their processor time went there."""
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
         gc.enable()
 
 

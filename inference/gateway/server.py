@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import socket
 from collections.abc import Awaitable, Callable
@@ -25,6 +26,9 @@ from inference.gateway.sendfile import SENDFILE, pour
 
 _PLAIN: Final = bytes(set(range(256)) - set(range(32)) - {127} | {9})
 """What may stand in a header: everything but control characters."""
+_SELDOM: Final = (20_000, 20, 20)
+"""Objects that stay before circles among them are looked for. Python's own 700 are there in a few requests, which leave no
+circles: to look each time took a twentieth of the processor time of a short answer (docs/performance.md)."""
 
 
 class HeldHead:
@@ -188,6 +192,7 @@ def main() -> None:
     given = vars(parser.parse_args())
     # uvicorn's own --fd takes any socket for a Unix one, and so leaves Nagle's algorithm on.
     fd = given.pop("fd")
+    gc.set_threshold(*_SELDOM)
     server = uvicorn.Server(config(**given))
     server.run(sockets=None if fd is None else [socket.socket(fileno=fd)])
     if not server.started:

@@ -8,7 +8,7 @@ from pathlib import Path
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from releases.training import evaluation, export, pack, repeat, supervisor, worker
+from releases.training import pack, repeat, supervisor
 from releases.training.recipe import SIZES, Recipe
 
 
@@ -17,7 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m releases.training", description=__doc__)
     parser.add_argument("--size", choices=[size for size in SIZES if size != "smoke"], default="1m")
     parser.add_argument(
-        "--smoke", action="store_true", help="a very small model with every event: about 46 s of processor time"
+        "--smoke", action="store_true", help="a very small model with every event: less than a minute of processor time"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for data, runs and archives")
     parser.add_argument("--minutes", type=float, help="time budget of the training stage")
@@ -32,10 +32,16 @@ def main() -> None:
     options = parser.parse_args()
     recipe = chosen(options)
     if options.stage == "train":
+        from releases.training import worker  # noqa: PLC0415 - torch takes three seconds: each stage loads what it needs
+
         worker.work(recipe, options.out, options.minutes)
     elif options.stage == "export":
+        from releases.training import export  # noqa: PLC0415
+
         export.export(recipe, options.out)
     elif options.stage == "evaluate":
+        from releases.training import evaluation  # noqa: PLC0415
+
         evaluation.evaluate(recipe, options.out)
     elif options.stage == "pack":
         pack.pack(recipe, options.out)
