@@ -158,6 +158,7 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
+ACCOUNT_REAUTHENTICATION_METHODS = {"password", "mfa"}  # no code by mail: a session left open has the mailbox beside it
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # of whatever opens the account: who did not do it must hear of it
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = BASE_URL.split("://")[0]  # of the address that providers send people back to
 SOCIALACCOUNT_PROVIDERS = env.sign_in(env.text("SIGN_IN_PROVIDERS"))

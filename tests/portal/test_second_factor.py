@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
@@ -87,6 +88,19 @@ def test_with_an_app_the_password_alone_does_not_open_the_account(mara):
     assert client.post(reverse("mfa_authenticate"), {"code": "000000"}).status_code == 200
     assert client.post(reverse("mfa_authenticate"), {"code": code_of(secret)}).status_code == 302
     assert client.get("/me/").status_code == 200
+
+
+@pytest.mark.parametrize("later_s", [1, 45, 59])
+def test_a_code_of_an_app_opens_the_account_once_though_it_would_hold_for_ninety_seconds(mara, later_s):
+    secret = with_app(can_sign_in(mara))
+    beginning = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+    with time_machine.travel(beginning + timedelta(seconds=30), tick=False):
+        code = code_of(secret)  # of the half minute before
+    for after_s, expected in ((0, 302), (later_s, 200)):
+        with time_machine.travel(beginning + timedelta(seconds=after_s), tick=False):
+            client = Client()
+            client.post("/account/login/", {"login": mara.email, "password": world.PASSWORD})
+            assert client.post(reverse("mfa_authenticate"), {"code": code}).status_code == expected
 
 
 def test_a_recovery_code_works_once(mara):

@@ -16,6 +16,7 @@ from tests.architecture.doors.groups import (
     PERSON_AGAIN,
     PERSON_BAD,
     PERSON_MOVED,
+    PERSON_REFUSED,
     PUBLIC,
     VISITOR,
 )
@@ -27,6 +28,8 @@ DOORS: Final = (
     Door("account/inactive/", PUBLIC),
     Door("account/signup/", VISITOR, VISITOR),
     Door("account/reauthenticate/", PERSON, PERSON),
+    Door("account/reauthenticate/code/", PERSON_REFUSED, PERSON_REFUSED),
+    Door("account/reauthenticate/code/confirm/", PERSON_REFUSED, PERSON_REFUSED),
     Door("account/email/", PERSON, PERSON_MOVED),
     Door("account/confirm-email/", PUBLIC),
     Door(r"account/confirm-email/(?P<key>[-:\w]+)/", PUBLIC, ABSENT),

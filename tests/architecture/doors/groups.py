@@ -13,6 +13,8 @@ PERSON: Final = answers("login", people="ok")
 """Whoever is signed in. Pages read sessions alone: a token is nobody there."""
 PERSON_BAD: Final = like(PERSON, people="bad")
 PERSON_MOVED: Final = like(PERSON, people="moved")
+PERSON_REFUSED: Final = like(PERSON, people="403")
+"""A way of allauth's that this portal does not offer."""
 PERSON_AGAIN: Final = like(PERSON, people="moved")
 """Whoever is signed in, once the password is given again."""
 NOBODYS: Final = like(PERSON, people="404")
