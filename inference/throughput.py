@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.core.cache import cache
+from django.core.cache import caches
 from django.utils import timezone
 
 from inference.models import Pool, Status, UsageRecord
@@ -26,10 +26,10 @@ Span = tuple[datetime, datetime]
 def of_model(model: Model) -> Measured | None:
     """The newest requests of the model's own pool; None where no pool serves it, or nobody asked lately."""
     key = f"throughput:{model.pk}"
-    held = cache.get(key)
+    held = caches["process"].get(key)
     if held is None:
         held = (_measure(model),)
-        cache.set(key, held, KEPT_S)
+        caches["process"].set(key, held, KEPT_S)
     found: Measured | None = held[0]
     return found
 

@@ -129,6 +129,15 @@ def address(name: str, default: str, schemes: tuple[str, ...], example: str) -> 
     return value
 
 
+def behind(broker: str) -> str:
+    """Where Celery's broker is, in redis-py's words: Celery has its own for a socket and the database behind it."""
+    parts = urlsplit(broker)
+    if parts.scheme not in _SOCKETS:
+        return broker
+    number = parse_qs(parts.query).get("virtual_host", ["0"])[0]
+    return f"unix://{parts.netloc}{parts.path}?db={number}"
+
+
 def _parts(value: str) -> SplitResult | None:
     """An address taken apart; None for what is none: its port is no number, a bracket is missing, it has a `#`."""
     try:

@@ -313,7 +313,12 @@ REDIS_URL: Final = env.address("REDIS_URL", f"unix://{_RUN}/limits.sock", ("redi
 BROKER_URL: Final = env.address(
     "BROKER_URL", f"redis+socket://{_RUN}/broker.sock", ("redis", "rediss", "redis+socket"), _STORE_LIKE
 )
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CACHES: Final = {
+    "default": {
+        "BACKEND": "portal.remembering.Shared", "LOCATION": env.behind(BROKER_URL), "KEY_PREFIX": "portal",
+    },
+    "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},  # what pages show, a few minutes old
+}  # fmt: skip
 CELERY_BROKER_URL = BROKER_URL
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

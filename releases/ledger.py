@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -24,7 +24,7 @@ def downloads_of(model: Model) -> int | None:
     Up to five minutes older than the daily sums, which are drawn four times an hour.
     """
     key = f"downloads:{model.pk}"
-    links = cache.get_or_set(key, lambda: _links(model), KEPT_S) or 0
+    links = caches["process"].get_or_set(key, lambda: _links(model), KEPT_S) or 0
     return None if 0 < links < LEAST else links
 
 

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import django
 import pytest
@@ -36,6 +37,7 @@ def _start_servers() -> None:
         valkey = servers.start_valkey(home, "limits", home / "valkey.log", persist=False)
         atexit.register(valkey.stop)
         os.environ["REDIS_URL"] = valkey.url
+        os.environ.setdefault("BROKER_URL", f"redis+socket://{urlsplit(valkey.url).path}?virtual_host=1")
     os.environ["WEIGHBRIDGE_MODE"] = "test"
     os.environ["WEIGHBRIDGE_HOME"] = str(home)
     # Not in pyproject.toml: pytest-django would read the settings before this file could name the servers.
@@ -45,7 +47,14 @@ def _start_servers() -> None:
 pytest_plugins = ["tests.stack"]
 
 
-_INHERITED = ("DATABASE_URL", "REDIS_URL", "WEIGHBRIDGE_MODE", "WEIGHBRIDGE_HOME", "DJANGO_SETTINGS_MODULE")
+_INHERITED = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "BROKER_URL",
+    "WEIGHBRIDGE_MODE",
+    "WEIGHBRIDGE_HOME",
+    "DJANGO_SETTINGS_MODULE",
+)
 _named_by_caller = {name: os.environ[name] for name in _INHERITED if name in os.environ}
 _start_servers()
 if messages.stale():

@@ -7,7 +7,7 @@ import functools
 import io
 from typing import Final
 
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db import connection, transaction
 
 from portal import counters
@@ -45,7 +45,8 @@ def added(before: Rows, after: Rows) -> Rows:
 
 def forget() -> None:
     """What was counted or cached, by whatever test, under keys that are put again."""
-    cache.clear()
+    for name in ("default", "process"):
+        caches[name].clear()
     counters.client().flushdb()
 
 

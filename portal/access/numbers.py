@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
 
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db.models import Count, F, Q, QuerySet, Window
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import RowNumber
@@ -87,7 +87,7 @@ class Numbers:
 def recent() -> Numbers:
     """The numbers in the reader's language, at most FRESH_S old: they read every application and grant of the year."""
     key = f"access.numbers.{get_language()}"
-    return cast("Numbers", cache.get_or_set(key, lambda: collect(timezone.now()), FRESH_S))
+    return cast("Numbers", caches["process"].get_or_set(key, lambda: collect(timezone.now()), FRESH_S))
 
 
 def collect(now: datetime) -> Numbers:

@@ -119,7 +119,7 @@ def test_small_public_counts_are_not_told(lyceum: world.World, publish: Publish)
     model, old = publish(lyceum, "one"), timezone.now() - timedelta(days=31)
     assert ledger.downloads_of(model) == 0
     for number, told in ((4, None), (5, 5)):
-        ledger.cache.clear()
+        ledger.caches["process"].clear()
         give(model, at=old)
         while Download.objects.filter(at__gt=old).count() < number:
             give(model)
