@@ -10,6 +10,7 @@ from playwright.sync_api import Page
 
 from infra.walk.walker import LOOKS, Look, wear
 from portal.access import actions
+from portal.access.application_models import Decline
 from portal.tokens import actions as tokens
 from portal.tokens.scopes import Kind
 from releases.costs.forms import MachineForm
@@ -127,3 +128,50 @@ def test_the_name_of_an_accelerator_is_read_whole_on_a_phone(live_server, open_p
     page.goto(live_server.url + "/gallery/")
     field = MachineForm({})["accelerator"]
     assert page.evaluate(FITS, f"{field.label_tag()}{field}")
+
+
+CUT = """() => [...document.querySelectorAll('select')].filter(select => select.checkVisibility()).flatMap(select => {
+  const pen = document.createElement('canvas').getContext('2d')
+  pen.font = getComputedStyle(select).font
+  return [...select.options].map(one => one.text).filter(text => pen.measureText(text).width + 48 > select.clientWidth)
+})"""
+"""Choices that are wider than the field that shows them."""
+
+
+@pytest.mark.parametrize("place", ["a letter", "a review"])
+def test_a_reason_is_read_whole_on_a_small_phone(
+    live_server, open_page: Callable[[Look], Page], axe_check: AxeCheck, place: str
+) -> None:
+    w = world.build()
+    review = reverse("access:review", args=[w.applied(world.person("Mara Lindqvist")).pk])
+    path = {"a letter": reverse("access:letter", args=["application_declined"]), "a review": review}[place]
+    page = open_page(NARROW)
+    sign_in(page, live_server, w.reviewers[0])
+    page.goto(live_server.url + path)
+    assert page.evaluate(CUT) == []
+    reason = page.get_by_role("radio", name=str(Decline.IDENTITY.label))
+    reason.check()
+    label = page.get_by_text(str(Decline.IDENTITY.label), exact=True).last.bounding_box()
+    assert label["x"] + label["width"] <= NARROW.width
+    page.evaluate("document.querySelector('iframe')?.remove()")  # the letter itself, where no script runs, not even axe
+    axe_check(page)
+
+
+def test_a_reviewer_who_declines_by_key_is_led_to_the_reason_that_is_not_chosen_yet(
+    live_server, open_page: Callable[[Look], Page]
+) -> None:
+    w = world.build()
+    application = w.applied(world.person("Mara Lindqvist"))
+    page = open_page(LOOKS[0])
+    sign_in(page, live_server, w.reviewers[0])
+    page.goto(live_server.url + reverse("access:review", args=[application.pk]))
+    page.locator("#id_message").fill("Please apply from the address of your institute.")
+    page.locator("h1").click()
+    page.keyboard.press("d")
+    assert page.evaluate("document.activeElement.name") == "reason"
+    page.keyboard.press("Space")
+    page.locator("h1").click()
+    with page.expect_navigation():
+        page.keyboard.press("d")
+    application.refresh_from_db()
+    assert (application.status, application.reason) == ("declined", Decline.IDENTITY)
