@@ -45,5 +45,5 @@ def test_a_refusal_on_a_page_has_a_button_in_place_of_the_address_that_a_termina
 def test_a_refusal_without_words_for_a_page_says_its_message_there_too():
     told = errors.Reason("own_application", "This is your own application.", "/review/")
     html = page_of(errors.NotAllowed(told.message, reasons=[told])).content.decode()
-    assert "<p class=\"measure\">This is your own application.</p>" in html
+    assert '<p class="measure">This is your own application.</p>' in html
     assert '<a class="btn primary" href="/review/">Do this now</a>' in html
