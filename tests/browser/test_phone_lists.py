@@ -11,6 +11,7 @@ from playwright.sync_api import Page
 from infra.walk.walker import LOOKS, Look, wear
 from portal.access import actions
 from portal.access.application_models import Decline
+from portal.people.models import User
 from portal.tokens import actions as tokens
 from portal.tokens.scopes import Kind
 from releases.costs.forms import MachineForm
@@ -41,10 +42,16 @@ PLACES = (
 )
 
 
-@pytest.mark.parametrize("look", [PHONE, NARROW], ids=lambda look: look.name)
+BROKEN = """() => [...document.querySelectorAll('.scroll time')].filter(day => day.getClientRects().length > 1).map(day => day.textContent)"""
+"""Days that are broken into two lines, which happens within a word."""
+
+
+@pytest.mark.parametrize(
+    ("look", "language"), [(PHONE, "en"), (NARROW, "de")], ids=["phone in English", "narrow in German"]
+)
 @pytest.mark.parametrize("place", PLACES)
 def test_on_a_phone_every_column_of_a_daily_list_is_in_sight(
-    live_server, open_page: Callable[[Look], Page], axe_check: AxeCheck, place: str, look: Look
+    live_server, open_page: Callable[[Look], Page], axe_check: AxeCheck, place: str, look: Look, language: str
 ) -> None:
     w = world.build()
     holder = world.person("Mara Lindqvist", "mara.lindqvist@northfield.example")
@@ -68,11 +75,15 @@ def test_on_a_phone_every_column_of_a_daily_list_is_in_sight(
         "my institution's roster": (official, cover.get_absolute_url()),
         "the institutions that I search": (official, reverse("people:institutions") + "?q=northfield"),
     }[place]
+    User.objects.update(language=language)
+    who.refresh_from_db()
     page = open_page(look)
     sign_in(page, live_server, who)
     page.goto(live_server.url + path)
+    assert page.locator("html").get_attribute("lang").startswith(language)
     assert page.locator(".scroll tbody tr").count() >= 1
     assert page.evaluate(BEYOND) == []
+    assert page.evaluate(BROKEN) == []
     axe_check(page)
 
 
