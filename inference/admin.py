@@ -11,6 +11,7 @@ class PoolAdmin(ReadOnly[Pool]):
     """Pools."""
 
     list_display = ("__str__", "model", "commit", "context", "canary_percent", "retired_at")
+    list_select_related = ("lab", "model__lab")
 
 
 @admin.register(Backend)
@@ -18,6 +19,7 @@ class BackendAdmin(ReadOnly[Backend]):
     """Engine servers."""
 
     list_display = ("__str__", "url", "engine", "draining", "started_at")
+    list_select_related = ("pool__lab",)
 
 
 @admin.register(Allowance)
@@ -25,6 +27,7 @@ class AllowanceAdmin(ReadOnly[Allowance]):
     """Allowances, past and present."""
 
     list_display = ("__str__", "model", "tokens_per_period", "starts_at", "ends_at")
+    list_select_related = ("lab", "project", "model__lab")
 
 
 @admin.register(EngineCount)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.utils import timezone
@@ -24,12 +24,16 @@ from portal.people.panels import panel
 from portal.projects.models import Project
 from portal.projects.panels import project_panel
 
+PROJECTS: Final = 10
+"""Projects that `/me/` shows; the page of usage has all."""
+
 
 @panel("inference/_panel.html", order=40)
 def left(user: User) -> dict[str, Any]:
-    """Every project of the person with what is left of it."""
-    now = timezone.now()
-    return {"burns": [usage.burn_of(project, now) for project in usage.projects_of(user)]}
+    """The first projects of the person with what is left of each, and how many more there are."""
+    now, mine = timezone.now(), usage.projects_of(user)
+    burns = [usage.burn_of(project, now) for project in mine[:PROJECTS]]
+    return {"burns": burns, "more": mine.count() - len(burns) if len(burns) == PROJECTS else 0}
 
 
 @sections.of_queue.register("inference/_waiting.html")

@@ -55,8 +55,9 @@ class Burn:
 
 
 def projects_of(user: User) -> QuerySet[Project]:
-    """Open projects that the person belongs to, and closed ones that have a ledger."""
-    return Project.objects.filter(members__user=user, members__left_at=None).select_related("lab").distinct()
+    """Projects that the person belongs to: those that are open, the oldest first, then those closed last."""
+    mine = Project.objects.filter(members__user=user, members__left_at=None).select_related("lab").distinct()
+    return mine.order_by(F("closed_at").desc(nulls_first=True), "created_at", "pk")
 
 
 def burn_of(project: Project, now: datetime) -> Burn:

@@ -31,6 +31,8 @@ from portal.projects.models import Project
 from portal.tokens.models import AccessToken
 
 ROWS: Final = 50
+PROJECTS: Final = 10
+"""Projects whose rulers are on one page; each asks the ledger a few questions of its own."""
 TOP: Final = 20
 """Lines of each table; the file has all."""
 _CSV: Final = (
@@ -45,13 +47,15 @@ def usage_page(request: HttpRequest) -> HttpResponse:
     """What is left before what is used: a ruler per project, the sums of a period, then single requests."""
     user, now = signed_in(request), timezone.now()
     projects = list(usage.projects_of(user))
-    burns = [usage.burn_of(project, now) for project in projects]
+    shown = Paginator(projects, PROJECTS).get_page(request.GET.get("projects"))
+    burns = [usage.burn_of(project, now) for project in shown]
     form = PeriodForm(request.GET, projects=projects, today=now.date())
     page = Paginator(usage.requests_of(user), ROWS).get_page(request.GET.get("page"))
     context = {
+        "shown": shown,
         "burns": [(burn, burndown.draw(burn, now)) for burn in burns],
         "leads": any(project.owner_id == user.pk for project in projects),
-        "number": len(projects) + 1,
+        "number": len(burns) + 1,
         "page": page,
         **_told(form, figures.of_person(user)),
         "labels": _labels(user, page.object_list),

@@ -23,11 +23,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One condition that was not met, in words for the reader and a code for programs."""
+    """One condition that was not met, in words for the reader and a code for programs.
+
+    `message` is read in a terminal too, so it may name the address `url`. A page has a button for that: `said` is what it
+    says in place of the message, `step` what the button says; empty where the message and usual words do.
+    """
 
     code: str
     message: str
     url: str = ""
+    said: str = ""
+    step: str = ""
 
 
 class WeighbridgeError(Exception):

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 Row = TypeVar("Row", bound=Model)
+
+
+def among(field: str, values: Callable[[], Iterable[str]]) -> type[admin.SimpleListFilter]:
+    """A filter of a list by one of the values that a field can have: to ask a table which it holds reads all of it."""
+
+    class Among(admin.SimpleListFilter):
+        title = parameter_name = field
+
+        def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ANN401 the admin's own
+            return [(value, value) for value in values()]
+
+        def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+            return queryset.filter(**{field: self.value()}) if self.value() else queryset
+
+    return Among
 
 
 class ReadOnly(admin.ModelAdmin[Row], Generic[Row]):

@@ -33,7 +33,7 @@ from portal.errors import Reason
 from portal.people.models import Membership, User
 from portal.prepared import Prepared
 from portal.switches.models import Switch, closed, is_on
-from releases import instead
+from releases import instead, next_steps
 from releases.lifecycle import STAFF, State
 from releases.stop_models import Stop, stop_over
 
@@ -327,7 +327,7 @@ def _standing(model: Model, gate: Gate, application: Application | None) -> Reas
     code, text = _STANDING.get(Status(application.status), _APPLY) if application else _APPLY
     if application and code != "apply":
         url = f"{settings.BASE_URL}{application.get_absolute_url()}"
-    return Reason(code, text.format(name=model.full_name, url=url), url)
+    return next_steps.reason(code, text, url, name=model.full_name)
 
 
 def _named(person: User, gate: Gate) -> Reason | None:
@@ -347,9 +347,9 @@ def _failed(name: str, asked: Question, gate: Gate, grant: Grant) -> Reason:
     url = f"{settings.BASE_URL}{grant.get_absolute_url()}" if name in OF_INSTITUTION else url
     code, text = _FAILED[name]
     official = grant.institutional.official.get_full_name() if grant.institutional else ""
-    facts = {"name": asked.model.full_name, "url": url, "lab": gate.lab.slug, "official": official}
+    facts = {"name": asked.model.full_name, "lab": gate.lab.slug, "official": official}
     days = {"day": date_format(grant.ends_at), "begin": date_format(grant.starts_at)}
-    return Reason(code, text.format(**facts, **days), url)
+    return next_steps.reason(code, text, url, **facts, **days)
 
 
 _APPLY: Final = ("apply", gettext_lazy("Access to {name} is by application. Apply at {url}"))

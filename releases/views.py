@@ -13,7 +13,6 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from portal.access import waiting
@@ -40,19 +39,6 @@ from releases.proof_models import Erratum
 from releases.stop_models import stop_over
 
 MODELS: Final = 100
-_NEXT: Final = {
-    "draft": (_("Your application is not sent yet"), _("Finish it")),
-    "pending": (_("Your application is being reviewed"), _("Follow it")),
-    "changes_requested": (_("The reviewers ask for changes"), _("Make them")),
-    "sign": (_("Your application is approved"), _("Sign the agreement")),
-    "appealed": (_("Your appeal is being read"), _("Follow it")),
-    "declined": (_("Your application was declined"), _("Read why, and what you can do")),
-    "revoked": (_("Your access was revoked"), _("Read why, or apply again")),
-    "expired": (_("Your grant has ended"), _("Renew it")),
-    "suspended": (_("Your access is suspended"), _("Read why")),
-    "agreement_changed": (_("The agreement has a new version"), _("Read and sign it")),
-}
-"""Where a reader stands with a gate: the notice's title, and its button."""
 FILES: Final = 500
 REVISIONS: Final = 50
 ERRATA: Final = 3
@@ -215,7 +201,6 @@ def about(request: HttpRequest, found: Model, revision: Revision | None) -> dict
         "planned": planned if planned and (planned.announced or member) else None,
         "member": member,
         "stop": stop_over(found, revision),
-        "next_step": _NEXT.get(verdict.first.code) if isinstance(verdict, policy.Deny) else None,
         "waiting": waiting.times(found.gate) if found.gate else None,
         "agreement": agreement.current(now) if agreement else None,
         "file_count": revision.files.count() if revision else 0,

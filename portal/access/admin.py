@@ -6,7 +6,8 @@ from portal.access.application_models import Application
 from portal.access.gate_models import Gate
 from portal.access.models import Grant
 from portal.access.review_models import Review
-from portal.read_only import ReadOnly
+from portal.access.workflow import Status
+from portal.read_only import ReadOnly, among
 
 
 @admin.register(Gate)
@@ -21,7 +22,7 @@ class ApplicationAdmin(ReadOnly[Application]):
     """Applications by time."""
 
     list_display = ("reference", "gate", "applicant", "status", "lane", "submitted_at", "decided_at")
-    list_filter = ("status", "lane")
+    list_filter = (among("status", lambda: [status.value for status in Status]), "lane")
 
 
 @admin.register(Review)

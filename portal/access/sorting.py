@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from django.db.models import Q
+
 from portal.access import form_spec, triage
 from portal.access.application_models import Application, Submission
 from portal.access.gate_models import Gate
@@ -21,9 +23,16 @@ PAST: Final = 500
 
 def in_force(gate: Gate) -> tuple[int, list[triage.Rule]]:
     """(version, rules) for this gate today: its own newest set, else the lab's, else what every lab begins with."""
-    sets = RuleSet.objects.filter(lab=gate.lab_id)
-    found = sets.filter(gate=gate).first() or sets.filter(gate=None).first()
-    return (found.version, found.rules()) if found else (1, triage.read(triage.FIRST)[0])
+    return in_force_at([gate])[gate.pk]
+
+
+def in_force_at(gates: Sequence[Gate]) -> dict[int, tuple[int, list[triage.Rule]]]:
+    """The same for several gates, by their ids. One query, however many."""
+    whose = Q(gate__in=gates) | Q(gate=None, lab__in={gate.lab_id for gate in gates})
+    newest = RuleSet.objects.filter(whose).order_by("lab_id", "gate_id", "-version").distinct("lab_id", "gate_id")
+    sets = {(each.lab_id, each.gate_id): (each.version, each.rules()) for each in newest}
+    first = (1, triage.read(triage.FIRST)[0])
+    return {gate.pk: sets.get((gate.lab_id, gate.pk)) or sets.get((gate.lab_id, None), first) for gate in gates}
 
 
 def of_version(lab: Lab, version: int) -> list[triage.Rule]:
@@ -98,9 +107,9 @@ class DryRun:
 def dry_run(rules: Sequence[triage.Rule], gates: Sequence[Gate]) -> DryRun:
     """The newest applications of these gates under the rules in force and under `rules`, both with today's facts.
 
-    Answers are those of the last round; address and institution are as they are now. Flat: five queries and one a gate.
+    Answers are those of the last round; address and institution are as they are now. Flat: five queries at most.
     """
-    known = {gate.pk: in_force(gate)[1] for gate in gates}
+    known = {pk: rules for pk, (_version, rules) in in_force_at(gates).items()}
     rows = list(
         Application.objects.filter(gate__in=gates, submitted_at__isnull=False)
         .select_related("applicant", "gate")

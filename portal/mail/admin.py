@@ -2,8 +2,9 @@
 
 from django.contrib import admin
 
+from portal.mail import registry
 from portal.mail.models import Sent, Unreachable
-from portal.read_only import ReadOnly
+from portal.read_only import ReadOnly, among
 
 
 @admin.register(Sent)
@@ -11,7 +12,7 @@ class SentAdmin(ReadOnly[Sent]):
     """Every mail of the last 90 days, and how it fared."""
 
     list_display = ("sent_at", "letter", "address", "state", "state_at", "message_id")
-    list_filter = ("state", "letter")
+    list_filter = ("state", among("letter", lambda: [letter.name for letter in registry.letters()]))
     search_fields = ("address", "message_id")
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from portal.outbox import delivery
 from portal.outbox.models import Message
-from portal.read_only import ReadOnly
+from portal.read_only import ReadOnly, among
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -45,7 +45,7 @@ class MessageAdmin(ReadOnly[Message]):
     """Read only, but for trying again what was given up."""
 
     list_display = ("id", "topic", "key", "created_at", "attempts", "failed_at", "delivered_at", "last_error")
-    list_filter = (StateFilter, "topic")
+    list_filter = (StateFilter, among("topic", delivery.topics))
     fields = ("topic", "key", "created_at", "next_attempt_at", "attempts", "delivered_at", "failed_at", "last_error")
     ordering = ("-id",)
     actions = ("try_again",)

@@ -47,6 +47,11 @@ _QUICK_ATTEMPTS: Final = 30
 """The first retries come each second: a revocation must not wait for a back-off."""
 
 
+def topics() -> list[str]:
+    """Every topic that has a handler, in order."""
+    return sorted(_handlers)
+
+
 def handler(topic: str, *, slow: bool = False, patience: timedelta | None = None) -> Callable[[Handler], Handler]:
     """Register the one function that delivers a topic. It must be safe to run twice; raising means try again.
 

@@ -48,6 +48,7 @@ class UserAdmin(admin.ModelAdmin[User]):
     """Accounts. People make their own; what can be written here is who else is an operator."""
 
     list_display = ("email", "name", "is_active", "joined_at")
+    ordering = ("email",)
     search_fields = ("email", "name")
     readonly_fields = ("email", "name", "page", "language", "is_active", "joined_at", "last_login")
     fields = (*readonly_fields, "is_staff", "is_superuser", "groups", "user_permissions")

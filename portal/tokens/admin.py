@@ -20,4 +20,5 @@ class DeviceLoginAdmin(ReadOnly[DeviceLogin]):
     """Logins of programs without a browser; the digests are not shown."""
 
     list_display = ("client_id", "place", "user", "state", "created_at", "decided_at")
+    list_select_related = ("user",)
     exclude = ("device_digest", "user_digest")

@@ -28,13 +28,17 @@ class Placed:
     """Of those that have a place on the axis, in its order."""
     here: list[Mark]
     """Of those within the window."""
+    beyond: int
+    """Entries that stand too, and were written after the first ENTRIES."""
 
 
 def on(picture: Picture, logbook: Logbook) -> Placed:
-    """The logbook's entries on the picture's axis. One query."""
+    """The logbook's entries on the picture's axis. One query, two where there are more than are placed."""
     entries = _entries(logbook)
     found = marks.place(entries, picture.window.axis, picture.tracks)
-    return Placed(entries, found, [each for each in found if picture.window.low <= each.place <= picture.window.high])
+    here = [each for each in found if picture.window.low <= each.place <= picture.window.high]
+    beyond = logbook.entries.standing().count() - ENTRIES if len(entries) == ENTRIES else 0
+    return Placed(entries, found, here, beyond)
 
 
 def _entries(logbook: Logbook) -> list[Entry]:

@@ -87,10 +87,12 @@ def _drawn(shelf: Shelf, logbook: Logbook, drawn: Picture, asked: Asked) -> dict
     return exports.figure(drawn, here, asked.pick) | {
         "logbook": logbook,
         "page_url": page,
+        "logbook_url": shelf.url("logbook"),
         "picked": next((mark for mark in told.marks if mark.entry.order == asked.pick), None),
         "here": here[:LISTED],
         "more": max(0, len(here) - LISTED),
         "elsewhere": len(told.entries) - len(told.marks),
+        "beyond": told.beyond,
         "zoomed": (drawn.window.low, drawn.window.high) != drawn.whole,
         "told": figures.derive(drawn.parts, told.entries, drawn.tracks),
         "lineage": drawing.lineage(drawn),

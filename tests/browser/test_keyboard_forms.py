@@ -19,10 +19,17 @@ from tests.portal import world
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-REACHABLE = """() => [...document.querySelectorAll('main :is(a[href], button, input, select, textarea, summary)')]
+REACHABLE = """() => {
+  const stop = radio => {
+    const group = [...document.getElementsByName(radio.name)]
+    return group.find(one => one.checked) || group[0]
+  }
+  return [...document.querySelectorAll('main :is(a[href], button, input, select, textarea, summary)')]
   .filter(part => part.checkVisibility() && !part.disabled && part.type !== 'hidden' && part.tabIndex >= 0)
-  .filter(part => part.type !== 'radio' || part.checked || ![...document.getElementsByName(part.name)].some(one => one.checked))
-  .length"""
+  .filter(part => part.type !== 'radio' || part === stop(part))
+  .length
+}"""
+"""How many stops there are: of the radio buttons of one name the chosen one, or the first where none is."""
 HERE = """() => {
   const part = document.activeElement
   if (!part || !part.closest('main')) return null

@@ -8,14 +8,16 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page
 
-from infra.walk.walker import LOOKS, Look
+from infra.walk.walker import LOOKS, Look, wear
 from portal.access import actions
+from portal.access.application_models import Decline
+from portal.people.models import User
 from portal.tokens import actions as tokens
 from portal.tokens.scopes import Kind
 from releases.costs.forms import MachineForm
-from tests.browser.conftest import AxeCheck
+from tests.browser.conftest import NARROW, AxeCheck
 from tests.browser.test_access_pages import sign_in
-from tests.portal import world
+from tests.portal import seats, world
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -25,28 +27,88 @@ BEYOND = """() => [...document.querySelectorAll('.scroll :is(th, td, a, button)'
 """The parts of a table that somebody would have to scroll sideways for."""
 
 
-@pytest.mark.parametrize("place", ["the lab's grants", "my grants", "my tokens", "my team", "my addresses"])
+PLACES = (
+    "the lab's grants",
+    "my grants",
+    "my tokens",
+    "my team",
+    "my addresses",
+    "the lab's gates",
+    "the review queue",
+    "the lab's institutions",
+    "the institutions that I sign for",
+    "my institution's roster",
+    "the institutions that I search",
+)
+
+
+BROKEN = """() => [...document.querySelectorAll('.scroll time')].filter(day => day.getClientRects().length > 1).map(day => day.textContent)"""
+"""Days that are broken into two lines, which happens within a word."""
+
+
+@pytest.mark.parametrize(
+    ("look", "language"), [(PHONE, "en"), (NARROW, "de")], ids=["phone in English", "narrow in German"]
+)
+@pytest.mark.parametrize("place", PLACES)
 def test_on_a_phone_every_column_of_a_daily_list_is_in_sight(
-    live_server, open_page: Callable[[Look], Page], axe_check: AxeCheck, place: str
+    live_server, open_page: Callable[[Look], Page], axe_check: AxeCheck, place: str, look: Look, language: str
 ) -> None:
     w = world.build()
     holder = world.person("Mara Lindqvist", "mara.lindqvist@northfield.example")
     grant = w.granted(holder)
     tokens.issue(by=holder, kind=Kind.QUERY, label="notebook", project=grant.project)
     actions.invite(by=holder, application=grant.application, name="Ana Duarte", email="ana.duarte@northfield.example")
+    w.applied(world.person("Bartholomew Featherstonehaugh"))
+    official = seats.at_home("Ingrid Solberg")
+    cover = seats.in_force(w, official)
+    seats.invited(cover, seats.member("Kaarel Tamm"))
     who, path = {
         "the lab's grants": (w.manager, reverse("access:grants")),
         "my grants": (holder, reverse("access:mine")),
         "my tokens": (holder, reverse("tokens:list")),
         "my team": (holder, reverse("access:team", args=[grant.application.pk])),
         "my addresses": (holder, reverse("account_email")),
+        "the lab's gates": (w.manager, reverse("access:gates")),
+        "the review queue": (w.reviewers[0], reverse("access:queue")),
+        "the lab's institutions": (w.manager, reverse("access:institutional_lab")),
+        "the institutions that I sign for": (official, reverse("access:institutional_mine")),
+        "my institution's roster": (official, cover.get_absolute_url()),
+        "the institutions that I search": (official, reverse("people:institutions") + "?q=northfield"),
     }[place]
-    page = open_page(PHONE)
+    User.objects.update(language=language)
+    who.refresh_from_db()
+    page = open_page(look)
     sign_in(page, live_server, who)
     page.goto(live_server.url + path)
+    assert page.locator("html").get_attribute("lang").startswith(language)
     assert page.locator(".scroll tbody tr").count() >= 1
     assert page.evaluate(BEYOND) == []
+    assert page.evaluate(BROKEN) == []
     axe_check(page)
+
+
+SHAPE = """() => [...document.querySelectorAll('.folds tbody tr')].map(row => {
+  const [name, next] = row.children
+  return next.getBoundingClientRect().top >= name.getBoundingClientRect().bottom
+})"""
+"""Whether what names a row stands above the rest of it."""
+
+
+def test_the_name_of_a_row_has_a_line_of_its_own_on_a_phone_and_not_on_a_desk(
+    live_server, open_page: Callable[[Look], Page]
+) -> None:
+    w = world.build()
+    w.applied(world.person("Bartholomew Featherstonehaugh"))
+    page = open_page(NARROW)
+    sign_in(page, live_server, w.reviewers[0])
+    page.goto(live_server.url + reverse("access:queue"))
+    assert page.evaluate(SHAPE) == [True]
+    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    told = [node.get("role", {}).get("value") for node in tree if not node.get("ignored")]
+    assert told.count("columnheader") == 4
+    assert "rowheader" in told  # it is a table for who hears it, however it is drawn
+    wear(page, LOOKS[0])
+    assert page.evaluate(SHAPE) == [False]
 
 
 def test_the_mark_of_a_wrong_field_stays_out_of_the_field_beside_it(
@@ -77,3 +139,50 @@ def test_the_name_of_an_accelerator_is_read_whole_on_a_phone(live_server, open_p
     page.goto(live_server.url + "/gallery/")
     field = MachineForm({})["accelerator"]
     assert page.evaluate(FITS, f"{field.label_tag()}{field}")
+
+
+CUT = """() => [...document.querySelectorAll('select')].filter(select => select.checkVisibility()).flatMap(select => {
+  const pen = document.createElement('canvas').getContext('2d')
+  pen.font = getComputedStyle(select).font
+  return [...select.options].map(one => one.text).filter(text => pen.measureText(text).width + 48 > select.clientWidth)
+})"""
+"""Choices that are wider than the field that shows them."""
+
+
+@pytest.mark.parametrize("place", ["a letter", "a review"])
+def test_a_reason_is_read_whole_on_a_small_phone(
+    live_server, open_page: Callable[[Look], Page], axe_check: AxeCheck, place: str
+) -> None:
+    w = world.build()
+    review = reverse("access:review", args=[w.applied(world.person("Mara Lindqvist")).pk])
+    path = {"a letter": reverse("access:letter", args=["application_declined"]), "a review": review}[place]
+    page = open_page(NARROW)
+    sign_in(page, live_server, w.reviewers[0])
+    page.goto(live_server.url + path)
+    assert page.evaluate(CUT) == []
+    reason = page.get_by_role("radio", name=str(Decline.IDENTITY.label))
+    reason.check()
+    label = page.get_by_text(str(Decline.IDENTITY.label), exact=True).last.bounding_box()
+    assert label["x"] + label["width"] <= NARROW.width
+    page.evaluate("document.querySelector('iframe')?.remove()")  # the letter itself, where no script runs, not even axe
+    axe_check(page)
+
+
+def test_a_reviewer_who_declines_by_key_is_led_to_the_reason_that_is_not_chosen_yet(
+    live_server, open_page: Callable[[Look], Page]
+) -> None:
+    w = world.build()
+    application = w.applied(world.person("Mara Lindqvist"))
+    page = open_page(LOOKS[0])
+    sign_in(page, live_server, w.reviewers[0])
+    page.goto(live_server.url + reverse("access:review", args=[application.pk]))
+    page.locator("#id_message").fill("Please apply from the address of your institute.")
+    page.locator("h1").click()
+    page.keyboard.press("d")
+    assert page.evaluate("document.activeElement.name") == "reason"
+    page.keyboard.press("Space")
+    page.locator("h1").click()
+    with page.expect_navigation():
+        page.keyboard.press("d")
+    application.refresh_from_db()
+    assert (application.status, application.reason) == ("declined", Decline.IDENTITY)

@@ -19,6 +19,7 @@ from inference.contract import Limits
 from inference.figures import Line, Period
 from inference.gateway.counters import Counter, counter_key
 from inference.models import month_of
+from portal.projects.models import Project, ProjectMember
 from releases.actions import rename_model
 from tests.inference.bench import GATED, OPEN, event
 from tests.portal import world
@@ -111,9 +112,46 @@ def test_ten_thousand_requests_are_pages_of_fifty_in_few_queries(mara, bench, dj
     assert text.count("thesis-laptop") == 50
 
 
+def many(bench, count: int) -> None:
+    """So many projects more that the researcher belongs to, the last of them closed, straight into the tables."""
+    made = Project.objects.bulk_create(
+        Project(owner=bench.researcher, title=f"Corpus {n:03}", kind="granted", lab=bench.world.lab)
+        for n in range(count)
+    )
+    ProjectMember.objects.bulk_create(ProjectMember(project=each, user=bench.researcher) for each in made)
+    Project.objects.filter(title=f"Corpus {count - 1:03}").update(closed_at=timezone.now())
+    world.counted()
+
+
+@pytest.mark.parametrize("count", [2, *world.CROWDS])
+def test_the_rulers_of_many_projects_are_pages_of_ten_in_as_many_queries(
+    mara, bench, django_assert_max_num_queries, count
+):
+    many(bench, count)
+    with django_assert_max_num_queries(100):
+        first = mara.get(URL).content.decode()
+    with django_assert_max_num_queries(100):
+        last = mara.get(URL, {"projects": "9999"}).content.decode()
+    assert first.count("Tokens left</p>") == min(10, count + 1)
+    assert ('aria-label="Pages of projects"' in first) is (count + 1 > 10)
+    assert f"<h2>Corpus {count - 1:03}</h2>" in last, "what is closed comes last"
+    assert 'href="?projects=2#projects"' in first or count + 1 <= 10
+    with django_assert_max_num_queries(100):
+        mine = words(mara.get("/me/"))
+    assert ("more project" in mine) is (count + 1 > 10)
+
+
+def test_who_turns_the_pages_of_requests_stays_at_the_projects_that_are_shown(mara, bench):
+    many(bench, 25)
+    ledger.post([settled(bench) for _ in range(60)])
+    page = mara.get(URL, {"projects": "2"}).content.decode()
+    assert 'href="?projects=2&amp;page=2"' in page
+    assert 'href="?projects=3#projects"' in page
+
+
 @pytest.mark.parametrize("page", ["0", "-1", "999", "x", "\x00"])
 def test_any_page_number_is_survived(mara, page):
-    assert mara.get(URL, {"page": page}).status_code == 200
+    assert mara.get(URL, {"page": page, "projects": page}).status_code == 200
 
 
 def test_other_members_requests_are_summed_but_not_listed(mara, bench):

@@ -31,3 +31,19 @@ def test_a_page_that_cannot_say_when_draws_no_empty_paragraph():
     assert "Closed for the moment." in html
     assert "Try again in" not in html
     assert not re.search(r"<p[^>]*>\s*</p>", html)
+
+
+def test_a_refusal_on_a_page_has_a_button_in_place_of_the_address_that_a_terminal_reads():
+    way = "https://models.example/apply/large/"
+    told = errors.Reason("apply", f"Apply at {way}", way, "Access is by application", "Apply for access")
+    html = page_of(errors.NotAllowed(told.message, reasons=[told])).content.decode()
+    assert f'<a class="btn primary" href="{way}">Apply for access</a>' in html
+    assert html.count(way) == 1
+    assert http.problem(errors.NotAllowed(told.message, reasons=[told]))["reasons"][0]["message"] == f"Apply at {way}"
+
+
+def test_a_refusal_without_words_for_a_page_says_its_message_there_too():
+    told = errors.Reason("own_application", "This is your own application.", "/review/")
+    html = page_of(errors.NotAllowed(told.message, reasons=[told])).content.decode()
+    assert '<p class="measure">This is your own application.</p>' in html
+    assert '<a class="btn primary" href="/review/">Do this now</a>' in html

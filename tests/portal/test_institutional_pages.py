@@ -15,7 +15,7 @@ from portal.access.institutional_models import InstitutionalAgreement, RosterLin
 from portal.access.models import Grant
 from portal.audit.models import Entry
 from portal.people.actions import suspend
-from portal.people.models import User
+from portal.people.models import Institution, User
 from tests.portal import seats, world
 from tests.portal.test_queue_size import cost
 from tests.portal.world import browser
@@ -215,12 +215,8 @@ def test_the_roster_is_flat(cover, official, count):
         assert seconds < 0.3, (count, query, seconds)
 
 
-@pytest.mark.parametrize("count", world.CROWDS)
-def test_the_labs_list_is_flat(lyceum, official, count):
-    from portal.people.models import Institution
-
-    lab, mine = browser(lyceum.manager), browser(official)
-    before = cost(lab, page("institutional_lab"))[0]
+def ask_many(lyceum, official, count: int) -> None:
+    """Agreements of `count` institutions, asked for, straight into the table: only their number matters here."""
     now = timezone.now()
     places = Institution.objects.bulk_create(
         [Institution(ror=f"https://ror.org/0m{n:07d}", name=f"Place {n}", search=f"place {n}") for n in range(count)]
@@ -234,11 +230,25 @@ def test_the_labs_list_is_flat(lyceum, official, count):
         batch_size=2_000,
     )  # fmt: skip
     world.counted()
+
+
+@pytest.mark.parametrize("count", world.CROWDS)
+def test_the_labs_list_is_flat(lyceum, official, count):
+    lab, mine = browser(lyceum.manager), browser(official)
+    before = cost(lab, page("institutional_lab"))[0]
+    ask_many(lyceum, official, count)
     for query in ({}, {"show": "waiting"}, {"show": "running"}, {"show": "?"}, {"page": "100"}):
         queries, seconds = cost(lab, page("institutional_lab"), **query)
         assert queries <= max(before, 12), query
         assert seconds < 0.3, query
     assert cost(mine, page("institutional_mine"))[0] <= 12
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, ""), (1, "1 institution waits"), (1_200, "1,200 institutions wait")])
+def test_a_lab_reads_as_a_number_how_many_institutions_wait_for_it(lyceum, official, count, said):
+    ask_many(lyceum, official, count)
+    shown = text(browser(lyceum.manager).get(page("institutional_lab")))
+    assert f"{said} for your answer" in shown if count else "for your answer" not in shown
 
 
 def test_what_the_public_learns_of_a_join_link_is_no_more_than_the_invitation_says(cover):

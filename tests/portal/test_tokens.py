@@ -8,19 +8,24 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.db import IntegrityError, transaction
+from django.urls import reverse
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.audit.models import Entry
 from portal.errors import BadToken, Conflict, Invalid, NotAllowed, NotFound
+from portal.mail import sending
 from portal.outbox.models import Message
-from portal.people.actions import suspend
+from portal.people.actions import give_role, suspend
+from portal.people.models import Role
 from portal.projects.actions import open_project
 from portal.tokens import actions, secrets
 from portal.tokens.authentication import identify
 from portal.tokens.models import AccessToken
 from portal.tokens.scopes import KIND_SCOPES, LIFETIMES, Kind, Scope
+from portal.tokens.templatetags.token_words import uses
+from tests.portal.world import browser
 
 
 def test_ten_thousand_secrets_are_distinct_and_whole():
@@ -184,6 +189,37 @@ def test_the_maker_is_told_of_every_new_and_every_revoked_token(mara):
         ("token_made", mara.email),
         ("token_revoked", mara.email),
     ]
+
+
+@pytest.mark.parametrize(
+    ("scopes", "said"),
+    [
+        ({Scope.DOWNLOAD}, "It may be used to: download weights. It ends"),
+        ({Scope.MANAGE, Scope.REVIEW}, "It may be used to: manage what a lab has here, review applications. It ends"),
+        ({Scope.PUBLISH, Scope.QUERY}, "It may be used to: publish models, query models. It ends"),
+    ],
+)
+def test_the_letter_of_a_new_token_says_in_words_what_it_may_be_used_for(lyceum, scopes, said):
+    keeper = lyceum.manager
+    give_role(user=keeper, lab=lyceum.lab, role=Role.REVIEWER, by=None)
+    actions.issue(by=keeper, kind=Kind.SERVICE, label="x", scopes=scopes)
+    told = Message.objects.filter(topic="mail.send").latest("id").payload["context"]
+    letter = sending.render("token_made", {**told, "base_url": "https://models.example"})
+    assert said in " ".join(letter.body.split())
+    assert said in " ".join(str(letter.alternatives[0][0]).split())
+
+
+def test_each_scope_has_words_and_what_is_no_scope_stays_as_it_is():
+    words = [uses([scope.value]) for scope in Scope]
+    assert len(set(words)) == len(Scope)
+    assert not set(words) & {scope.value for scope in Scope}
+    assert uses("download, fly") == "download weights, fly"
+
+
+def test_the_page_of_tokens_says_in_words_what_each_may_be_used_for(mara):
+    actions.issue(by=mara, kind=Kind.DOWNLOAD, label="cluster")
+    page = browser(mara).get(reverse("tokens:list")).content.decode()
+    assert "<td>download weights</td>" in page
 
 
 @pytest.mark.parametrize("wrong", [{"scopes": []}, {"scopes": ["fly"]}, {"kind": "zz"}, {"revoked_at": timezone.now()}])

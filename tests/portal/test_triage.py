@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from portal.access import actions, sorting, triage
 from portal.access.application_models import Application
+from portal.access.gate_models import Gate
 from portal.access.rule_models import RuleSet
 from portal.access.workflow import Status
 from portal.audit.models import Entry
@@ -161,8 +162,41 @@ def test_a_dry_run_takes_as_many_queries_for_many_as_for_one(lyceum, django_asse
     for more in (0, 4):
         for n in range(more):
             lyceum.applied(world.person(f"More {n}"))
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(4):
             sorting.dry_run(rules, [lyceum.gate])
+
+
+def gates_of(lyceum: world.World, count: int) -> None:
+    """So many gates more, straight into the table: only their number matters here."""
+    like = lyceum.gate
+    Gate.objects.bulk_create([
+        Gate(lab=like.lab, slug=f"many-{n:03}", title=f"Many {n:03}", agreement=like.agreement, quorum=1, form_spec=like.form_spec)
+        for n in range(count)
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [0, 1, 60])
+def test_the_page_of_rules_asks_as_often_for_many_gates_as_for_one(lyceum, django_assert_max_num_queries, count):
+    gates_of(lyceum, count)
+    client = browser(lyceum.manager)
+    with django_assert_max_num_queries(12):
+        page = client.get(reverse("access:rules")).content.decode()
+    assert page.count("Try other rules for") == min(count + 1, 20)
+    assert ('<nav class="pager"' in page) is (count + 1 > 20)
+
+
+def test_each_gate_on_each_page_of_rules_is_shown_with_its_own(lyceum, harbour):
+    gates_of(lyceum, 30)
+    own = Gate.objects.get(slug="many-025")
+    actions.make_rules(by=lyceum.manager, lab=lyceum.lab, gate=None, text=BLOCKING, reason="For all.")
+    actions.make_rules(by=lyceum.manager, lab=lyceum.lab, gate=own, text=BLOCKING.replace("EE", "SE"), reason="Own.")
+    here = sorting.in_force_at([*lyceum.lab.gates.all(), harbour.gate])
+    assert here[lyceum.gate.pk] == sorting.in_force(lyceum.gate)
+    assert [here[gate.pk][0] for gate in (lyceum.gate, own, harbour.gate)] == [2, 3, 1]
+    client = browser(lyceum.manager)
+    shown = [client.get(reverse("access:rules"), {"page": n}).content.decode() for n in (1, 2)]
+    assert ["answer country is SE" in page for page in shown] == [False, True]
+    assert ["Try other rules for Many 025" in page for page in shown] == [False, True]
 
 
 def test_a_manager_tries_and_puts_rules_in_force_on_a_page(lyceum, harbour, mara, stranger):

@@ -15,7 +15,7 @@ from django.test import Client
 from portal.outbox.models import Message
 from releases.actions import open_family
 from releases.curve_models import Recording
-from releases.curves import carried
+from releases.curves import carried, placed
 from releases.curves.actions import import_curves, take_back_curves
 from releases.curves.drawing import LEFT, RIGHT
 from releases.logbook_models import Kind, Logbook, Run
@@ -408,3 +408,20 @@ def test_the_ends_of_a_range_are_moments_on_the_clock_and_numbers_elsewhere(book
         assert re.search(rf'<input inputmode="decimal" name="{name}" value="\d', steps)
     assert "Times are UTC" in clock
     assert "Times are UTC" not in steps
+
+
+@pytest.mark.parametrize(
+    ("most", "said"),
+    [
+        (4, ""),
+        (3, "1 entry that was written later is not drawn"),
+        (2, "2 entries that were written later are not drawn"),
+    ],
+)
+def test_a_reader_is_told_of_entries_that_are_too_many_to_be_drawn(
+    book: Logbook, client: Client, monkeypatch: pytest.MonkeyPatch, most: int, said: str
+) -> None:
+    monkeypatch.setattr(placed, "ENTRIES", most)
+    page = " ".join(client.get(PAGE).content.decode().split())
+    assert said in page if said else "written later" not in page
+    assert ('<a href="/lyceum/pico-1m/logbook">logbook</a> has' in page) is bool(said)

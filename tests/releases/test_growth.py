@@ -83,6 +83,20 @@ def test_the_catalogue(client: Client, lyceum: World, publish: Any, number: int)
     assert 0 < number_asked <= 12
 
 
+@pytest.mark.parametrize(("number", "pages"), [(1, 1), (1_200, 3), pytest.param(10_000, 20, marks=pytest.mark.drill)])
+def test_the_files_of_a_revision(client: Client, lyceum: World, publish: Any, number: int, pages: int) -> None:
+    wide = crowded_files(lyceum, publish(lyceum, "first"), number)
+    client.force_login(lyceum.manager)
+    for path in (f"/{wide.full_name}/tree/main", f"/{wide.full_name}/revisions/{'a' * 40}"):
+        with CaptureQueriesContext(connection) as asked:
+            html = client.get(path).content.decode()
+        assert 0 < len(asked) <= 30, path
+        assert (f"{number:,} files" if number > 1 else "1 file") in html
+    html = client.get(f"/{wide.full_name}/tree/main?page={pages}").content.decode()
+    assert ('<nav class="pager"' in html) is (pages > 1)
+    assert f"d/{number - 1:06d}.txt" in html
+
+
 @pytest.mark.parametrize("number", [100, pytest.param(100_000, marks=pytest.mark.drill)])
 def test_resolve(client: Client, lyceum: World, publish: Any, number: int) -> None:
     wide = crowded_files(lyceum, publish(lyceum, "gated", gate=lyceum.gate), number)

@@ -218,7 +218,11 @@ def test_the_browsers_door_to_a_file(client: Client, lyceum: World, publish: Any
     assert client.get(path).status_code == 302, "a reader who is not signed in is asked to"
     assert client.get(path).headers["Location"].startswith("/account/login/")
     client.force_login(mara)
-    assert client.get(path).status_code == 403
+    refused = client.get(path)
+    assert refused.status_code == 403
+    assert "Apply for access" in text(refused)
+    assert "Apply at" not in text(refused)
+    assert "Apply at http" in client.get(path, headers={"accept": "application/json"}).json()["title"]
     assert Download.objects.count() == 0
     lyceum.granted(mara)
     answer = client.get(path)

@@ -29,7 +29,7 @@ from portal.people.actions import end_role, give_role, restore, suspend
 from portal.people.models import Lab, Membership, Role, User
 from portal.projects.models import Project
 from portal.switches.models import Switch, SwitchState, flip
-from releases import actions, conditions, explanation, policy
+from releases import actions, conditions, explanation, next_steps, policy
 from releases.conditions import Question, weigh
 from releases.models import Model, Revision
 from releases.policy import Allow, Deny
@@ -283,6 +283,16 @@ def assert_explained(asked: Question) -> None:
     assert all(c.reason is not None and c.reason.code in conditions.CODES for c in unmet)
     assert all(c.reason is None for c in listed if c.met is not False)
     assert unmet or all(c.met for c in listed), "only what waits for an unmet condition may stay unjudged"
+
+
+def test_what_leads_on_by_its_address_has_words_for_a_page_and_no_address_in_them() -> None:
+    tables = (conditions._STANDING, conditions._FAILED)
+    leads = {code for table in tables for code, text in table.values() if "{url}" in str(text)}
+    assert leads | {"apply"} <= set(next_steps.NEXT)
+    for said, step in next_steps.NEXT.values():
+        assert said
+        assert step
+        assert "{url}" not in f"{said} {step}"
 
 
 def test_every_condition_and_every_code_has_words() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -19,7 +20,9 @@ from portal.access.views.staff import managed_labs, memberships, staff
 from portal.errors import Invalid, NotFound
 from portal.people.models import MANAGERS, Lab, User
 
-VERSIONS = 50
+PAGE: Final = 20
+"""Gates on a page: each has a table of its own."""
+VERSIONS: Final = 50
 
 
 @login_required
@@ -27,9 +30,13 @@ VERSIONS = 50
 def rules(request: HttpRequest) -> HttpResponse:
     """The rules in force at each gate of one's labs, in words, and the versions there were."""
     user = staff(request)
-    gates = Gate.objects.filter(lab__in=_labs(user)).select_related("lab")
+    gates = Gate.objects.filter(lab__in=_labs(user)).select_related("lab").order_by("lab__name", "title", "pk")
+    page = Paginator(gates, PAGE).get_page(request.GET.get("page"))
+    shown = list(page)
+    found = sorting.in_force_at(shown)
     context = {
-        "gates": [(gate, *sorting.in_force(gate)) for gate in gates],
+        "page": page,
+        "gates": [(gate, *found[gate.pk]) for gate in shown],
         "sets": RuleSet.objects.filter(lab__in=_labs(user)).select_related("lab", "gate", "made_by")[:VERSIONS],
         "managed": managed_labs(user),
     }

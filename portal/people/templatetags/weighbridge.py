@@ -295,6 +295,14 @@ def style_sheets() -> dict[str, Any]:
 
 
 @register.simple_tag(takes_context=True)
+def turn(context: Context, number: int, turns: str = "") -> str:
+    """Return the address of this page at another page of a list; `turns` is the parameter and the id of one of several."""
+    said = context["request"].GET.copy()
+    said[turns or "page"] = str(number)
+    return f"?{said.urlencode()}{'#' if turns else ''}{turns}"
+
+
+@register.simple_tag(takes_context=True)
 def current(context: Context, *names: str) -> SafeString | str:
     """Return aria-current when the page's namespace or view is among the names and no "-name" takes it out again."""
     match = getattr(context.get("request"), "resolver_match", None)

@@ -32,10 +32,10 @@
     event.preventDefault();
     if (target.tagName === "BUTTON" && target.value !== "approve") {
       // These two need words first: put the cursor where they go.
-      const field = document.getElementById(target.value === "decline" ? "id_reason" : "id_message");
       const message = document.getElementById("id_message");
-      if (message.value.trim() === "" || (target.value === "decline" && field.value === "")) {
-        (message.value.trim() === "" ? message : field).focus();
+      const unsaid = target.value === "decline" && document.querySelector("[name=reason]:checked") === null;
+      if (message.value.trim() === "" || unsaid) {
+        (message.value.trim() === "" ? message : document.querySelector("[name=reason]")).focus();
         return;
       }
     }
