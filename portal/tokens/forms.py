@@ -42,7 +42,7 @@ class TokenForm(forms.Form):
         queryset=Project.objects.none(),
         required=False,
         empty_label=_("your personal project"),
-        help_text=_("For queries: whose allowance they use."),
+        help_text=_("For queries: whose allowance they use. A gated model is queried from the project of its grant alone."),
     )
     days = forms.TypedChoiceField(
         label=_("Ends after"),
@@ -59,6 +59,7 @@ class TokenForm(forms.Form):
         self.fields["kind"].choices = shown  # type: ignore[attr-defined]
         mine = Project.objects.filter(members__user=user, members__left_at=None, closed_at=None, lab__isnull=False)
         self.fields["project"].queryset = mine  # type: ignore[attr-defined]
+        self.fields["project"].initial = mine.last()  # it queries open models too, and the personal one no gated model
         if not mine:
             del self.fields["project"]
 

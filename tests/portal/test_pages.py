@@ -273,6 +273,14 @@ def test_a_token_is_shown_once_and_revoked_after_asking(mara, stranger):
     assert token.revoked_at
 
 
+def test_a_grantees_new_token_is_charged_to_the_project_of_the_grant_unless_they_choose_another(mara, lyceum):
+    link, project = reverse("tokens:list"), lyceum.granted(mara).project
+    client = browser(mara)
+    assert f'<option value="{project.pk}" selected>' in client.get(link).content.decode()
+    client.post(link, {"label": "mine", "kind": "q", "days": "30", "project": ""})
+    assert AccessToken.objects.get().project == mara.owned_projects.get(kind="personal")
+
+
 def test_a_stranger_is_not_offered_and_not_given_a_publish_token(mara, lyceum):
     link = reverse("tokens:list")
     assert 'value="pub"' not in browser(mara).get(link).content.decode()
