@@ -20,6 +20,7 @@ from releases import (
     proof_views,
     publishing,
     stop_api,
+    describing,
     stops,
     views,
 )
@@ -105,6 +106,7 @@ urlpatterns = [
     path(f"{MODEL}/upload/begin", publishing.begin, name="upload_begin"),
     path(f"{MODEL}/upload/commit", publishing.commit, name="upload_commit"),
     path(f"{MODEL}/stops", stops.stops, name="stops"),
+    path(f"{MODEL}/settings", describing.describe, name="describe"),
     path(f"{REVISION}/model.sig", proof_views.model_sig, name="model_sig"),
     path(f"{REVISION}/bom.cdx.json", proof_views.bom_json, name="bom_json"),
     path("", include("releases.exports.urls")),

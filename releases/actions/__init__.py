@@ -1,7 +1,7 @@
 """The writers of releases. Each is one transaction: lock, check, change, audit, announce."""
 
 from releases.actions.capping import cap_gate, cap_grant
-from releases.actions.catalogue import delete_model, describe_model, open_family, open_model, rename_model
+from releases.actions.catalogue import DESCRIBED, delete_model, describe_model, open_family, open_model, rename_model
 from releases.actions.checking import carry_out_check, check, request_check
 from releases.actions.collecting import Collected, collect_garbage
 from releases.actions.committing import Change, NewFile, Stale, amend, begin, commit, files_of, head_of
@@ -29,7 +29,7 @@ from releases.actions.uploading import begin_upload, finish_upload, held_file, p
 __all__ = [
     "ERRATUM_RAISED", "Change", "Collected", "Finding", "NewFile", "Stale", "add_erratum", "add_key",
     "add_signature", "amend", "approve_opening", "begin", "begin_upload", "cancel_opening", "cap_gate", "cap_grant",
-    "carry_out_check", "check", "collect_garbage", "commit", "delete_files", "delete_model", "delete_ref", "describe_model", "examine",
+    "carry_out_check", "check", "collect_garbage", "commit", "DESCRIBED", "delete_files", "delete_model", "delete_ref", "describe_model", "examine",
     "files_of", "finish_upload", "freeze_logbook", "freeze_with", "head_of", "held_file", "hold_opening", "lift_stop", "make_branch", "make_tag",
     "open_due", "open_family", "open_model", "plan_opening", "publish", "purge_uploads", "remove_hardware",
     "rename_model", "repair", "request_check", "resume_opening", "retire_key", "save_hardware", "scrub", "settle", "squash", "stop_release",
