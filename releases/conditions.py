@@ -282,7 +282,9 @@ def _sign_in(asked: Question) -> Reason:
             % {"name": model.full_name, "tokens": tokens},
         )
     url = apply_url(model.gate)
-    text = _("Access to %(name)s is by application. Sign in, or send a token with the scope %(capability)s. Apply at %(url)s")
+    text = _(
+        "Access to %(name)s is by application. Sign in, or send a token with the scope %(capability)s. Apply at %(url)s"
+    )
     return Reason("sign_in", text % {"name": model.full_name, "capability": asked.capability, "url": url}, url)
 
 

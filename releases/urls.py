@@ -8,6 +8,7 @@ from releases import (
     card_views,
     compare_api,
     compare_views,
+    describing,
     desk,
     download_api,
     download_views,
@@ -20,7 +21,6 @@ from releases import (
     proof_views,
     publishing,
     stop_api,
-    describing,
     stops,
     views,
 )

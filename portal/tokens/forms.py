@@ -42,7 +42,9 @@ class TokenForm(forms.Form):
         queryset=Project.objects.none(),
         required=False,
         empty_label=_("your personal project"),
-        help_text=_("For queries: whose allowance they use. A gated model is queried from the project of its grant alone."),
+        help_text=_(
+            "For queries: whose allowance they use. A gated model is queried from the project of its grant alone."
+        ),
     )
     days = forms.TypedChoiceField(
         label=_("Ends after"),

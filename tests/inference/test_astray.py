@@ -14,7 +14,11 @@ def through(client: Client, base: str) -> openai.OpenAI:
     """The unmodified client, its requests answered by the portal in this process."""
 
     def answered(request: httpx.Request) -> httpx.Response:
-        kept = {name: request.headers[name] for name in ("authorization", "accept", "content-type") if name in request.headers}
+        kept = {
+            name: request.headers[name]
+            for name in ("authorization", "accept", "content-type")
+            if name in request.headers
+        }
         sent = {"data": request.content, "content_type": "application/json"} if request.method == "POST" else {}
         answer = getattr(client, request.method.lower())(request.url.path, headers=kept, **sent)
         return httpx.Response(answer.status_code, headers=dict(answer.headers), content=answer.content)

@@ -106,9 +106,7 @@ def test_a_model_made_in_the_browser_stands_behind_its_gate_from_the_beginning(l
     assert Model.objects.get().gate == lyceum.gate
 
 
-def test_the_page_of_a_gate_says_what_is_behind_it_and_how_to_put_something_there(
-    lyceum: World, publish: Any
-) -> None:
+def test_the_page_of_a_gate_says_what_is_behind_it_and_how_to_put_something_there(lyceum: World, publish: Any) -> None:
     gate = f"/gates/lyceum/{lyceum.gate.slug}/"
     assert "No model yet" in browser(lyceum.manager).get(gate).content.decode()
     model = publish(lyceum, "gated", gate=lyceum.gate)
