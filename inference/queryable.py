@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from inference import routes
 from inference.models import Pool
 from portal.access.models import Grant
+from portal.errors import Reason
 from portal.people.models import Lab, User
 from portal.projects.models import Project
 from portal.tokens.scopes import Scope
@@ -48,7 +49,7 @@ def _elsewhere(pool: Pool, holder: Project) -> policy.Deny:
         "Your grant for %(model)s belongs to the project “%(project)s”, and this token to another one. "
         "Make a query token that is charged to “%(project)s”: %(tokens)s"
     )
-    return policy.Deny((policy.Reason("another_project", text % told, tokens),))
+    return policy.Deny((Reason("another_project", text % told, tokens),))
 
 
 def labs(project: Project, now: datetime) -> list[Lab]:

@@ -170,8 +170,8 @@ class DescribeForm(Told):
     )
 
     def __init__(self, *args: object, model: Model, **kwargs: object) -> None:
-        now = {name: getattr(model, name) for name in actions.DESCRIBED}
-        super().__init__(*args, initial=now, **kwargs)  # type: ignore[arg-type]
+        kwargs["initial"] = {name: getattr(model, name) for name in actions.DESCRIBED}
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         offered = {
             "gate": model.lab.gates.order_by("title"),
             "agreement": model.lab.agreements.filter(versions__published_at__isnull=False).distinct(),
