@@ -94,6 +94,17 @@ def test_a_new_agreement_is_403_with_its_code_and_the_address_to_sign_at(
     assert engine.truth()["bodies"] == []
 
 
+def test_while_the_operator_has_queries_closed_a_client_is_told_to_come_back(
+    gateway: rig.Gateway, store: rig.Store, engine: rig.Engine
+) -> None:
+    why = Reason("switched_off", "The operator has paused every query here. Try again later.")
+    with pytest.raises(openai.InternalServerError, match="paused every query") as caught:
+        ask(client_for(gateway, store.grant(rig.principal(models={}, refused={MODEL: why}))))
+    assert (caught.value.status_code, caught.value.body["code"]) == (503, "paused")
+    assert caught.value.response.headers["retry-after"] == "30"
+    assert engine.truth()["bodies"] == []
+
+
 def test_a_grace_that_ends_while_the_principal_is_kept_is_explained_at_once(
     gateway: rig.Gateway, store: rig.Store, portal: rig.Portal
 ) -> None:
