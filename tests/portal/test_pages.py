@@ -273,6 +273,15 @@ def test_a_token_is_shown_once_and_revoked_after_asking(mara, stranger):
     assert token.revoked_at
 
 
+def test_who_has_signed_is_led_on_to_a_token_and_whoever_else_reads_the_receipt_is_not(mara, lyceum, stranger):
+    grant = lyceum.granted(mara)
+    receipt, link = mara.signatures.get().get_absolute_url(), f'href="{reverse("tokens:list")}">Make an access token'
+    assert link in browser(mara).get(receipt).content.decode()
+    assert link in browser(mara).get(f"/grants/{grant.pk}/mine/").content.decode()
+    assert link not in browser(stranger).get(receipt).content.decode()
+    assert link not in Client().get(receipt).content.decode()
+
+
 def test_a_grantees_new_token_is_charged_to_the_project_of_the_grant_unless_they_choose_another(mara, lyceum):
     link, project = reverse("tokens:list"), lyceum.granted(mara).project
     client = browser(mara)
