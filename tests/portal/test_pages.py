@@ -357,6 +357,9 @@ def test_a_form_that_is_out_of_date_says_so_on_a_page_of_ours_and_one_in_time_is
     assert b"<style" not in refused.content  # the content policy would not let it be
     program = client.post("/me/language/", language, headers={"Accept": "application/json"})
     assert (program.status_code, program.json()["code"]) == (403, "form_out_of_date")
+    shown = client.post("/me/language/", language, headers={"Authorization": "Bearer wb_dl_x"})
+    assert (shown.status_code, shown.json()["code"]) == (403, "not_for_programs")
+    assert "Programs ask below /api/v1" in shown.json()["title"], "no reload helps a program"
 
     client.get("/help/")
     token = client.cookies[settings.CSRF_COOKIE_NAME].value
