@@ -174,12 +174,12 @@ class DescribeForm(Told):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         offered = {
             "gate": model.lab.gates.order_by("title"),
-            "agreement": model.lab.agreements.filter(versions__published_at__isnull=False).distinct(),
+            "agreement": actions.shown_terms(model.lab),
             "family": model.lab.families.filter(hosted=True).order_by("title"),
         }
         for name, rows in offered.items():
             self.fields[name].queryset = rows  # type: ignore[attr-defined]
-        if not (model.gate_id and model.main_id):
+        if not actions.gives_away(model, None):
             del self.fields["everybody"]
 
     def clean(self) -> dict[str, Any]:

@@ -1,7 +1,16 @@
 """The writers of releases. Each is one transaction: lock, check, change, audit, announce."""
 
 from releases.actions.capping import cap_gate, cap_grant
-from releases.actions.catalogue import DESCRIBED, delete_model, describe_model, open_family, open_model, rename_model
+from releases.actions.catalogue import (
+    DESCRIBED,
+    delete_model,
+    describe_model,
+    gives_away,
+    open_family,
+    open_model,
+    rename_model,
+    shown_terms,
+)
 from releases.actions.checking import carry_out_check, check, request_check
 from releases.actions.collecting import Collected, collect_garbage
 from releases.actions.committing import Change, NewFile, Stale, amend, begin, commit, files_of, head_of
@@ -57,6 +66,7 @@ __all__ = [
     "finish_upload",
     "freeze_logbook",
     "freeze_with",
+    "gives_away",
     "head_of",
     "held_file",
     "hold_opening",
@@ -78,6 +88,7 @@ __all__ = [
     "save_hardware",
     "scrub",
     "settle",
+    "shown_terms",
     "squash",
     "stop_release",
     "take_back_approval",

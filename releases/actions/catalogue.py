@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal.access.gate_models import Gate
+from portal.agreements.models import Agreement
 from portal.audit import trail
 from portal.audit.events import Event
 from portal.errors import Conflict, Invalid
@@ -104,6 +106,16 @@ def describe_model(*, model: Model, by: User | None, **changes: Any) -> Model:
         )
         delivery.enqueue("release.changed", key=f"model:{locked.full_name}", model=locked.full_name)
     return Model.objects.get(pk=locked.pk)
+
+
+def gives_away(model: Model, gate: Gate | None) -> bool:
+    """Whether a published model would lose its gate: who wants that says so twice."""
+    return model.main_id is not None and model.gate_id is not None and gate is None
+
+
+def shown_terms(lab: Lab) -> QuerySet[Agreement]:
+    """Agreements of which a model without a gate can show a version."""
+    return lab.agreements.filter(versions__published_at__isnull=False).distinct()
 
 
 def _require_own(lab: Lab, named: Mapping[str, Any]) -> None:

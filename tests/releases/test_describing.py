@@ -11,6 +11,8 @@ from django.utils import timezone
 from portal.audit.models import Entry
 from portal.errors import Invalid, NotAllowed
 from portal.people.models import User
+from portal.tokens import actions as tokens
+from portal.tokens.scopes import Kind, Scope
 from releases import actions, policy
 from releases.models import Model
 from tests.portal.world import World, browser
@@ -114,3 +116,30 @@ def test_the_page_of_a_gate_says_what_is_behind_it_and_how_to_put_something_ther
     assert f'href="{model.get_absolute_url()}"' in shown
     assert f'href="{page(model)}"' in shown
     assert f'href="{page(model)}"' not in browser(lyceum.reviewers[0]).get(gate).content.decode()
+
+
+def asked(person: User) -> Any:
+    secret = tokens.issue(by=person, kind=Kind.SERVICE, label="program", scopes=frozenset({Scope.MANAGE}))[1]
+    client = Client(headers={"Authorization": f"Bearer {secret}"})
+
+    def ask(method: str, model: Model, **body: Any) -> Any:
+        sent = {"data": body, "content_type": "application/json"} if body else {}
+        return getattr(client, method)(f"/api/v1/models/{model.full_name}/settings", **sent)
+
+    return ask
+
+
+def test_a_program_says_who_gets_in_as_the_page_does(lyceum: World, harbour: World, publish: Any, mara: User) -> None:
+    model, manager = publish(lyceum, "open"), asked(lyceum.manager)
+    whole = {"gate": lyceum.gate.slug, "agreement": None, "family": None, "summary": "Small."}
+    assert manager("get", model).json()["gate"] is None
+    assert manager("put", model, **whole).json() == {"model": model.full_name, **whole}
+    assert not may_download(mara, Model.objects.get(pk=model.pk))
+    slip = manager("put", model, **whole | {"gate": None})
+    assert (slip.status_code, list(slip.json()["fields"])) == (400, ["everybody"])
+    foreign = manager("put", model, **whole | {"gate": harbour.gate.slug})
+    assert (foreign.status_code, list(foreign.json()["fields"])) == (400, ["gate"])
+    assert asked(harbour.manager)("put", model, **whole | {"gate": None, "everybody": True}).status_code == 404
+    assert not may_download(mara, Model.objects.get(pk=model.pk))
+    assert manager("put", model, **whole | {"gate": None, "everybody": True}).status_code == 200
+    assert may_download(mara, Model.objects.get(pk=model.pk))
