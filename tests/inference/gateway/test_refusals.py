@@ -208,7 +208,7 @@ def test_chat_refuses_what_it_does_not_know(client: openai.OpenAI, field: str) -
         ("messages", [{"role": "user", "content": "a"}], "They go to /v1/chat/completions."),
         ("input", "a", "It goes to /v1/embeddings."),
         ("max_token", 3, "Do you mean max_tokens?"),
-        ("temprature", 1, "Do you mean temperature?"),
+        ("temperatur", 1, "Do you mean temperature?"),
         ("suffix", "x", "Remove it."),
         ("max_tokens" * 9, 3, "Remove it."),
     ],
