@@ -86,12 +86,22 @@ def withdraw(*, by: User | None, backend: Backend, reason: str) -> None:
 @transaction.atomic
 def drain(*, by: User | None, backend: Backend) -> Backend:
     """Send no new request to a server; the ones under way end by themselves. Raises Conflict where that was said."""
-    locked = Backend.objects.select_for_update().select_related("pool__lab").get(pk=backend.pk)
-    if locked.draining:
-        raise Conflict("This server is being drained already.")
-    locked.draining = True
+    return _turn(backend, by=by, draining=True)
+
+
+@transaction.atomic
+def resume(*, by: User | None, backend: Backend) -> Backend:
+    """Send requests to a drained server again. Raises Conflict where it gets them."""
+    return _turn(backend, by=by, draining=False)
+
+
+def _turn(backend: Backend, *, by: User | None, draining: bool) -> Backend:
+    locked = Backend.objects.select_for_update().select_related("pool__lab", "pool__model__lab").get(pk=backend.pk)
+    if locked.draining == draining:
+        raise Conflict("This server is being drained already." if draining else "This server is in use already.")
+    locked.draining = draining
     locked.save(update_fields=["draining"])
-    announce(locked.pool, by=by, change="draining", backend=locked.name)
+    announce(locked.pool, by=by, change="draining" if draining else "in use", backend=locked.name)
     return locked
 
 

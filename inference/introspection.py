@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 from django.utils import timezone
@@ -14,6 +13,7 @@ from inference.batch_lifecycle import State
 from inference.batch_models import StandIn
 from inference.contract import Introspection
 from portal.errors import Unavailable
+from portal.tokens.authentication import used
 from portal.tokens.models import AccessToken
 from portal.tokens.page_models import PageToken
 from portal.tokens.scopes import Kind, Scope
@@ -43,7 +43,7 @@ def answer_for(digest: str, *, now: datetime) -> Introspection:
     token = AccessToken.objects.select_related("user", "project__lab").filter(digest=digest).first()
     if token is None:
         return _stood_in(digest, now)
-    return refusal(token, now) or Introspection(active=True, principal=principals.build(token, now=now))
+    return refusal(token, now) or _stands_for(token, now)
 
 
 def _stood_in(digest: str, now: datetime) -> Introspection:
@@ -58,8 +58,13 @@ def _stood_in(digest: str, now: datetime) -> Introspection:
         return refused("token_revoked", "The token that this batch was made with is gone.")
     if stand_in.expires_at <= now or stand_in.batch.state != State.IN_PROGRESS:
         return refused("stand_in_ended", "This batch's worker must identify itself again.")
-    principal = partial(principals.build, batch=stand_in.batch.pk.hex, until=stand_in.expires_at)
-    return refusal(token, now) or Introspection(active=True, principal=principal(token, now=now))
+    return refusal(token, now) or _stands_for(token, now, batch=stand_in.batch.pk.hex, until=stand_in.expires_at)
+
+
+def _stands_for(token: AccessToken, now: datetime, *, batch: str = "", until: datetime | None = None) -> Introspection:
+    """A principal, and a use of the token: the gateway asks again each minute in which it is used."""
+    used(token, now)
+    return Introspection(active=True, principal=principals.build(token, now=now, batch=batch, until=until))
 
 
 def refused(code: str, message: str) -> Introspection:

@@ -153,13 +153,11 @@ def _bound_to(token: AccessToken) -> int | None:
 
 def _access(
     token: AccessToken, project: Project, pool: Pool, budget: Budget, now: datetime, *, several_labs: bool
-) -> contract.Access | contract.Reason | None:
-    """The right to query one pool's model, or why not; None where another project holds it."""
+) -> contract.Access | contract.Reason:
+    """The right to query one pool's model, or why not."""
     verdict = queryable.right(person=token.user, project=project, scopes=token.scopes, pool=pool, now=now)
     if isinstance(verdict, policy.Deny):
         return contract.Reason(verdict.first.code, verdict.first.message, verdict.first.url)
-    if verdict is None:
-        return None
     gate = pool.model.gate
     return contract.Access(
         not_after=_milliseconds(min(token.expires_at, verdict.until or token.expires_at)),

@@ -6,8 +6,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
 from inference import routes
 from inference.models import Pool
+from portal.access.models import Grant
+from portal.errors import Reason
 from portal.people.models import Lab, User
 from portal.projects.models import Project
 from portal.tokens.scopes import Scope
@@ -16,11 +22,11 @@ from releases import policy
 
 def right(
     *, person: User, project: Project, scopes: Iterable[str], pool: Pool, now: datetime
-) -> policy.Allow | policy.Deny | None:
-    """Whether the person may query the pool's model; None where another project holds the grant.
+) -> policy.Allow | policy.Deny:
+    """Whether the person may query the pool's model on this project's account.
 
     The rule itself is releases.policy; here it is asked about the revision that the pool has. A grant's use is charged to
-    the project that holds it.
+    the project that holds it: with any other project the answer is no, and names the one that it is.
     """
     verdict = policy.decide(
         person=person,
@@ -32,7 +38,18 @@ def right(
     )
     if isinstance(verdict, policy.Deny) or not verdict.grant:
         return verdict
-    return verdict if project.grants.filter(pk=verdict.grant).exists() else None
+    holder = Grant.objects.select_related("project").get(pk=verdict.grant).project
+    return verdict if holder.pk == project.pk else _elsewhere(pool, holder)
+
+
+def _elsewhere(pool: Pool, holder: Project) -> policy.Deny:
+    tokens = f"{settings.BASE_URL}{reverse('tokens:list')}"
+    told = {"model": pool.model.full_name, "project": holder.title, "tokens": tokens}
+    text = _(
+        "Your grant for %(model)s belongs to the project “%(project)s”, and this token to another one. "
+        "Make a query token that is charged to “%(project)s”: %(tokens)s"
+    )
+    return policy.Deny((Reason("another_project", text % told, tokens),))
 
 
 def labs(project: Project, now: datetime) -> list[Lab]:

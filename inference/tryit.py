@@ -137,6 +137,7 @@ def _words() -> dict[str, str]:
         ),
         "model_not_granted": _("You may not query this model at present."),
         "overloaded": _("All engines of this model are busy. You are within your own limits."),
+        "paused": _("The operator has paused every query here. Try again later."),
         "unavailable": _("The model does not answer at present. Nothing was charged."),
         "model_not_loaded": _("The model does not answer at present. Nothing was charged."),
         "signed_out": _("You are signed out. Sign in again and come back; your text is still here."),

@@ -7,6 +7,7 @@ from inference import (
     allocation_views,
     allowance_views,
     api,
+    astray,
     content_views,
     receipt_api,
     signal_api,
@@ -77,6 +78,10 @@ urlpatterns = [
     path("v1/batches/<str:batch>", batches.batch, name="v1_batch"),
     path("v1/batches/<str:batch>/cancel", batches.cancel, name="v1_batch_cancel"),
     path("v1/<path:rest>", batches.absent, name="v1_absent"),
+    path("completions", astray.query, name="astray_completions"),
+    path("chat/completions", astray.query, name="astray_chat"),
+    path("embeddings", astray.query, name="astray_embeddings"),
+    path("models", astray.query, name="astray_models"),
     path("evaluations/runs/<uuid:pk>/", evaluation_pages.run, name="evaluation_run"),
     path("evaluations/runs/<uuid:pk>/<slug:file>.jsonl", evaluation_pages.file, name="evaluation_file"),
     path(

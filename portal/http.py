@@ -225,7 +225,13 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def out_of_date(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form without the token of this browser: sent after a sign-in elsewhere, without cookies, or forged. Status 403."""
+    """A form without the token of this browser: sent after a sign-in elsewhere, without cookies, or forged. Status 403.
+
+    A program that shows a token is on the wrong way: no reload helps it.
+    """
+    if request.headers.get("Authorization"):
+        text = _("This address takes forms of the portal’s own pages, and no token. Programs ask below /api/v1.")
+        return problem_response(errors.NotAllowed(text, code="not_for_programs"))
     error = errors.NotAllowed(
         _("The form was out of date. Go back, reload the page and send it again."), code="form_out_of_date"
     )

@@ -206,7 +206,7 @@ def _always(asked: Question, roles: frozenset[str]) -> Iterator[Condition]:
     yield _judged("lab", None if model.lab.is_active else _closed(model.lab.slug))
     yield _judged("revision", _unpublished(model, asked.revision, roles))
     if capability == QUERY or model.gate is not None:
-        yield _judged("signed_in", _sign_in(model) if person is None else None)
+        yield _judged("signed_in", _sign_in(asked) if person is None else None)
 
 
 def _paused(asked: Question) -> Reason | None:
@@ -272,7 +272,8 @@ def _withdrawn(named: str, revision: Revision) -> Reason:
     return Reason("revision_withdrawn", text, instead.url(revision.withdrawn_instead))
 
 
-def _sign_in(model: Model) -> Reason:
+def _sign_in(asked: Question) -> Reason:
+    model = asked.model
     if model.gate is None:
         tokens = f"{settings.BASE_URL}{reverse('tokens:list')}"
         return Reason(
@@ -281,8 +282,10 @@ def _sign_in(model: Model) -> Reason:
             % {"name": model.full_name, "tokens": tokens},
         )
     url = apply_url(model.gate)
-    text = f"Access to {model.full_name} is by application. Apply at {url} and send a token with the scope download"
-    return Reason("sign_in", text, url)
+    text = _(
+        "Access to %(name)s is by application. Sign in, or send a token with the scope %(capability)s. Apply at %(url)s"
+    )
+    return Reason("sign_in", text % {"name": model.full_name, "capability": asked.capability, "url": url}, url)
 
 
 def _behind_gate(asked: Question, person: User, gate: Gate) -> tuple[Grant | None, list[Condition]]:

@@ -8,8 +8,11 @@ from typing import Any, Final
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from portal.access.gate_models import Gate
+from portal.agreements.models import Agreement
 from portal.people.models import Lab, Membership, User
-from releases.models import Model
+from releases import actions
+from releases.models import Family, Model
 
 REVISIONS: Final = 20
 """How many revisions are offered to be stopped; an older one is withdrawn on its own page."""
@@ -119,12 +122,83 @@ class NewModelForm(Told):
     summary = forms.CharField(
         label=_("Summary"), max_length=300, required=False, help_text=_("One sentence, for lists.")
     )
+    gate = forms.ModelChoiceField(
+        label=_("Gate"),
+        queryset=Gate.objects.none(),
+        required=False,
+        empty_label=_("none: everybody may download it"),
+        help_text=_("Whom people ask for access. It can be changed until the model is published, and after."),
+    )
 
     def __init__(self, *args: object, labs: Sequence[Lab], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self._labs = {lab.slug: lab for lab in labs}
         self.fields["lab_slug"].choices = [(lab.slug, lab.name) for lab in labs]  # type: ignore[attr-defined]
+        gates = Gate.objects.filter(lab__in=labs).select_related("lab").order_by("title")
+        self.fields["gate"].queryset = gates  # type: ignore[attr-defined]
 
     def lab(self) -> Lab:
         """The chosen one."""
         return self._labs[self.cleaned_data["lab_slug"]]
+
+
+class DescribeForm(Told):
+    """What a model says of itself in lists, and who gets in."""
+
+    summary = forms.CharField(
+        label=_("Summary"), max_length=300, required=False, help_text=_("One sentence, for lists.")
+    )
+    gate = forms.ModelChoiceField(
+        label=_("Gate"),
+        queryset=Gate.objects.none(),
+        required=False,
+        empty_label=_("none: everybody may download it"),
+        help_text=_("Whom people ask for access. It holds from the next request on, for what is published too."),
+    )
+    everybody = forms.BooleanField(
+        label=_("Give it to everybody"), required=False, help_text=_("What was downloaded cannot be called back.")
+    )
+    agreement = forms.ModelChoiceField(
+        label=_("Terms that are shown"),
+        queryset=Agreement.objects.none(),
+        required=False,
+        empty_label=_("none"),
+        help_text=_("For a model without a gate, whose readers sign nothing."),
+    )
+    family = forms.ModelChoiceField(
+        label=_("Family"), queryset=Family.objects.none(), required=False, empty_label=_("none")
+    )
+
+    def __init__(self, *args: object, model: Model, **kwargs: object) -> None:
+        kwargs["initial"] = {name: getattr(model, name) for name in actions.DESCRIBED}
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        offered = {
+            "gate": model.lab.gates.order_by("title"),
+            "agreement": actions.shown_terms(model.lab),
+            "family": model.lab.families.filter(hosted=True).order_by("title"),
+        }
+        for name, rows in offered.items():
+            self.fields[name].queryset = rows  # type: ignore[attr-defined]
+        if not actions.gives_away(model, None):
+            del self.fields["everybody"]
+
+    def clean(self) -> dict[str, Any]:
+        """A published model loses its gate by two answers, not by one slip in a list."""
+        told: dict[str, Any] = super().clean() or {}
+        if told.get("everybody") is False and told.get("gate") is None and "gate" not in self.errors:
+            self.add_error("everybody", _("Say so here too: from then on nobody is asked, and nothing comes back."))
+        return told
+
+    def wanted(self) -> dict[str, Any]:
+        """What the action takes."""
+        return {name: self.cleaned_data[name] for name in actions.DESCRIBED}
+
+
+class NewFamilyForm(Told):
+    """A family that begins with one model."""
+
+    slug = forms.SlugField(label=_("Name in its address"), max_length=96, help_text=_("Letters, digits, “-” and “_”."))
+    title = forms.CharField(label=_("Title"), max_length=160)
+    about = forms.CharField(
+        label=_("In two or three sentences"), required=False, widget=forms.Textarea(attrs={"rows": 3}), max_length=2_000
+    )

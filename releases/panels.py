@@ -48,6 +48,13 @@ def downloads_of_grant(grant: Grant, viewer: User) -> dict[str, Any]:
     return {"use": use, "grant": grant, "own": viewer.pk == grant.user_id, "cap_form": form}
 
 
+@sections.of_gate.register("releases/_gate_models.html")
+def models_of_gate(gate: Gate, viewer: User) -> dict[str, Any]:
+    """What stands behind a gate; each name leads to where that is changed, for those who may."""
+    found = list(gate.models.filter(withdrawn_at=None).select_related("lab").order_by("name")[: MOST + 1])
+    return {"models": found[:MOST], "more": len(found) > MOST, "settings": _manages(viewer, gate)}
+
+
 @sections.of_gate.register("releases/_gate_cap.html")
 def cap_of_gate(gate: Gate, viewer: User) -> dict[str, Any]:
     """What each grant behind a gate may be given in a day."""

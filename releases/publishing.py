@@ -48,9 +48,11 @@ def publish(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         try:
             made = actions.open_model(
-                lab=form.lab(), name=form.cleaned_data["name"], by=user, summary=form.cleaned_data["summary"]
+                lab=form.lab(), by=user, **{one: form.cleaned_data[one] for one in ("name", "summary", "gate")}
             )
-        except (Invalid, Conflict) as error:
+        except Invalid as error:
+            form.take(error.fields or {"name": [error.message]})
+        except Conflict as error:
             form.take({"name": [error.message]})
         else:
             return redirect("releases:upload", made.lab.slug, made.name)

@@ -28,8 +28,19 @@ def token_file() -> Path:
 
 def token() -> str:
     """The token to show: HF_TOKEN, else the stored one; empty where there is none, or it is another hub's."""
-    found = os.environ.get("HF_TOKEN", "").strip() or stored_token()
+    found = _found()
     return found if found.startswith(OURS) else ""
+
+
+def withheld() -> str:
+    """Where the token is that stands first and is another hub's: HF_TOKEN, or the file; empty where there is none."""
+    if not _found() or token():
+        return ""
+    return "HF_TOKEN" if os.environ.get("HF_TOKEN", "").strip() else str(token_file())
+
+
+def _found() -> str:
+    return os.environ.get("HF_TOKEN", "").strip() or stored_token()
 
 
 def is_token(text: str) -> bool:

@@ -213,8 +213,17 @@ def _sentence(answer: urllib3.BaseHTTPResponse, otherwise: str) -> str:
         except (ValueError, AttributeError):
             said = ""
     shown = clean(str(said), 1000)
-    hint = " Log in with: weighbridge login" if answer.status == 401 else ""
-    return (shown or otherwise) + hint
+    return f"{shown or otherwise}\n{_way_in()}" if answer.status == 401 else shown or otherwise
+
+
+def _way_in() -> str:
+    """What to do where the portal does not know who asks: a token that is there and was not sent is named."""
+    kept = home.withheld()
+    if kept == "HF_TOKEN":
+        return "The token in HF_TOKEN is another hub's, and was not sent. Unset HF_TOKEN, and log in with: weighbridge login"
+    if kept:
+        return f"The token in {kept} is another hub's, and was not sent. Log in with: weighbridge login --replace"
+    return "Log in with: weighbridge login"
 
 
 def _after(answer: urllib3.BaseHTTPResponse) -> float:

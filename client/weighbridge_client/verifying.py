@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -70,7 +71,8 @@ def _document(own: Path, name: str) -> bytes:
         return path.read_bytes()
     except OSError as fault:
         raise Unproven(
-            f"There is no {path}. `weighbridge get` stores what is needed to verify; run it here with --to {own.parent}."
+            f"There is no {path}. What is needed to verify is stored by: "
+            f"weighbridge get LAB/MODEL --to {shlex.quote(str(own.parent))}"
         ) from fault
 
 

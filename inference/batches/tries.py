@@ -11,7 +11,7 @@ PATIENCE_S: Final = 900.0
 """How long a row is tried where no engine answers at all; what it waits for rates and full pools is none of that."""
 _STAND_IN_ENDED: Final = "stand_in_ended"
 """The one 401 for which a new stand-in will do."""
-_WAITING: Final = frozenset({"overloaded", "model_not_loaded"})
+_WAITING: Final = frozenset({"overloaded", "model_not_loaded", "paused"})
 """Codes of a 503 that says nothing against the row: it is waited for as long as the batch lives."""
 
 

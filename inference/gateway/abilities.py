@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from inference.contract import Route
 from inference.gateway.errors import Refusal, bad_request
 
@@ -32,6 +35,16 @@ def require(route: Route, endpoint: str) -> None:
         raise _unable(route, "writes no text", "Use /v1/embeddings.")
     elif endpoint == "chat.completions" and not route.chat:
         raise _unable(route, "has no chat template", "Use /v1/completions.")
+
+
+def require_tools(route: Route, asked: Mapping[str, Any]) -> None:
+    """Raise a 400 refusal where the model is to choose among tools by itself and its engine was not started for that.
+
+    A tool that is named, or any that must be called, is structured output, which every engine has.
+    """
+    if asked.get("tools") and asked.get("tool_choice", "auto") == "auto" and not route.tools:
+        text = f'{route.model} does not choose among tools by itself. Name one in tool_choice, or send "required" or "none".'
+        raise bad_request(text, param="tools", code=CODE)
 
 
 def require_tokenizer_info(route: Route) -> None:

@@ -144,6 +144,7 @@ async def _query(plane: Plane, call: Call, endpoint: str) -> None:
     call.headers += right.headers
     abilities.require(right.route, endpoint)
     demand = request.parse(endpoint, data, len(raw), body_limit=settings.body_bytes)
+    abilities.require_tools(right.route, demand.body)
     rank = lines.rank_of(call, identity.principal)
     key = call.header(once.HEADER)
     claim = None if key is None else once.claim(key, right.identity.principal.project_id, call.path, raw)

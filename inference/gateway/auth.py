@@ -43,7 +43,9 @@ def token_of(authorization: bytes | None) -> bytes:
         raise errors.bad_token("No token. Send the header Authorization: Bearer wb_q_….", code="missing_token")
     scheme, _, token = authorization.partition(b" ")
     token = token.strip()
-    if scheme.lower() != b"bearer" or len(token) > _LONGEST or not _TOKEN.fullmatch(token):
+    if scheme.lower() != b"bearer":
+        raise errors.bad_token("The header lacks the word Bearer. Send Authorization: Bearer wb_q_….")
+    if len(token) > _LONGEST or not _TOKEN.fullmatch(token):
         raise errors.bad_token("This is not a token of this portal. Query tokens begin with wb_q_.")
     if checksum(token[:-6]) != token[-6:]:
         raise errors.bad_token("The token's checksum is wrong: it was cut or mistyped. Copy it again.")

@@ -11,6 +11,8 @@ from typing import Any, Final
 from inference.contract import Reason
 from inference.gateway.asgi import Headers
 
+SWITCHED_OFF: Final = "switched_off"
+"""The control plane's reason while the operator's switch has queries closed for everybody."""
 _NO_RETRY: Final = (b"x-should-retry", b"false")
 
 
@@ -53,7 +55,12 @@ def bad_token(message: str, *, code: str = "invalid_token") -> Refusal:
 
 
 def not_granted(model: str, apply_url: str, why: Reason | None = None) -> Refusal:
-    """403: the model is served here, and this token may not query it; `why` is what the control plane says of it."""
+    """403: the model is served here, and this token may not query it; `why` is what the control plane says of it.
+
+    503 where nobody may for a time: the right is there, and batches wait for what opens again.
+    """
+    if why is not None and why.code == SWITCHED_OFF:
+        return Refusal(503, "paused", why.message, kind="server_error", param="model", headers=retry_headers(30_000))
     if why is not None:
         more = {"reason": why.code, "url": why.url, "apply_url": apply_url}
         return Refusal(403, "model_not_granted", why.message, kind="permission_error", param="model", **more)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final
 
 import orjson
@@ -19,6 +20,14 @@ _SHAPES: Final = {
     "embeddings": (fields.EMBEDDING, "input", fields.INPUTS),
 }
 """Endpoint → its fields, the one that holds the content, and how many contents it may hold."""
+_OTHERS: Final = {
+    "prompt": "It goes to /v1/completions.",
+    "messages": "They go to /v1/chat/completions.",
+    "input": "It goes to /v1/embeddings.",
+}
+"""What of another endpoint is often sent to the wrong one → where it belongs."""
+_LONGEST_NAME: Final = 32
+"""Characters of an unknown field for which a known one of like spelling is sought."""
 _SPECIAL: Final = 2
 """Tokens that a tokenizer may put around a plain prompt."""
 
@@ -189,9 +198,18 @@ def _check(asked: Mapping[str, Any], allowed: Mapping[str, Check], extra: set[st
             if name in extra:
                 continue
             shown = name[:64]
-            raise bad_request(f"Unknown or refused field: {shown}. Remove it.", param=shown, code="unknown_field")
+            text = f"Unknown or refused field: {shown}. {_instead(name, {*allowed, *extra})}"
+            raise bad_request(text, param=shown, code="unknown_field")
         if wrong := check(value):
             raise bad_request(f"{name} {wrong}.", param=name)
+
+
+def _instead(name: str, known: set[str]) -> str:
+    """What to do about a field that is not on the list."""
+    if name in _OTHERS:
+        return _OTHERS[name]
+    like = get_close_matches(name, sorted(known), n=1, cutoff=0.8) if len(name) <= _LONGEST_NAME else []
+    return f"Do you mean {like[0]}?" if like else "Remove it."
 
 
 def _cross_check(asked: Mapping[str, Any]) -> None:

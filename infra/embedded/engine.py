@@ -37,9 +37,8 @@ class Engine:
 
     def models(self) -> list[str]:
         """What to serve: ENGINE_MODELS, else the demo's gated model."""
-        named = os.environ.get("ENGINE_MODELS", "").split()
         hosted = read_demo(self.home).get("models", [])
-        return named or [model["id"] for model in hosted if model["gated"]][:1]
+        return list(self.choices.engine_models) or [model["id"] for model in hosted if model["gated"]][:1]
 
     def spec(self, env: Mapping[str, str]) -> Spec | None:
         """How to run it, or None with `absent` set."""
@@ -69,11 +68,15 @@ class Engine:
 
     def _why_not(self, token: Path) -> str:
         if self.choices.engine == "none":
+            if self.choices.mode == "serve":
+                return "`make serve` starts one where ENGINE=vllm and ENGINE_MODELS are set; or name servers with `manage.py pool apply`."
             return "ENGINE=none was asked for."
         if "ENGINE_PYTHON" not in os.environ and not (ROOT / ".venv-engine" / ".stamp").exists():
             return "The engine environment is not installed; `make engine` says why."
-        if not self.models() or not token.exists():
-            return "No model is named for it. Set ENGINE_MODELS to the models to serve."
+        if not self.models():
+            return "No model is named for it. Set ENGINE_MODELS to the models to serve, such as lab/name."
+        if not token.exists():
+            return f"It has no token to load weights with. Write a token that downloads, of somebody who may, into {token}."
         return ""
 
     def wait(self, stop: threading.Event, mend: Callable[[], None]) -> None:

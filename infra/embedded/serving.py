@@ -109,6 +109,7 @@ def _greet(scheme: str, host: str, port: int | None, user: str, password: str) -
 
 def _administrator(home: Home, env: Mapping[str, str]) -> str:
     """The link, or nothing when an administrator exists."""
-    lab = ["--lab", env.get("LAB") or "lab", "--lab-name", env.get("LAB_NAME") or "Laboratory"]
+    named = {"--lab": env.get("LAB"), "--lab-name": env.get("LAB_NAME")}
+    lab = [word for option, value in named.items() if value for word in (option, value)]
     preparation.manage(env, home, "first_administrator", "--email", env.get("ADMIN_EMAIL", ""), *lab)
     return (home.logs / "first_administrator.log").read_text(encoding="utf-8").strip()

@@ -32,10 +32,12 @@ class Choices:
     port: int
     engine: str
     base_url: str
+    engine_models: tuple[str, ...] = ()
+    """What the engine serves; empty: the demo's gated model."""
 
     @classmethod
     def from_environment(cls, mode: str, environment: Mapping[str, str]) -> Choices:
-        """HOST, PORT, ENGINE and BASE_URL, with their defaults. Raises Problem for a port that is none."""
+        """HOST, PORT, ENGINE, ENGINE_MODELS and BASE_URL, with their defaults. Raises Problem for a port that is none."""
         host, port = environment.get("HOST") or "127.0.0.1", _port(environment.get("PORT") or "8000")
         return cls(
             mode=mode,
@@ -43,6 +45,7 @@ class Choices:
             port=port,
             engine=environment.get("ENGINE") or ("vllm" if mode == "demo" else "none"),
             base_url=(environment.get("BASE_URL") or f"http://{_visitor_host(host)}:{port}").rstrip("/"),
+            engine_models=tuple(environment.get("ENGINE_MODELS", "").split()),
         )
 
 

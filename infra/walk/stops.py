@@ -115,6 +115,8 @@ WALK: Final[tuple[Stop | Act, ...]] = (
     Act("a plan", "/lyceum/pico-next-9m/revisions", "manager", deeds.plan_opening, follow=OPENING),
     Stop("opening", "/lyceum/pico-next-9m/revisions", "manager", follow=OPENING),
     Stop("countdown", "/lyceum/pico-next-9m"),
+    Stop("describe", "/{open}/settings", "manager"),
+    Stop("describe-errors", "/{open}/settings", "manager", prepare=deeds.press("Begin it with this model")),
     Stop("stops", "/{open}/stops", "manager"),
     Stop("stops-errors", "/{open}/stops", "manager", prepare=deeds.press("Stop it for everybody")),
     Act("stop", "/{open}/stops", "manager", deeds.stop_release),

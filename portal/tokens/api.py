@@ -15,9 +15,10 @@ from rest_framework.request import Request
 from portal import errors
 from portal.api.fields import Choice, Taken
 from portal.api.operations import IN_PERSON, Operation, Scoped
+from portal.people.second_factor import require_recent
 from portal.projects.models import Project
 from portal.tokens import actions
-from portal.tokens.forms import KINDS
+from portal.tokens.forms import KINDS, SCOPES
 from portal.tokens.models import AccessToken
 from portal.tokens.scopes import LIFETIMES, Kind, Scope
 
@@ -77,11 +78,14 @@ class MyTokens(Scoped):
     def post(self, request: Request, said: dict[str, Any]) -> AccessToken:
         """Make a token. The secret is shown this once."""
         user, kind = self.person(request), Kind[said["kind"].upper()]
+        if kind == Kind.SERVICE:
+            require_recent(request._request)
         token, secret = actions.issue(
             by=user,
             kind=kind,
             label=said["label"],
             project=_project(said["project"]),
+            scopes=SCOPES.get(kind),
             expires_at=timezone.now() + min(timedelta(days=said["days"]), LIFETIMES[kind][1]),
         )
         token.secret = secret  # type: ignore[attr-defined]

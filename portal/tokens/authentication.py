@@ -7,7 +7,7 @@ token: what its holder may do is asked again at every use.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -67,9 +67,14 @@ def by_digest(digest: str) -> Credential:
         raise BadToken("This token is unknown or revoked. Make a new one on your tokens page.")
     if token.expires_at <= now:
         raise BadToken("This token has expired. Make a new one on your tokens page.")
+    used(token, now)
+    return Credential(user=token.user, token=token, scopes=frozenset(Scope(name) for name in token.scopes))
+
+
+def used(token: AccessToken, now: datetime) -> None:
+    """Have the use remembered: after the transaction that is under way, at most once a minute."""
     if token.last_used_at is None or now - token.last_used_at >= LAST_USED_EVERY:
         transaction.on_commit(partial(_touch, token.pk), robust=True)
-    return Credential(user=token.user, token=token, scopes=frozenset(Scope(name) for name in token.scopes))
 
 
 @Prepared
@@ -79,7 +84,7 @@ def _token(digest: str) -> QuerySet[AccessToken]:
 
 
 def _touch(pk: UUID) -> None:
-    """Remember the use: outside the request's transaction, at most once a minute whatever the number of workers."""
+    """At most once a minute whatever the number of workers."""
     now = timezone.now()
     stale = Q(last_used_at=None) | Q(last_used_at__lt=now - LAST_USED_EVERY)
     AccessToken.objects.filter(stale, pk=pk).update(last_used_at=now)

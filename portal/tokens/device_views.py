@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -18,6 +20,7 @@ from portal.tokens import device_actions, devices
 from portal.tokens.device_models import DeviceLogin
 from portal.tokens.forms import TokenForm, UserCodeForm
 from portal.tokens.models import AccessToken
+from portal.tokens.scopes import Kind
 
 
 @login_required
@@ -31,7 +34,7 @@ def device(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         login = _waiting(request, form)
         if login is not None:
-            return _asked(request, login, form.cleaned_data["code"], TokenForm(user=user, initial=_begin(user, login)))
+            return _asked(request, login, form.cleaned_data["code"], _form(user, initial=_begin(user, login)))
     return render(request, "tokens/device.html", {"form": form}, status=422 if form.errors else 200)
 
 
@@ -47,7 +50,7 @@ def answer(request: HttpRequest) -> HttpResponse:
     if login is None:
         return render(request, "tokens/device.html", {"form": code}, status=422)
     typed = code.cleaned_data["code"]
-    form = TokenForm(request.POST, user=user)
+    form = _form(user, data=request.POST)
     try:
         if "refuse" in request.POST:
             device_actions.refuse(by=user, user_code=typed)
@@ -57,6 +60,11 @@ def answer(request: HttpRequest) -> HttpResponse:
         code.add_error("code", gone.message)
         return render(request, "tokens/device.html", {"form": code}, status=422)
     return render(request, "tokens/device_done.html", {"login": login, "refused": "refuse" in request.POST})
+
+
+def _form(user: User, **filled: Any) -> TokenForm:
+    """What a program that asks from elsewhere may be given: never a whole lab, whoever has been talked into approving."""
+    return TokenForm(user=user, besides=[Kind.SERVICE], **filled)
 
 
 def _approved(form: TokenForm, user: User, typed: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.utils.translation import pgettext_lazy
 from portal.people.models import Membership, Role, User
 from portal.projects.models import Project
 from portal.tokens import devices
-from portal.tokens.scopes import LIFETIMES, Kind
+from portal.tokens.scopes import LIFETIMES, Kind, Scope
 
 KINDS = {
     Kind.DOWNLOAD: _("download weights"),
@@ -21,10 +22,17 @@ KINDS = {
     Kind.CI: _("download in a job, for one hour"),
     Kind.PUBLISH: _("publish and download models of my lab"),
     Kind.REVIEW: _("review applications of my lab"),
+    Kind.SERVICE: _("manage my lab through the API"),
 }
-"""Kinds that a person makes on the page; service tokens are made by a command."""
+"""Kinds that a person makes on the page."""
 
-ROLES = {Kind.PUBLISH: {Role.MANAGER, Role.ADMINISTRATOR}, Kind.REVIEW: {Role.REVIEWER}}
+ROLES = {
+    Kind.PUBLISH: {Role.MANAGER, Role.ADMINISTRATOR},
+    Kind.REVIEW: {Role.REVIEWER},
+    Kind.SERVICE: {Role.MANAGER, Role.ADMINISTRATOR},
+}
+SCOPES = {Kind.SERVICE: frozenset({Scope.MANAGE})}
+"""What is asked for of a kind that carries no scopes by itself."""
 
 
 class TokenForm(forms.Form):
@@ -42,7 +50,9 @@ class TokenForm(forms.Form):
         queryset=Project.objects.none(),
         required=False,
         empty_label=_("your personal project"),
-        help_text=_("For queries: whose allowance they use."),
+        help_text=_(
+            "For queries: whose allowance they use. A gated model is queried from the project of its grant alone."
+        ),
     )
     days = forms.TypedChoiceField(
         label=_("Ends after"),
@@ -52,14 +62,17 @@ class TokenForm(forms.Form):
         help_text=_("Gated models end with your grant, if that is sooner."),
     )
 
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: User, besides: Collection[Kind] = (), **kwargs: Any) -> None:
+        """`besides`: kinds that are not offered here."""
         super().__init__(*args, **kwargs)
         held = set(Membership.objects.active().filter(user=user).values_list("role", flat=True))
-        shown = [(kind.value, words) for kind, words in KINDS.items() if kind not in ROLES or ROLES[kind] & held]
+        mine = {kind for kind in KINDS if kind not in ROLES or ROLES[kind] & held} - set(besides)
+        shown = [(kind.value, words) for kind, words in KINDS.items() if kind in mine]
         self.fields["kind"].choices = shown  # type: ignore[attr-defined]
-        mine = Project.objects.filter(members__user=user, members__left_at=None, closed_at=None, lab__isnull=False)
-        self.fields["project"].queryset = mine  # type: ignore[attr-defined]
-        if not mine:
+        projects = Project.objects.filter(members__user=user, members__left_at=None, closed_at=None, lab__isnull=False)
+        self.fields["project"].queryset = projects  # type: ignore[attr-defined]
+        self.fields["project"].initial = projects.last()  # it queries open models too; the personal one no gated model
+        if not projects:
             del self.fields["project"]
 
     def asked(self) -> dict[str, Any]:
@@ -72,6 +85,7 @@ class TokenForm(forms.Form):
             "label": self.cleaned_data["label"],
             "project": project,
             "expires_at": timezone.now() + life,
+            **({"scopes": SCOPES[kind]} if kind in SCOPES else {}),
         }
 
 

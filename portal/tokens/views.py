@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -16,10 +16,12 @@ from django.views.decorators.http import require_http_methods
 
 from portal.errors import Invalid, NotFound
 from portal.people.models import User
+from portal.people.second_factor import step_up
 from portal.people.views import signed_in
 from portal.tokens import actions
 from portal.tokens.forms import TokenForm
 from portal.tokens.models import AccessToken
+from portal.tokens.scopes import Kind
 
 SOON_DAYS = 7
 
@@ -27,8 +29,13 @@ SOON_DAYS = 7
 @login_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def tokens(request: HttpRequest) -> HttpResponse:
-    """The list; a POST makes one and shows its secret in place, this once."""
+def tokens(request: HttpRequest) -> HttpResponseBase:
+    """The list; a POST makes one and shows its secret in place, this once. For one that manages a lab one confirms oneself."""
+    manages = request.POST.get("kind") == Kind.SERVICE.value
+    return step_up(_tokens)(request) if manages else _tokens(request)
+
+
+def _tokens(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     made: dict[str, Any] = {}
     form = TokenForm(request.POST or None, user=user)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from portal.access.gate_models import Gate
+from portal.agreements.models import Agreement
 from portal.audit import trail
 from portal.audit.events import Event
 from portal.errors import Conflict, Invalid
@@ -19,6 +23,9 @@ from releases.actions.rights import require_open, require_staff
 from releases.models import Family, FormerName, Model
 from releases.opening_models import Opening
 from releases.search.indexing import index_family, index_model
+
+DESCRIBED: Final = ("family", "gate", "agreement", "summary")
+"""What may be changed of a model that is there."""
 
 
 @transaction.atomic
@@ -67,6 +74,7 @@ def open_model(
     """Make the model `lab/name`, without a revision. Raises Conflict when the name is, or ever was, taken."""
     require_staff(by, lab)
     names.check_model_name(name)
+    _require_own(lab, {"family": family, "gate": gate})
     _require_free(lab, name)
     model = Model.objects.create(lab=lab, name=name, family=family, gate=gate, summary=summary)
     trail.record(
@@ -79,13 +87,14 @@ def open_model(
 def describe_model(*, model: Model, by: User | None, **changes: Any) -> Model:
     """Change what a model says of itself, its family or its gate; nothing happens when nothing differs.
 
-    `changes` are any of `family`, `gate`, `agreement`, `summary`; raises Invalid for another.
+    `changes` are any of DESCRIBED; raises Invalid for another, and for what is another lab's.
     """
     require_staff(by, model.lab)
-    locked = Model.objects.select_for_update(of=("self",)).get(pk=model.pk)
-    unknown = changes.keys() - {"family", "gate", "agreement", "summary"}
+    locked = Model.objects.select_for_update(of=("self",)).select_related("lab").get(pk=model.pk)
+    unknown = changes.keys() - set(DESCRIBED)
     if unknown:
         raise Invalid(f"A model has no {sorted(unknown)[0]} to change.")
+    _require_own(locked.lab, changes)
     differing = {name: value for name, value in changes.items() if getattr(locked, name) != value}
     if differing:
         Model.objects.filter(pk=locked.pk).update(**differing)
@@ -97,6 +106,24 @@ def describe_model(*, model: Model, by: User | None, **changes: Any) -> Model:
         )
         delivery.enqueue("release.changed", key=f"model:{locked.full_name}", model=locked.full_name)
     return Model.objects.get(pk=locked.pk)
+
+
+def gives_away(model: Model, gate: Gate | None) -> bool:
+    """Whether a published model would lose its gate: who wants that says so twice."""
+    return model.main_id is not None and model.gate_id is not None and gate is None
+
+
+def shown_terms(lab: Lab) -> QuerySet[Agreement]:
+    """Agreements of which a model without a gate can show a version."""
+    return lab.agreements.filter(versions__published_at__isnull=False).distinct()
+
+
+def _require_own(lab: Lab, named: Mapping[str, Any]) -> None:
+    """Another lab's reviewers decide on nothing of this one."""
+    for what in ("family", "gate", "agreement"):
+        if named.get(what) and named[what].lab_id != lab.pk:
+            message = _("Choose one of %(lab)s.") % {"lab": lab.name}
+            raise Invalid(message, fields={what: [message]})
 
 
 @transaction.atomic

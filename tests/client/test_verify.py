@@ -129,7 +129,9 @@ def test_without_a_key_or_documents_nothing_is_proven_and_that_is_said(copy, cap
     assert main(["verify", str(copy.folder), "--unsigned"]) == 0
     assert "not looked at" in capsys.readouterr().out
     (copy.folder / ".weighbridge" / "release.json").unlink()
+    capsys.readouterr()
     assert verify(copy) == errors.UNPROVEN
+    assert capsys.readouterr().err.endswith(f" weighbridge get LAB/MODEL --to {copy.folder}\n"), "to be pasted as it is"
 
 
 def test_a_part_of_a_release_is_verified_when_one_says_which(copy):

@@ -125,6 +125,19 @@ def test_who_may_not_is_told_in_the_portals_own_words(hub: Hub, tmp_path: Path, 
     assert not (tmp_path / "home" / "gated" / "model.safetensors").exists()
 
 
+def test_who_is_not_known_is_told_how_to_log_in_and_which_token_was_not_sent(hub: Hub, tmp_path: Path) -> None:
+    plain = run(hub, tmp_path / "home", "get", "lyceum/gated")
+    assert plain.returncode == errors.REFUSED
+    assert plain.stderr.endswith("\nLog in with: weighbridge login\n")
+    set_elsewhere = run(hub, tmp_path / "home", "get", "lyceum/gated", token="hf_somebodys")
+    assert set_elsewhere.stderr.endswith("Unset HF_TOKEN, and log in with: weighbridge login\n")
+    (tmp_path / "home" / "hf").mkdir()
+    (tmp_path / "home" / "hf" / "token").write_text("hf_somebodys")
+    kept_elsewhere = run(hub, tmp_path / "home", "get", "lyceum/gated")
+    assert kept_elsewhere.stderr.endswith("was not sent. Log in with: weighbridge login --replace\n")
+    assert "hf_somebodys" not in set_elsewhere.stderr + kept_elsewhere.stderr
+
+
 def test_a_killed_run_goes_on_where_it_was(transactional_db: None, settings: Any, tmp_path: Path) -> None:
     go, held = threading.Event(), []
 

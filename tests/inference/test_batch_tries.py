@@ -12,6 +12,7 @@ def body(code: str) -> dict:
 
 
 DEAD, FULL, RATE = (503, body("unavailable")), (503, body("overloaded")), (429, body("rate_limit_exceeded"))
+PAUSED = (503, body("paused"))
 
 
 def until_given_up(tries: Tries, *, now: float, every: float = 10.0) -> float:
@@ -25,7 +26,7 @@ def test_a_row_is_given_up_after_a_quarter_of_an_hour_without_an_engine():
     assert until_given_up(Tries(0.0, 0), now=0.0) == PATIENCE_S
 
 
-@pytest.mark.parametrize("waited", [FULL, RATE, (409, body("row_in_progress"))])
+@pytest.mark.parametrize("waited", [FULL, RATE, PAUSED, (409, body("row_in_progress"))])
 def test_hours_of_waiting_for_a_place_or_a_rate_take_no_patience_with_an_engine(waited):
     tries, now = Tries(0.0, 0), 0.0
     for _ in range(1000):

@@ -49,9 +49,34 @@ def test_a_personal_project_queries_open_models_alone_even_for_a_grantee(bench):
     assert set(introspect(token.digest).principal.models) == {OPEN}
 
 
-def test_a_stranger_queries_open_models_alone(bench):
-    token = bench.new_token(world.person("Ida Fremd"))
-    assert set(introspect(token.digest).principal.models) == {OPEN}
+def test_a_grantee_with_a_token_of_another_project_is_told_which_one_to_take(bench):
+    told = introspect(bench.new_token(bench.researcher).digest).principal.refused[GATED]
+    assert told.code == "another_project"
+    assert f"“{bench.project.title}”" in told.message
+    assert told.url.endswith("/me/tokens/")
+    assert introspect(bench.token.digest).principal.refused == {}
+
+
+def test_a_stranger_queries_open_models_alone_and_hears_of_nobodys_project(bench):
+    principal = introspect(bench.new_token(world.person("Ida Fremd")).digest).principal
+    assert set(principal.models) == {OPEN}
+    assert principal.refused[GATED].code == "apply"
+    assert bench.project.title not in principal.refused[GATED].message
+
+
+def test_a_query_is_a_use_of_its_token(bench, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        introspect(bench.token.digest)
+    bench.token.refresh_from_db()
+    assert bench.token.last_used_at is not None
+
+
+def test_a_refused_token_was_not_used(bench, django_capture_on_commit_callbacks):
+    tokens.revoke(by=bench.researcher, token=bench.token)
+    with django_capture_on_commit_callbacks(execute=True):
+        introspect(bench.token.digest)
+    bench.token.refresh_from_db()
+    assert bench.token.last_used_at is None
 
 
 @pytest.mark.parametrize("digest", ["", "x", "0" * 63, "G" * 64, "0" * 64, "../" * 20, "0" * 63 + "\n"])

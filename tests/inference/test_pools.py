@@ -190,6 +190,24 @@ def test_drain_by_name(bench):
             pool("drain", wrong)
 
 
+def test_a_drained_server_is_taken_back_by_name_once(bench, store):
+    name = "lyceum/pico-opt-1m/pico-opt-1m"
+    assert f"queries of {OPEN} are refused" in pool("drain", name), "it was the last of its pool"
+    assert "in use" in pool("resume", name)
+    deliver_due()
+    assert not pushed(store)[OPEN].backends[0].draining
+    with pytest.raises(CommandError, match="in use already"):
+        pool("resume", name)
+    with pytest.raises(CommandError, match="There is no server nonsense"):
+        pool("resume", "nonsense")
+
+
+def test_draining_one_of_two_servers_says_nothing_of_refused_queries(bench):
+    only = Backend.objects.get(pool__model=bench.open_model)
+    Backend.objects.create(pool=only.pool, name="two", url="http://127.0.0.1:8199")
+    assert "refused" not in pool("drain", "lyceum/pico-opt-1m/two")
+
+
 def test_the_operator_retires_a_pool_by_name_once(bench):
     pool("retire", "lyceum/pico-opt-1m")
     assert OPEN not in routes.current()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
 from infra.embedded import stack
+from infra.embedded.engine import Engine
 from infra.embedded.home import Home
 from infra.embedded.problems import Problem
 from infra.embedded.stack import Choices
@@ -55,3 +57,25 @@ def test_a_database_that_a_file_names_is_the_operators_own(tmp_path: object) -> 
             spec.name for spec in stack.servers(Home(tmp_path), {name: "x", "REDIS_URL": "x", "BROKER_URL": "x"})
         ]
     assert not stack.brings_database({"DATABASE_URL": ""})
+
+
+def test_an_operator_who_serves_is_told_step_by_step_what_an_engine_of_the_portals_own_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGINE_PYTHON", "/usr/bin/python3")
+    home = Home(tmp_path)
+    home.prepare("serve")
+
+    def absent(**told: str) -> str:
+        engine = Engine(home, Choices.from_environment("serve", told))
+        assert engine.spec({}) is None
+        return engine.absent
+
+    assert "ENGINE=vllm and ENGINE_MODELS" in absent()
+    assert "Set ENGINE_MODELS" in absent(ENGINE="vllm")
+    named = {"ENGINE": "vllm", "ENGINE_MODELS": "lab/one lab/two"}
+    assert str(home.secret_file("ENGINE_TOKEN")) in absent(**named)
+    home.secret_file("ENGINE_TOKEN").write_text("wb_dl_x")
+    started = Engine(home, Choices.from_environment("serve", named)).spec({})
+    assert started is not None
+    assert list(started.argv[-2:]) == ["lab/one", "lab/two"]

@@ -38,6 +38,14 @@ def appealed(declined, mara):
     return declined
 
 
+def test_who_was_declined_is_offered_no_team_and_who_waits_is(declined, lyceum, stranger):
+    team = f"/applications/{declined.pk}/team/"
+    assert f'href="{team}"' not in browser(declined.applicant).get(declined.get_absolute_url()).content.decode()
+    waiting = lyceum.applied(stranger)
+    shown = browser(stranger).get(waiting.get_absolute_url()).content.decode()
+    assert f'href="/applications/{waiting.pk}/team/"' in shown
+
+
 def mailed(template):
     return {m.payload["to"] for m in Message.objects.filter(payload__template=template)}
 

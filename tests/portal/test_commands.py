@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from portal.people.management.commands import first_administrator
-from portal.people.models import Institution, Lab, User
+from portal.people.models import Institution, Lab, Membership, User
 from portal.postgres.locks import alone
 
 pytestmark = pytest.mark.django_db
@@ -28,6 +28,16 @@ def test_a_first_administrator_is_made_with_both_right(capsys):
     call_command("first_administrator", email="Root@operator.example", lab="atelier")
     assert "/account/" in capsys.readouterr().out
     assert User.objects.get().email == "root@operator.example"
+
+
+@pytest.mark.parametrize(("asked", "given"), [("harbour", "harbour"), ("atelier", "atelier"), (None, "atelier")])
+def test_a_first_administrator_looks_after_the_lab_that_was_named_and_not_after_the_catalogues(asked, given):
+    Lab.objects.create(slug="aardvark", name="A lab of a reference entry")
+    call_command("first_administrator", email="root@operator.example", lab="atelier")
+    User.objects.update(is_active=False)
+    call_command("first_administrator", email="next@operator.example", **({"lab": asked} if asked else {}))
+    held = Membership.objects.filter(user__email="next@operator.example").values_list("lab__slug", flat=True)
+    assert list(held) == [given]
 
 
 def test_a_second_run_waits_for_the_first_and_then_says_so(monkeypatch):

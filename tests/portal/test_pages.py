@@ -273,6 +273,23 @@ def test_a_token_is_shown_once_and_revoked_after_asking(mara, stranger):
     assert token.revoked_at
 
 
+def test_who_has_signed_is_led_on_to_a_token_and_whoever_else_reads_the_receipt_is_not(mara, lyceum, stranger):
+    grant = lyceum.granted(mara)
+    receipt, link = mara.signatures.get().get_absolute_url(), f'href="{reverse("tokens:list")}">Make an access token'
+    assert link in browser(mara).get(receipt).content.decode()
+    assert link in browser(mara).get(f"/grants/{grant.pk}/mine/").content.decode()
+    assert link not in browser(stranger).get(receipt).content.decode()
+    assert link not in Client().get(receipt).content.decode()
+
+
+def test_a_grantees_new_token_is_charged_to_the_project_of_the_grant_unless_they_choose_another(mara, lyceum):
+    link, project = reverse("tokens:list"), lyceum.granted(mara).project
+    client = browser(mara)
+    assert f'<option value="{project.pk}" selected>' in client.get(link).content.decode()
+    client.post(link, {"label": "mine", "kind": "q", "days": "30", "project": ""})
+    assert AccessToken.objects.get().project == mara.owned_projects.get(kind="personal")
+
+
 def test_a_stranger_is_not_offered_and_not_given_a_publish_token(mara, lyceum):
     link = reverse("tokens:list")
     assert 'value="pub"' not in browser(mara).get(link).content.decode()
@@ -340,6 +357,9 @@ def test_a_form_that_is_out_of_date_says_so_on_a_page_of_ours_and_one_in_time_is
     assert b"<style" not in refused.content  # the content policy would not let it be
     program = client.post("/me/language/", language, headers={"Accept": "application/json"})
     assert (program.status_code, program.json()["code"]) == (403, "form_out_of_date")
+    shown = client.post("/me/language/", language, headers={"Authorization": "Bearer wb_dl_x"})
+    assert (shown.status_code, shown.json()["code"]) == (403, "not_for_programs")
+    assert "Programs ask below /api/v1" in shown.json()["title"], "no reload helps a program"
 
     client.get("/help/")
     token = client.cookies[settings.CSRF_COOKIE_NAME].value

@@ -27,6 +27,8 @@ def test_an_empty_catalogue_says_how_to_begin(client: Client) -> None:
     page = client.get("/")
     assert page.status_code == 200
     assert "No model is published yet" in text(page)
+    assert "hf upload lab/model FOLDER" in text(page), "what a release manager can do: manage.py is the operator's"
+    assert "manage.py" not in text(page)
 
 
 def test_the_catalogue_lists_families_and_lone_models(client: Client, lyceum: World, publish: Any) -> None:

@@ -130,6 +130,17 @@ def test_require_speaks_in_errors(lyceum: World, publish: Any, stranger: User) -
     assert refused.value.reasons[0].url.endswith(f"/apply/{lyceum.gate.slug}/")
 
 
+@pytest.mark.parametrize("capability", ["download", "query"])
+def test_who_is_not_signed_in_is_told_the_scope_of_what_they_ask_for(
+    lyceum: World, publish: Any, capability: str
+) -> None:
+    model = publish(lyceum, "gated", gate=lyceum.gate)
+    verdict = policy.decide(
+        person=None, scopes=None, model=model, revision=None, capability=capability, now=timezone.now()
+    )
+    assert f"Sign in, or send a token with the scope {capability}." in verdict.first.message
+
+
 def test_a_seat_is_refused_by_the_name_of_what_its_institution_has_to_do(
     lyceum: World, publish: Any, mara: User
 ) -> None:

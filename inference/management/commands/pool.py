@@ -19,7 +19,7 @@ from releases.models import Model
 
 
 class Command(BaseCommand):
-    help = "Show pools and their servers; bring them to what a file says; register, drain or remove a server; retire a pool."
+    help = "Show pools and their servers; bring them to what a file says; register, drain, resume or remove a server; retire a pool."
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
@@ -32,7 +32,9 @@ class Command(BaseCommand):
         verbs.add_parser("gone", help="remove the server whose URL is in the JSON on standard input")
         verbs.add_parser("forget", help="remove every server: nothing serves, whatever an unclean end left behind")
         drain = verbs.add_parser("drain", help="send no new request to a server")
-        drain.add_argument("backend", help="lab/pool/server, as `pool status` prints it")
+        resume = verbs.add_parser("resume", help="send requests to a drained server again")
+        for verb in (drain, resume):
+            verb.add_argument("backend", help="lab/pool/server, as `pool status` prints it")
         retire = verbs.add_parser("retire", help="close a pool for good, be it a canary, and remove its servers")
         retire.add_argument("pool", help="lab/pool, as `pool status` prints it")
 
@@ -90,12 +92,16 @@ class Command(BaseCommand):
             actions.withdraw(by=None, backend=backend, reason="there is no engine")
 
     def drain(self, options: dict[str, Any]) -> None:
-        pool, _, name = options["backend"].rpartition("/")
-        lab, _, short = pool.partition("/")
-        found = Backend.objects.filter(pool__lab__slug=lab, pool__name=short, name=name).first()
-        if found is None:
-            raise CommandError(f"There is no server {options['backend']}. `pool status` lists them.")
-        actions.drain(by=None, backend=found)
+        found = actions.drain(by=None, backend=_named(options["backend"]))
+        self.stdout.write(f"{options['backend']} gets no new request. `pool resume` gives it some again.")
+        if not found.pool.backends.filter(draining=False).exists():
+            self.stdout.write(
+                f"It was the last: queries of {found.pool.model.full_name} are refused until a server is in use."
+            )
+
+    def resume(self, options: dict[str, Any]) -> None:
+        actions.resume(by=None, backend=_named(options["backend"]))
+        self.stdout.write(f"{options['backend']} is in use.")
 
     def retire(self, options: dict[str, Any]) -> None:
         lab, _, name = options["pool"].partition("/")
@@ -103,6 +109,15 @@ class Command(BaseCommand):
         if found is None:
             raise CommandError(f"There is no pool {options['pool']}. `pool status` lists them.")
         actions.retire(by=None, pool=found)
+
+
+def _named(full_name: str) -> Backend:
+    pool, _, name = full_name.rpartition("/")
+    lab, _, short = pool.partition("/")
+    found = Backend.objects.filter(pool__lab__slug=lab, pool__name=short, name=name).first()
+    if found is None:
+        raise CommandError(f"There is no server {full_name}. `pool status` lists them.")
+    return found
 
 
 def _event() -> dict[str, Any]:

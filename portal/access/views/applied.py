@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.access import actions, appeals, confirmations, forms, panels, sorting, waiting
+from portal.access.actions import teaming
 from portal.access.application_models import Application
 from portal.access.history import timeline
 from portal.access.members import ON_TEAM
@@ -68,7 +69,7 @@ def application(request: HttpRequest, pk: UUID) -> HttpResponse:
         "receipts": _receipts(found),
         "standing": confirmations.standing(found),
         "members": found.members.filter(status__in=ON_TEAM),
-        "has_team": found.status != Status.DRAFT and found.gate.team_limit > 0,
+        "has_team": found.status != Status.DRAFT and found.gate.team_limit > 0 and teaming.is_open(found),
     }
     return render(request, "access/application.html", context)
 

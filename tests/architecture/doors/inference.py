@@ -78,6 +78,7 @@ DOORS: Final = (
     Door("v1/batches/<str:batch>", QUERYING_NONE, bearer_alone=True),
     Door("v1/batches/<str:batch>/cancel", None, QUERYING_NONE, bearer_alone=True),
     Door("v1/<path:rest>", ABSENT, ABSENT, bearer_alone=True),
+    *(Door(path, ABSENT, ABSENT) for path in ("completions", "chat/completions", "embeddings", "models")),
     # --- Signals and kept content
     Door("review/signals/", MANAGING),
     Door("review/signals/<uuid:pk>/", NOBODYS, NOBODYS),

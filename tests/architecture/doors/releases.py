@@ -111,6 +111,7 @@ DOORS: Final = (
     Door(f"{MODEL_ROUTE}/upload", MANAGING_ONE, at=GATED),
     *(Door(f"{MODEL_ROUTE}/upload/{step}", None, MANAGING_ONE_BAD, GATED) for step in ("plan", "begin", "commit")),
     Door(f"{MODEL_ROUTE}/stops", MANAGING_ONE, MANAGING_ONE_BAD, GATED, {"verb": "nothing"}),
+    Door(f"{MODEL_ROUTE}/settings", MANAGING_ONE, MANAGING_ONE_BAD, GATED, {"verb": "nothing"}),
     Door(
         f"{MODEL_ROUTE}/revisions/<segment:revision>/convert",
         MANAGING_ONE,

@@ -62,6 +62,7 @@ DOORS: Final = (
         for verb, send in {"approve": {}, "take-back": {}, "hold": {"reason": "Not yet."}}.items()
     ),
     *(Door(f"api/v1/openings/<int:opening>/{verb}", None, API_NO_OPENING) for verb in ("resume", "cancel")),
+    Door(f"{_API_OWN_MODEL}/settings", API_LOOKED_AFTER, at=GATED),
     Door(f"{_API_OWN_MODEL}/stops", API_LOOKED_AFTER, API_LOOKED_AFTER, GATED, {"reason": "It leaks."}),
     Door("api/v1/stops/<int:stop>/lift", None, API_NO_OPENING),
     Door(f"{_API_OWN_MODEL}/errata", PUBLIC, API_LOOKED_AFTER, GATED, ERRATUM),

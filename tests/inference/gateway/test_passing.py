@@ -52,6 +52,7 @@ def posted(url: str, body: dict[str, Any], token: str = "") -> bytes:
 def test_every_option_goes_through_and_the_answer_comes_back_byte_for_byte(
     gateway: rig.Gateway, store: rig.Store, engine: rig.Engine, path: str, asked: dict[str, Any]
 ) -> None:
+    store.publish(rig.route(engine, tools=True))
     token = store.grant(rig.principal())
     through = posted(gateway.base + path, {"model": MODEL, **asked}, token)
     seen = engine.truth()["bodies"][-1]

@@ -23,6 +23,7 @@ def ask(client: openai.OpenAI, **changes: Any) -> Any:
     return client.completions.create(**{"model": MODEL, "prompt": "a b c", "max_tokens": 5, **changes})
 
 
+TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
 GOOD = secret("q", "k" * 32)
 CUT = GOOD[:-1]
 TYPO = GOOD[:10] + ("x" if GOOD[10] != "x" else "y") + GOOD[11:]
@@ -51,6 +52,12 @@ def test_a_bad_token_is_401(gateway: rig.Gateway, portal: rig.Portal, token: str
 def test_no_token_is_401(gateway: rig.Gateway) -> None:
     with pytest.raises(openai.AuthenticationError, match="Authorization"):
         client_for(gateway, "x").models.list(extra_headers={"Authorization": openai.Omit()})
+
+
+@pytest.mark.parametrize("header", [GOOD, f"Basic {GOOD}", f"Token {GOOD}", f"wb_q {GOOD}"])
+def test_who_leaves_out_the_word_bearer_is_told_of_it(gateway: rig.Gateway, header: str) -> None:
+    with pytest.raises(openai.AuthenticationError, match="lacks the word Bearer"):
+        client_for(gateway, "x").models.list(extra_headers={"Authorization": header})
 
 
 def test_what_the_control_plane_says_reaches_the_client(gateway: rig.Gateway, portal: rig.Portal) -> None:
@@ -84,6 +91,17 @@ def test_a_new_agreement_is_403_with_its_code_and_the_address_to_sign_at(
         ask(client_for(gateway, store.grant(rig.principal(models={}, refused={MODEL: why}))))
     assert (caught.value.body["code"], caught.value.body["reason"]) == ("model_not_granted", "agreement_changed")
     assert caught.value.body["url"] == "http://portal.test/grants/1/sign/"
+    assert engine.truth()["bodies"] == []
+
+
+def test_while_the_operator_has_queries_closed_a_client_is_told_to_come_back(
+    gateway: rig.Gateway, store: rig.Store, engine: rig.Engine
+) -> None:
+    why = Reason("switched_off", "The operator has paused every query here. Try again later.")
+    with pytest.raises(openai.InternalServerError, match="paused every query") as caught:
+        ask(client_for(gateway, store.grant(rig.principal(models={}, refused={MODEL: why}))))
+    assert (caught.value.status_code, caught.value.body["code"]) == (503, "paused")
+    assert caught.value.response.headers["retry-after"] == "30"
     assert engine.truth()["bodies"] == []
 
 
@@ -182,6 +200,44 @@ def test_chat_refuses_what_it_does_not_know(client: openai.OpenAI, field: str) -
             model=MODEL, messages=[{"role": "user", "content": "a"}], extra_body={field: {"a": 1}}
         )
     assert caught.value.body["code"] == "unknown_field"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "way"),
+    [
+        ("messages", [{"role": "user", "content": "a"}], "They go to /v1/chat/completions."),
+        ("input", "a", "It goes to /v1/embeddings."),
+        ("max_token", 3, "Do you mean max_tokens?"),
+        ("temperatur", 1, "Do you mean temperature?"),
+        ("suffix", "x", "Remove it."),
+        ("max_tokens" * 9, 3, "Remove it."),
+    ],
+)
+def test_who_sends_an_unknown_field_is_told_what_to_do(client: openai.OpenAI, field: str, value: Any, way: str) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        ask(client, extra_body={field: value})
+    assert caught.value.body["code"] == "unknown_field"
+    assert caught.value.body["message"].endswith(f". {way}")
+
+
+def test_a_chat_with_a_prompt_is_sent_to_where_prompts_go(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match=r"It goes to /v1/completions\."):
+        client.chat.completions.create(model=MODEL, messages=[], extra_body={"prompt": "a"})
+
+
+@pytest.mark.parametrize("choice", [{}, {"tool_choice": "auto"}])
+def test_a_model_that_cannot_choose_tools_says_so_before_its_engine_does(
+    client: openai.OpenAI, engine: rig.Engine, store: rig.Store, choice: dict[str, Any]
+) -> None:
+    chat = {"model": MODEL, "messages": [{"role": "user", "content": "a"}], "tools": [TOOL], "max_tokens": 2}
+    with pytest.raises(openai.BadRequestError, match="does not choose among tools by itself") as caught:
+        client.chat.completions.create(**chat, **choice)
+    assert (caught.value.body["code"], caught.value.body["param"]) == ("not_supported_by_model", "tools")
+    assert (engine.truth()["bodies"], store.held()) == ([], [])
+    for named in ("none", "required", {"type": "function", "function": {"name": "look_up"}}):
+        client.chat.completions.create(**chat, tool_choice=named)
+    store.publish(rig.route(engine, tools=True))
+    client.chat.completions.create(**chat, **choice)
 
 
 def test_the_engines_own_400_is_passed_on_and_costs_nothing(client: openai.OpenAI, store: rig.Store) -> None:

@@ -27,7 +27,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--email", required=True)
-        parser.add_argument("--lab", default="lab", help="slug of the first lab, the namespace of its models")
+        parser.add_argument(
+            "--lab",
+            help="slug of their lab, the namespace of its models (the first where somebody works, or a new one: lab)",
+        )
         parser.add_argument("--lab-name", default="Laboratory")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -51,13 +54,15 @@ class Command(BaseCommand):
 
 
 @transaction.atomic
-def _administrator(email: str, slug: str, name: str) -> User:
-    """The operator, administrator of the first lab, without a password until the link is used."""
+def _administrator(email: str, slug: str | None, name: str) -> User:
+    """The operator, administrator of the lab, without a password until the link is used."""
     validate_email(email)
     user = User.objects.filter(email=email).first() or User.objects.create_superuser(email, None, name="Administrator")
     if not user.is_superuser:
         raise CommandError(f"{email} has an account already, which is not an administrator's. Use another address.")
     EmailAddress.objects.get_or_create(user=user, email=email, defaults={"verified": True, "primary": True})
-    lab = Lab.objects.first() or create_lab(slug=slug, name=name, by=user, contact=email)
+    # Labs of the catalogue's reference entries are nobody's to look after: no one works there.
+    there = Lab.objects.filter(slug=slug) if slug else Lab.objects.filter(memberships__isnull=False)
+    lab = there.first() or create_lab(slug=slug or "lab", name=name, by=user, contact=email)
     give_role(user=user, lab=lab, role=Role.ADMINISTRATOR, by=user)
     return user
