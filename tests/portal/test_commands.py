@@ -9,6 +9,7 @@ import zipfile
 import pytest
 from django.core.management import CommandError, call_command
 
+from portal.audit.models import Entry
 from portal.people.management.commands import first_administrator
 from portal.people.models import Institution, Lab, User
 from portal.postgres.locks import alone
@@ -28,6 +29,24 @@ def test_a_first_administrator_is_made_with_both_right(capsys):
     call_command("first_administrator", email="Root@operator.example", lab="atelier")
     assert "/account/" in capsys.readouterr().out
     assert User.objects.get().email == "root@operator.example"
+
+
+def test_the_first_administrator_is_on_the_trail_as_any_other_operator_is():
+    for _ in range(2):
+        call_command("first_administrator", email="root@operator.example", lab="atelier")
+    operator = User.objects.get()
+    made = Entry.objects.filter(event__in=["user.registered", "operator.set"]).order_by("pk")
+    assert [(entry.event, entry.target_id) for entry in made] == [
+        ("user.registered", str(operator.pk)),
+        ("operator.set", str(operator.pk)),
+    ]
+    assert made[1].data == {"staff": True, "all": True, "rights": []}
+
+
+def test_nobody_is_made_an_operator_by_a_command_that_leaves_no_entry():
+    with pytest.raises(CommandError, match="first_administrator"):
+        call_command("createsuperuser", email="eve@operator.example", name="Eve", interactive=False)
+    assert not User.objects.exists()
 
 
 def test_a_second_run_waits_for_the_first_and_then_says_so(monkeypatch):
