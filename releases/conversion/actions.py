@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -31,6 +31,8 @@ from releases.models import MAIN, Model, RefKind, Revision
 
 SILENT: Final = timedelta(minutes=3)
 """How long a running conversion may go without a word; its worker tells each second."""
+UNCALLED: Final = timedelta(minutes=10)
+"""How long one waits before the converter is called for again: what the broker held may be lost, and twice is once."""
 LOG_MAX: Final = 500
 
 
@@ -164,7 +166,6 @@ def retry(*, conversion: Conversion, by: User) -> None:
         stage=Stage.QUEUED,
         asked_by=by,
         began_at=None,
-        heard_at=None,
         ended_at=None,
         problem="",
         done=0,
@@ -181,6 +182,19 @@ def fail_abandoned() -> int:
     for conversion in silent:
         fail(conversion=conversion, problem="The worker that converted it went away. Try again.")
     return len(silent)
+
+
+def call_waiting() -> int:
+    """Call the converter again for each that has waited since it was last called for; for how many. Safe to run twice."""
+    before, count = timezone.now() - UNCALLED, 0
+    waiting = Conversion.objects.filter(stage=Stage.QUEUED).filter(Q(heard_at=None) | Q(heard_at__lt=before))
+    for pk in list(waiting.values_list("pk", flat=True)):
+        with transaction.atomic():
+            conversion = waiting.select_for_update(of=("self",), skip_locked=True).filter(pk=pk).first()
+            if conversion is not None:
+                _enqueue(conversion)
+                count += 1
+    return count
 
 
 def _going_on(conversion: Conversion) -> QuerySet[Conversion]:
@@ -222,6 +236,7 @@ def _step(conversion: Conversion, verb: Verb, by: User) -> Conversion:
 
 
 def _enqueue(conversion: Conversion) -> None:
+    Conversion.objects.filter(pk=conversion.pk).update(heard_at=timezone.now())
     delivery.enqueue("conversion.run", key=f"conversion:{conversion.pk}", conversion=str(conversion.pk))
 
 
