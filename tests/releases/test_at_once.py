@@ -72,3 +72,52 @@ def test_nothing_is_made_of_a_revision_once_it_is_withdrawn_though_both_come_at_
         now = Conversion.objects.get(pk=running.pk)
         assert (now.stage == Stage.DONE) == (not isinstance(finished, WeighbridgeError)), n
         assert (now.result is not None) == (now.stage == Stage.DONE), n
+
+
+def test_a_family_is_stopped_while_one_of_its_models_is_published_and_both_are_done(
+    lyceum: world.World,
+    publish: Any,
+    rounds: int,  # noqa: F811 the fixture
+) -> None:
+    family = actions.open_family(lab=lyceum.lab, slug="small", title="Small", by=lyceum.manager)
+    for n in range(rounds):
+        model: Model = publish(lyceum, f"m{n}", publish=False, family=family)
+        draft = Revision.objects.get(pk=model.tip_id)
+        published, stopped = race(
+            lambda d=draft: actions.publish(revision=d, by=lyceum.manager),
+            lambda: actions.stop_release(subject=family, by=lyceum.manager, reason="Of another family."),
+        )
+        assert published.state == State.PUBLISHED, n
+        actions.lift_stop(stop=stopped, by=lyceum.manager)
+
+
+def test_a_revision_is_withdrawn_while_its_model_is_stopped_and_both_are_done(
+    lyceum: world.World,
+    publish: Any,
+    rounds: int,  # noqa: F811 the fixture
+) -> None:
+    for n in range(rounds):
+        model: Model = publish(lyceum, f"m{n}")
+        withdrawn, stopped = race(
+            lambda m=model: actions.withdraw(
+                revision=Revision.objects.get(pk=m.main_id), by=lyceum.manager, reason="Old."
+            ),
+            lambda m=model: actions.stop_release(subject=m, by=lyceum.manager, reason="Of another model."),
+        )
+        assert withdrawn.state == State.WITHDRAWN, n
+        assert stopped.pk, n
+
+
+def test_two_models_of_one_family_are_published_at_once_and_a_third_is_renamed(
+    lyceum: world.World,
+    publish: Any,
+    rounds: int,  # noqa: F811 the fixture
+) -> None:
+    family = actions.open_family(lab=lyceum.lab, slug="small", title="Small", by=lyceum.manager)
+    for n in range(rounds):
+        drafts = [publish(lyceum, f"m{n}{side}", publish=False, family=family).tip for side in "abc"]
+        answers = race(
+            *(lambda d=d: actions.publish(revision=d, by=lyceum.manager) for d in drafts[:2]),
+            lambda m=drafts[2].model: actions.describe_model(model=m, by=lyceum.manager, family=None),
+        )
+        assert [each.state for each in answers[:2]] == [State.PUBLISHED] * 2, n
