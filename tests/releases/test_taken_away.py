@@ -14,6 +14,7 @@ from django.conf import settings as configured
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from portal.audit.models import Entry
 from portal.errors import Conflict, NotAllowed, NotFound
 from portal.people.actions import close_lab, reopen_lab
 from releases import actions, ingest, tasks
@@ -23,7 +24,9 @@ from releases.conversion import jobs, runner
 from releases.conversion.wishes import Wish
 from releases.conversion_lifecycle import Operation, Stage
 from releases.conversion_models import Conversion
+from releases.evaluations import actions as evaluations
 from releases.lifecycle import State
+from releases.logbook import actions as logbooks
 from releases.models import File, Model, Revision, Upload
 from releases.permits import staged
 from releases.storage import store
@@ -314,3 +317,43 @@ def test_a_closed_lab_takes_no_ingest_of_its_people_and_publishes_nothing(
     with pytest.raises(NotAllowed):
         ingest.ingest(folder, model=unopened, by=lyceum.manager, publish=True)
     assert Revision.objects.count() == before
+
+
+# --- Whoever has the page of a model open that a colleague deletes -----------------------------------------------------
+ACTS: dict[str, Any] = {
+    "commit": lambda m, by: actions.amend(
+        model=m, branch="main", change=actions.Change(files=[stored("README.md", b"# Late")]), by=by, message="Late"
+    ),
+    "squash": lambda m, by: actions.squash(model=m, branch="main", message="One", by=by),
+    "branch": lambda m, by: actions.make_branch(model=m, name="late", revision=m.tip, by=by),
+    "tag": lambda m, by: actions.make_tag(model=m, name="v1", revision=m.tip, by=by),
+    "describe": lambda m, by: actions.describe_model(model=m, by=by, summary="Another."),
+    "rename": lambda m, by: actions.rename_model(model=m, lab=m.lab, name="another", by=by),
+    "delete": lambda m, by: actions.delete_model(model=m, by=by),
+    "scores": lambda m, by: evaluations.import_scores(revision=m.tip, rows=[], by=by),
+    "logbook": lambda m, by: logbooks.open_logbook(subject=m, by=by),
+    "plan": lambda m, by: actions.plan_opening(revision=m.tip, by=by, opens_at=timezone.now() + timedelta(days=3)),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_who_writes_to_a_model_that_was_deleted_a_moment_ago_is_told_and_nothing_is_written(
+    lyceum: world.World, unopened: Model, act: str
+) -> None:
+    stale = Model.objects.select_related("lab", "tip").get(pk=unopened.pk)
+    delete(unopened)
+    before = Entry.objects.count()
+    with pytest.raises(NotFound, match="deleted by its lab"):
+        ACTS[act](stale, lyceum.manager)
+    assert Entry.objects.count() == before
+
+
+@pytest.mark.parametrize("act", ["branch", "tag"])
+def test_no_name_is_given_to_a_draft_that_was_deleted_a_moment_ago(
+    lyceum: world.World, unopened: Model, act: str
+) -> None:
+    stale = Model.objects.select_related("lab", "tip").get(pk=unopened.pk)
+    digests = list(File.objects.filter(revision=unopened.tip, lfs=True).values_list("blob_id", flat=True))
+    actions.delete_files(model=unopened, digests=digests, by=lyceum.manager)
+    with pytest.raises(NotFound, match="was deleted"):
+        ACTS[act](stale, lyceum.manager)
