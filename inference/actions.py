@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -142,14 +142,16 @@ def set_allowance(
         if whose is not None:
             type(whose).objects.select_for_update(no_key=True).get(pk=whose.pk)
     now = timezone.now()
-    former = Allowance.objects.select_for_update().current(now).filter(project=project, lab=lab, model=model)
+    former = Allowance.objects.select_for_update().not_over(now).filter(project=project, lab=lab, model=model)
     given, since = top_class or CLASSES[0], None
     for allowance in former:
         given = top_class or allowance.top_class
         if not anew and allowance.tokens_per_period == limits.tokens_per_period:
             since = allowance.counted_from or allowance.starts_at
-        allowance.ends_at = max(now, allowance.starts_at)
-        allowance.save(update_fields=["ends_at"])
+        if allowance.starts_at >= now:  # by a clock that was set back since
+            allowance.starts_at = now - timedelta.resolution
+        allowance.ends_at = now
+        allowance.save(update_fields=["starts_at", "ends_at"])
     figures = {name: getattr(limits, name) for name in _FIGURES} | {"top_class": given}
     allowance = Allowance.objects.create(
         project=project, lab=lab, model=model, starts_at=now, ends_at=ends_at, counted_from=since, **figures

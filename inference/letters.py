@@ -26,7 +26,7 @@ declare(
     ),
     Letter(
         "allowance_reached", Topic.QUERIES, _LEAD, _("a project has used 80 or 100 percent of its tokens"),
-        ABOUT | {"share": 80, "all": False, "until": "2026-12-01 00:00 UTC"},
+        ABOUT | {"share": 80, "all": False, "until": "2026-12-01 00:00 UTC"}, later=("until",),
     ),
     Letter(
         "project_allowance_reached", Topic.LAB, _("the lab’s managers"), _("a project of the lab has used 80 or 100 percent of its tokens"),
@@ -55,5 +55,6 @@ declare(
             "total": 1200, "completed": 1197, "failed": 3, "until": "2026-12-25 14:20 UTC",
             "path": "/me/batches/0f3a9c11-d2e4-4b7f-9a5c-6d7e8f901234/",
         },
+        later=("until",),
     ),
 )  # fmt: skip

@@ -139,7 +139,11 @@ class AllowanceQuerySet(models.QuerySet["Allowance"]):
     def current(self, now: datetime | None = None) -> Self:
         """Those whose period holds `now`."""
         now = now or timezone.now()
-        return self.filter(starts_at__lte=now).filter(Q(ends_at=None) | Q(ends_at__gt=now))
+        return self.filter(starts_at__lte=now).not_over(now)
+
+    def not_over(self, now: datetime) -> Self:
+        """Those, and what a clock gave that was ahead."""
+        return self.filter(Q(ends_at=None) | Q(ends_at__gt=now))
 
 
 class Allowance(LimitFields):

@@ -19,6 +19,10 @@ app.conf.beat_schedule = {
         "task": "releases.tasks.fail_abandoned_conversions",
         "schedule": crontab(),
     },
+    "call the converter for conversions that wait": {
+        "task": "releases.tasks.call_waiting_conversions",
+        "schedule": crontab(),
+    },
     "read the store again": {"task": "releases.tasks.scrub", "schedule": crontab(minute=40, hour=1)},
     "drop uploads that never became whole": {"task": "releases.tasks.purge_uploads", "schedule": crontab(minute=35)},
     "draw the daily sums of downloads": {

@@ -30,7 +30,7 @@ class Conversion(models.Model):
     asked_at = models.DateTimeField(default=timezone.now)
     began_at = models.DateTimeField(null=True, blank=True)
     heard_at = models.DateTimeField(null=True, blank=True)
-    """When its worker last told of it."""
+    """When its worker last told of it, or was last called for."""
     ended_at = models.DateTimeField(null=True, blank=True)
     done = models.BigIntegerField(default=0)
     total = models.BigIntegerField(default=0)

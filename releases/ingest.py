@@ -23,6 +23,7 @@ from portal.errors import Invalid
 from portal.people.models import User
 from releases import actions, formats, git, names
 from releases.actions import NewFile
+from releases.actions.rights import require_staff, require_there
 from releases.models import Model, Revision
 from releases.sources import Found, Source, named
 from releases.storage import store
@@ -44,8 +45,11 @@ def ingest(
     """The revision of `model` that holds exactly the files of `source`; published when asked for.
 
     A source is a folder, `s3://bucket/prefix` or `hub:https://host/namespace/name@revision` (releases.sources). Raises
-    Invalid with a sentence for the publisher; nothing is published then. Safe to kill and to repeat.
+    Invalid with a sentence for the publisher, NotAllowed or NotFound before a byte is copied; nothing is published then. Safe
+    to kill and to repeat.
     """
+    require_staff(by, model.lab)
+    require_there(model)
     place = named(source)
     found = look(place)
     journal = Journal(place, model)

@@ -52,8 +52,8 @@ def names_beside(revision: Revision, root: str = "") -> tuple[str, ...]:
 
     `root` is its weight id, where the check has just computed it. Two queries.
     """
-    model, known = Revision.objects.filter(pk=revision.pk).values_list("model", "facts__weights__root").get()
-    others = Ref.objects.filter(model=model, name__iregex=STEP, revision__state=State.PUBLISHED.value)
+    known = Revision.objects.filter(pk=revision.pk).values_list("facts__weights__root", flat=True).first()
+    others = Ref.objects.filter(model=revision.model_id, name__iregex=STEP, revision__state=State.PUBLISHED.value)
     others = others.exclude(revision=revision.pk)
     rows = others.values_list("name", "revision__facts__weights__root")
     named = [(step_of(name), name) for name, other in rows if not other or other != (root or known)]

@@ -50,8 +50,9 @@ declare(
         "surge", Topic.LAB, _("the lab’s managers"), _("a holder was given far more in a day than on their other days"),
         {
             "name": "Noor Haddad", "lab": "Lyceum Laboratory", "holder": "Mara Lindqvist", "day": "2026-11-25",
-            "given": 812_400_000_000, "usual": 36_000_000_000, "path": "/downloads/",
+            "given_bytes": 812_400_000_000, "usual_bytes": 36_000_000_000, "path": "/downloads/",
         },
+        later=("given_bytes", "usual_bytes"),
     ),
     Letter(
         "reproduction_reported", Topic.LAB, _("the lab’s managers"), _("somebody reports that they measured a score again"),

@@ -75,6 +75,12 @@ def fail_abandoned_conversions() -> int:
 
 
 @shared_task
+def call_waiting_conversions() -> int:
+    """Each minute: a conversion that the broker may have lost is sent to the converter again."""
+    return conversions.call_waiting()
+
+
+@shared_task
 def heal_search() -> int:
     """Nightly: index models and families that search knows nothing of, or too little; how many."""
     return indexing.heal()

@@ -137,4 +137,4 @@ hold(
         plain=("form_spec",),
     ),
 )  # fmt: skip
-impersonal("access.Gate", "access.Notice", "access.ReasonText", "access.AttestationNotice")
+impersonal("access.Gate", "access.Notice", "access.ReasonText", "access.AttestationNotice", "access.Turn")

@@ -34,28 +34,29 @@ CALL: Final = {
 _APPLICANT: Final = _("the applicant")
 _REVIEWERS: Final = _("the lab’s reviewers")
 _HOLDER: Final = _("the holder")
+_LATER: Final = ("until",)
 _CONCERNED: Final = _("everybody who holds something of it, waits for it or works there")
 
 declare(
     # --- Applications
     Letter("application_submitted", Topic.APPLICATIONS, _APPLICANT, _("an application is sent"), APPLICATION),
     Letter("application_withdrawn", Topic.APPLICATIONS, _APPLICANT, _("the applicant withdraws"), APPLICATION),
-    Letter("application_lapsed", Topic.APPLICATIONS, _APPLICANT, _("nobody answered for 30 days"), APPLICATION | {"days": 30}),
+    Letter("application_lapsed", Topic.APPLICATIONS, _APPLICANT, _("nobody answered for 30 days"), APPLICATION | {"days": 30}, later=("days",)),
     Letter("appeal_made", Topic.APPLICATIONS, _APPLICANT, _("an appeal is made"), APPLICATION),
-    Letter("application_approved", Topic.DECISIONS, _APPLICANT, _("the quorum approves"), APPLICATION | CLOSES),
+    Letter("application_approved", Topic.DECISIONS, _APPLICANT, _("the quorum approves"), APPLICATION | CLOSES, later=_LATER),
     Letter(
-        "application_passed", Topic.DECISIONS, _APPLICANT, _("the gate’s rules approve"), APPLICATION | CLOSES | {"rule_set": 3}
+        "application_passed", Topic.DECISIONS, _APPLICANT, _("the gate’s rules approve"), APPLICATION | CLOSES | {"rule_set": 3}, later=_LATER,
     ),
     Letter(
         "application_declined", Topic.DECISIONS, _APPLICANT, _("a reviewer declines"),
-        APPLICATION | CLOSES | {"reason_name": "declined_detail", "reason": "Not enough detail", "words": ""},
+        APPLICATION | CLOSES | {"reason_name": "declined_detail", "reason": "Not enough detail", "words": ""}, later=_LATER,
     ),
     Letter(
         "changes_requested", Topic.DECISIONS, _APPLICANT, _("a reviewer asks for changes"),
-        APPLICATION | CLOSES | {"reason_name": "changes_purpose", "reason": "The purpose", "words": ""},
+        APPLICATION | CLOSES | {"reason_name": "changes_purpose", "reason": "The purpose", "words": ""}, later=_LATER,
     ),
     Letter("appeal_upheld", Topic.DECISIONS, _APPLICANT, _("an appeal lets the decline stand"), APPLICATION),
-    Letter("appeal_overturned", Topic.DECISIONS, _APPLICANT, _("an appeal succeeds"), APPLICATION | CLOSES),
+    Letter("appeal_overturned", Topic.DECISIONS, _APPLICANT, _("an appeal succeeds"), APPLICATION | CLOSES, later=_LATER),
     # --- Teams
     Letter(
         "member_invited", Topic.DECISIONS, _("whoever an applicant named"), _("a member is named, or reminded"),
@@ -63,6 +64,7 @@ declare(
             "name": "Ana Duarte", "lead": "Mara Lindqvist", "gate": "Lyceum large", "lab": "Lyceum Laboratory", "until": "2026-12-09 14:20 UTC",
             "again": False, "path": "/invitations/",
         },
+        later=_LATER,
     ),
     Letter(
         "member_answered", Topic.APPLICATIONS, _APPLICANT, _("a named member accepts or declines"),

@@ -23,6 +23,7 @@ from portal.access import (  # noqa: F401 Django looks for every model of an app
     attachment_models,
     desk_models,
     lifetime_models,
+    pausing_models,
     review_models,
     rule_models,
     signing_models,

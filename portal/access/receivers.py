@@ -9,11 +9,12 @@ from django.dispatch import receiver
 from portal.access.actions.covering import call_officials
 from portal.access.actions.gates import bump_gate
 from portal.access.actions.leaving import leave
-from portal.access.actions.pausing import closed, reopened
+from portal.access.actions.pausing import TELL, tell_concerned, turned
 from portal.access.actions.succeeding import tell_unattended
 from portal.access.gate_models import Gate
 from portal.agreements.models import Version
 from portal.agreements.signals import version_published
+from portal.outbox.delivery import handler
 from portal.people.models import Lab, User
 from portal.people.signals import lab_turned, leaving, turning
 from portal.projects import actions as projects
@@ -40,12 +41,15 @@ def reconsider_teams(user: User, **_rest: Any) -> None:
 
 
 @receiver(lab_turned)
-def tell_those_concerned(lab: Lab, **_rest: Any) -> None:
+def leave_letters(lab: Lab, **_rest: Any) -> None:
     """A lab is closed, or open again."""
-    if lab.is_active:
-        reopened(lab)
-    else:
-        closed(lab)
+    turned(lab)
+
+
+@handler(TELL, slow=True)
+def tell_those_concerned(payload: dict[str, Any]) -> None:
+    """Mail to everybody who holds something of the lab, waits for it or works there: there may be thousands."""
+    tell_concerned(lab=Lab.objects.get(pk=payload["lab"]))
 
 
 @receiver(version_published)

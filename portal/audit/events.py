@@ -22,7 +22,10 @@ class Event(StrEnum):
     USER_ERASURE_REQUESTED = "user.erasure_requested"
     USER_ERASURE_CANCELLED = "user.erasure_cancelled"
     USER_ERASED = "user.erased"
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105
     OPERATOR_SET = "operator.set"
+    OPERATOR_GROUP_SET = "operator_group.set"
+    OPERATOR_GROUP_DELETED = "operator_group.deleted"
     INSTITUTIONS_IMPORTED = "institutions.imported"
     DOMAIN_ACCEPTED = "domain.accepted"
     DOMAIN_WITHDRAWN = "domain.withdrawn"
@@ -30,6 +33,7 @@ class Event(StrEnum):
     ADDRESS_LINK_SENT = "address.link_sent"
     AFFILIATION_VERIFIED = "affiliation.verified"
     LAB_CREATED = "lab.created"
+    LAB_CHANGED = "lab.changed"
     LAB_CLOSED = "lab.closed"
     LAB_REOPENED = "lab.reopened"
     MEMBERSHIP_GIVEN = "membership.given"

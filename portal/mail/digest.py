@@ -60,7 +60,7 @@ def _write(user: User, rows: list[Waiting]) -> None:
 
 def _groups(rows: list[Waiting]) -> list[dict[str, Any]]:
     order = list(Topic)
-    topics = [(order.index(registry.letter(row.letter).topic), row) for row in rows]
+    topics = [(order.index(_topic(row)), row) for row in rows]
     topics.sort(key=lambda pair: (pair[0], pair[1].pk))
     groups = []
     for number, pairs in groupby(topics, key=lambda pair: pair[0]):
@@ -69,6 +69,14 @@ def _groups(rows: list[Waiting]) -> list[dict[str, Any]]:
         label = str(order[number].label)
         groups.append({"label": label, "count": len(found), "links": links, "more": max(0, len(found) - SHOWN)})
     return groups
+
+
+def _topic(row: Waiting) -> Topic:
+    """What it is about; of a letter that an earlier version had, no more than that it waited for the digest."""
+    try:
+        return registry.letter(row.letter).topic
+    except LookupError:
+        return Topic.DIGEST
 
 
 def _is_due(hour: DigestHour, now: datetime) -> bool:

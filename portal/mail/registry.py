@@ -43,6 +43,9 @@ class Letter:
     `sample` holds an invented value for everything that the sender puts into the context, and nothing else: names,
     references, days and addresses, never what somebody wrote in confidence. `link` names the value that the one call
     to action leads to: `path` is within the portal, any other holds a whole address.
+
+    `later` names values that came after the letter was first sent. One that an earlier version queued lacks them, and is
+    sent all the same: the templates do without. A value that becomes another kind of thing takes another name.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Letter:
     when: Words
     sample: Mapping[str, Any] = field(default_factory=dict)
     link: str = "path"
+    later: tuple[str, ...] = ()
 
     @property
     def choosable(self) -> bool:

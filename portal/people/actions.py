@@ -141,6 +141,19 @@ def set_operator(
     return locked
 
 
+@transaction.atomic
+def make_first_operator(*, email: str) -> User:
+    """The operator of a new portal, without a password. Raises Conflict where the address is the account of somebody else."""
+    user = User.objects.filter(email=email).first()
+    if user is None:
+        user = User.objects.create_superuser(email, None, name="Administrator")
+        trail.record(Event.USER_REGISTERED, by=user, target=user)
+        trail.record(Event.OPERATOR_SET, by=user, target=user, staff=True, all=True, rights=[])
+    if not user.is_superuser:
+        raise Conflict(f"{email} has an account already, which is not an administrator's. Use another address.")
+    return user
+
+
 def _stays(user: User) -> None:
     """Raise Conflict for whoever is about to go: who acts for a lab or the portal hands over before they are erased."""
     if user.erasure_requests.filter(Q(ended_at=None) | Q(done=True)).exists():
@@ -159,6 +172,20 @@ def create_lab(*, slug: str, name: str, by: User | None, summary: str = "", site
     lab.save(force_insert=True)
     trail.record(Event.LAB_CREATED, by=by, target=lab, lab=lab)
     return lab
+
+
+@transaction.atomic
+def change_lab(*, lab: Lab, by: User, **facts: str) -> Lab:
+    """Change what a lab says of itself: name, summary, site, contact. What changes nothing leaves no entry."""
+    locked = Lab.objects.select_for_update().get(pk=lab.pk)
+    changed = sorted(name for name, value in facts.items() if getattr(locked, name) != value)
+    if changed:
+        for name in changed:
+            setattr(locked, name, facts[name])
+        locked.full_clean()
+        locked.save(update_fields=changed)
+        trail.record(Event.LAB_CHANGED, by=by, target=locked, lab=locked, changed=changed)
+    return locked
 
 
 @transaction.atomic

@@ -10,9 +10,7 @@ from allauth.account.signals import (
     email_changed,
     email_confirmed,
     email_removed,
-    password_changed,
     password_reset,
-    password_set,
 )
 from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
@@ -23,6 +21,7 @@ from portal.audit import trail
 from portal.audit.events import Event
 from portal.people import erasure
 from portal.people.models import Membership, User
+from portal.people.passwords import TAKEN
 
 
 def opened_by(address: str) -> list[User]:
@@ -66,7 +65,7 @@ def _removed(user: User, **_kwargs: Any) -> None:
         trail.record(Event.ADDRESS_REMOVED, by=user, target=user)
 
 
-@receiver([password_changed, password_reset, password_set])
+@receiver(TAKEN)
 def _drop_claims(user: User, **_kwargs: Any) -> None:
     """Links that wait to be followed may be those of whoever the new password is to keep out."""
     EmailAddress.objects.filter(user=user, verified=False, primary=False).exclude(email=user.email).delete()

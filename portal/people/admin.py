@@ -8,12 +8,25 @@ from allauth.mfa.admin import Authenticator
 from allauth.socialaccount.admin import SocialAccount, SocialApp, SocialToken
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from portal.errors import Conflict, Invalid
-from portal.people.actions import close_lab, create_lab, end_role, give_role, reopen_lab, restore, set_operator, suspend
+from portal.people.actions import (
+    change_lab,
+    close_lab,
+    create_lab,
+    end_role,
+    give_role,
+    reopen_lab,
+    restore,
+    set_operator,
+    suspend,
+)
+from portal.people.group_actions import delete_group, set_group
 from portal.people.institution_actions import accept_domain, checked_domain, withdraw_domain
 from portal.people.models import Affiliation, Institution, Lab, Membership, ReviewedDomain, Role, User
 from portal.people.reserved import is_reserved
@@ -90,6 +103,44 @@ class UserAdmin(admin.ModelAdmin[User]):
         _each(request, there, lambda user: restore(user=user, by=_by(request), reason=WHERE))
 
 
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class OperatorGroupAdmin(GroupAdmin):
+    """Rights in this admin that several people share."""
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: ANN401, FBT001 - Django's signature
+        """With the rest, by the action."""
+
+    def save_model(self, request: HttpRequest, obj: Group, form: Any, change: bool) -> None:  # noqa: ANN401, FBT001 - Django's signature
+        """Through the action."""
+        said = form.cleaned_data
+        group = obj if change else None
+        obj.pk = set_group(by=_by(request), group=group, name=said["name"], permissions=said["permissions"]).pk
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Who has some rights here makes no others, as with people."""
+        return _by(request).is_superuser and super().has_add_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Who has some rights here gives their own group no others."""
+        return _by(request).is_superuser and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Nor takes them from others."""
+        return _by(request).is_superuser and super().has_delete_permission(request, obj)
+
+    def delete_model(self, request: HttpRequest, obj: Group) -> None:
+        """Through the action."""
+        delete_group(by=_by(request), group=obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
+        """Each through the action."""
+        for group in queryset:
+            delete_group(by=_by(request), group=group)
+
+
 class LabForm(forms.ModelForm[Lab]):
     """A lab; its slug is checked as the action does, which says it beside the field."""
 
@@ -124,12 +175,12 @@ class LabAdmin(admin.ModelAdmin[Lab]):
         return False
 
     def save_model(self, request: HttpRequest, obj: Lab, form: Any, change: bool) -> None:  # noqa: ANN401, FBT001 - Django's signature
-        """A new one through the action."""
+        """Through the actions."""
+        facts = {name: getattr(obj, name) for name in ("name", "summary", "site", "contact")}
         if change:
-            super().save_model(request, obj, form, change)
-            return
-        facts = {name: getattr(obj, name) for name in ("slug", "name", "summary", "site", "contact")}
-        obj.pk = create_lab(by=_by(request), **facts).pk
+            change_lab(lab=obj, by=_by(request), **facts)
+        else:
+            obj.pk = create_lab(slug=obj.slug, by=_by(request), **facts).pk
 
     @admin.action(description="Close the chosen labs, with all that they released")
     def close(self, request: HttpRequest, queryset: QuerySet[Lab]) -> None:

@@ -12,8 +12,8 @@ class PeopleConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        """Declare what is held about people and what is mailed; listen to addresses, second factors, linked accounts and mail."""
-        from portal.people import addresses, holdings, identity, letters, reach, second_factor  # noqa: F401, PLC0415
+        """Declare what is held about people and what is mailed; listen to addresses, passwords, second factors, linked accounts and mail."""
+        from portal.people import addresses, holdings, identity, letters, passwords, reach, second_factor  # noqa: F401, PLC0415
 
 
 class OperatorConfig(admin.AdminConfig):

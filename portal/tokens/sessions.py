@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from allauth.account.signals import password_changed, password_reset, password_set
 from django.contrib.auth.signals import user_logged_out
 from django.dispatch import receiver
 from django.http import HttpRequest
 
 from portal.people.models import User
+from portal.people.passwords import TAKEN
 from portal.tokens import page_actions
 
 
@@ -19,7 +19,7 @@ def signed_out(sender: object, request: HttpRequest, user: object, **_more: obje
         page_actions.end_session(by=user, session=key)
 
 
-@receiver([password_changed, password_reset, password_set])
+@receiver(TAKEN)
 def renewed(sender: object, user: User, **_more: object) -> None:
     """Whoever takes a new password shuts everybody out who came with the old one, at the gateway from the next request on."""
     page_actions.end_every_session(by=user)

@@ -19,6 +19,7 @@ from portal.errors import Conflict, Invalid
 from portal.outbox import delivery
 from portal.people.models import Lab, User
 from releases import names
+from releases.actions.committing import lock
 from releases.actions.rights import require_open, require_staff
 from releases.models import Family, FormerName, Model
 from releases.opening_models import Opening
@@ -87,10 +88,10 @@ def open_model(
 def describe_model(*, model: Model, by: User | None, **changes: Any) -> Model:
     """Change what a model says of itself, its family or its gate; nothing happens when nothing differs.
 
-    `changes` are any of DESCRIBED; raises Invalid for another, and for what is another lab's.
+    `changes` are any of DESCRIBED; raises Invalid for another, and for what is another lab's, NotFound where it was deleted.
     """
     require_staff(by, model.lab)
-    locked = Model.objects.select_for_update(of=("self",)).select_related("lab").get(pk=model.pk)
+    locked = lock(model)
     unknown = changes.keys() - set(DESCRIBED)
     if unknown:
         raise Invalid(f"A model has no {sorted(unknown)[0]} to change.")
@@ -130,13 +131,14 @@ def _require_own(lab: Lab, named: Mapping[str, Any]) -> None:
 def rename_model(*, model: Model, lab: Lab, name: str, by: User | None) -> Model:
     """Another name, in a lab that the same person looks after; the old name leads here for ever.
 
-    Raises Conflict where the name is taken, or where the model has a gate of the lab that it leaves.
+    Raises Conflict where the name is taken, or where the model has a gate of the lab that it leaves, NotFound where it was
+    deleted.
     """
     require_open()
     require_staff(by, model.lab)
     require_staff(by, lab)
     names.check_model_name(name)
-    locked = Model.objects.select_for_update(of=("self",)).select_related("lab").get(pk=model.pk)
+    locked = lock(model)
     if (locked.lab_id, locked.name) == (lab.pk, name):
         return locked
     if locked.lab_id != lab.pk and (locked.gate_id or locked.agreement_id or locked.family_id):
@@ -161,10 +163,13 @@ def rename_model(*, model: Model, lab: Lab, name: str, by: User | None) -> Model
 
 @transaction.atomic
 def delete_model(*, model: Model, by: User | None) -> None:
-    """Take away a model that was never published. Its name stays taken. Raises Conflict once it was published."""
+    """Take away a model that was never published. Its name stays taken.
+
+    Raises Conflict once it was published, NotFound where it was deleted already.
+    """
     require_open()
     require_staff(by, model.lab)
-    locked = Model.objects.select_for_update(of=("self",)).get(pk=model.pk)
+    locked = lock(model)
     if locked.opened_at:
         raise Conflict(
             f"{model.full_name} was published, so it is kept. Withdraw its revisions, with a reason, on its page."

@@ -17,7 +17,7 @@ from portal.outbox import delivery
 from portal.people.models import User
 from portal.postgres import locks
 from releases import formats, gathering, lifecycle
-from releases.actions.revisions import step
+from releases.actions.revisions import Deleted, step
 from releases.actions.rights import require_staff
 from releases.inspection.asking import Tensors
 from releases.lifecycle import State, Verb
@@ -84,23 +84,27 @@ def request_check(*, revision: Revision, by: User) -> Revision:
 def carry_out_check(*, pk: int, by: str) -> None:
     """What request_check() asked for, by a worker. However it ends, nothing waits for it any more: one may ask again.
 
-    Does nothing where nobody waits for it, or another worker is at it: the broker sends a task again after an hour.
+    Does nothing where nobody waits for it, another worker is at it (the broker sends a task again after an hour), or the
+    draft was deleted.
     """
+    waiting = Revision.objects.filter(pk=pk).exclude(check_wanted_at=None)
     with locks.alone(f"check {pk}") as alone:
-        revision = Revision.objects.select_related("model__lab").get(pk=pk)
-        if not alone or revision.check_wanted_at is None:
+        revision = waiting.select_related("model__lab").first()
+        if not alone or revision is None:
             return
         try:
             check(revision=revision, by=User.objects.get(pk=by))
+        except Deleted:
+            return
         except Exception:
-            waiting = Revision.objects.filter(pk=pk).exclude(check_wanted_at=None)
             waiting.filter(state=State.DRAFT).update(findings=[BROKEN_OFF], notices=[], refused=[], checked_at=None)
             waiting.update(check_wanted_at=None)
             raise
+        waiting.update(check_wanted_at=None)  # where it was published meanwhile, nothing was written
 
 
 def check(*, revision: Revision, by: User | None) -> Revision:
-    """Read every file back from the store, then look at the release as a whole; `checked`, or findings.
+    """Read every file back from the store, then look at the release as a whole; `checked`, or findings. Raises Deleted.
 
     Not one transaction: reading may take long. What is read cannot change, so only the outcome is written under a lock.
     """
@@ -181,7 +185,9 @@ def _lint(revision: Revision, report: Report) -> None:
 
 @transaction.atomic
 def _checked(revision: Revision, report: Report, facts: dict[str, Any], by: User | None) -> Revision:
-    locked = Revision.objects.select_for_update().get(pk=revision.pk)
+    locked = Revision.objects.select_for_update().filter(pk=revision.pk).first()
+    if locked is None:
+        raise Deleted(revision)
     if locked.state not in {State.DRAFT, State.CHECKED}:
         return locked
     now, findings = timezone.now(), report.findings

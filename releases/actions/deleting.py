@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from portal.audit import trail
 from portal.audit.events import Event
@@ -32,8 +32,11 @@ def delete_files(*, model: Model, digests: Collection[str], by: User | None) -> 
     """
     require_open()
     require_staff(by, model.lab)
+    locked = _locked(model, digests)
     held = lock(model)
-    drafts = held.revisions.filter(files__blob__in=digests, files__lfs=True).distinct()
+    drafts = held.revisions.filter(pk__in=_holding(model, digests))
+    if drafts.exclude(pk__in=locked).exists():
+        raise Conflict("Somebody has committed such a file just now. Look again at what you want to delete.")
     if kept := drafts.public().first():
         raise Conflict(f"A revision that was published ({kept.commit[:8]}) holds such a file, and stays as it is.")
     if planned := drafts.filter(openings__isnull=False).first():
@@ -56,6 +59,16 @@ def delete_files(*, model: Model, digests: Collection[str], by: User | None) -> 
         drafts=len(gone),
     )
     return len(gone)
+
+
+def _holding(model: Model, digests: Collection[str]) -> QuerySet[File, int]:
+    return File.objects.filter(revision__model=model, blob__in=digests, lfs=True).values_list("revision", flat=True)
+
+
+def _locked(model: Model, digests: Collection[str]) -> list[int]:
+    """The revisions that hold any of them, locked, and before the model is: so does who publishes, plans, withdraws or stops one."""
+    rows = Revision.objects.select_for_update(of=("self",)).filter(pk__in=_holding(model, digests)).order_by("pk")
+    return [revision.pk for revision in rows]
 
 
 def _forget_conversions(gone: Collection[int]) -> None:

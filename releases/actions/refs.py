@@ -11,7 +11,8 @@ from portal.audit import trail
 from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.people.models import User
-from releases.actions.committing import files_of, head_of, insert, move
+from releases.actions.committing import files_of, head_of, insert, lock, move
+from releases.actions.revisions import Deleted
 from releases.actions.rights import require_open, require_staff
 from releases.models import MAIN, Model, Ref, RefKind, Revision
 
@@ -21,12 +22,12 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
 
 
 def make_branch(*, model: Model, name: str, revision: Revision | None, by: User | None) -> Ref:
-    """A branch that begins at `revision`. Raises Conflict where the name is taken, Invalid for one that git forbids."""
+    """A branch that begins at `revision`. Raises Conflict where the name is taken, Invalid for one that git forbids, NotFound."""
     return _make(model, RefKind.BRANCH, name, revision, by)
 
 
 def make_tag(*, model: Model, name: str, revision: Revision | None, by: User | None) -> Ref:
-    """A tag on `revision`. Raises Conflict, Invalid."""
+    """A tag on `revision`. Raises Conflict, Invalid, NotFound."""
     return _make(model, RefKind.TAG, name, revision, by)
 
 
@@ -51,7 +52,7 @@ def squash(*, model: Model, branch: str, message: str, by: User | None) -> Revis
     """The branch's files as one revision without a past. Published revisions keep theirs. Raises NotFound."""
     require_open()
     require_staff(by, model.lab)
-    locked = Model.objects.select_for_update(of=("self",)).select_related("lab", "tip").get(pk=model.pk)
+    locked = lock(model)
     head = head_of(locked, branch)
     if head is None:
         raise NotFound(f"{model.full_name} has no files yet.", code="no_revision")
@@ -71,12 +72,14 @@ def _make(model: Model, kind: RefKind, name: str, revision: Revision | None, by:
     require_staff(by, model.lab)
     if not _NAME.fullmatch(name) or _COMMIT.fullmatch(name) or name.startswith("refs/"):
         raise Invalid(f"{name!r} cannot name a {kind}: use letters, digits, '-', '_', '.' and '/', not a commit's id.")
-    Model.objects.select_for_update(of=("self",)).get(pk=model.pk)
+    lock(model)
     if name == MAIN or model.refs.filter(name=name).exists():
         taken = "tags" if model.refs.filter(kind=RefKind.TAG, name=name).exists() else "heads"
         raise Conflict(f"Reference refs/{taken}/{name} already exists: a name means one revision of {model.full_name}.")
     if revision is None:
         raise NotFound(f"{model.full_name} has no revision to start from. Commit files first.", code="no_revision")
+    if not model.revisions.filter(pk=revision.pk).exists():
+        raise Deleted(revision)
     ref = Ref.objects.create(model=model, kind=kind, name=name, revision=revision)
     trail.record(
         Event.REF_MADE, by=by, target=model, lab=model.lab, model=model.full_name, kind=kind, name=name,

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from portal.audit import trail
 from portal.audit.events import Event
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Invalid, NotFound
 from portal.outbox import delivery
 from portal.people.models import User
 from releases import cards, chronicles, lifecycle
@@ -29,6 +29,13 @@ CURVES = "curves.record"
 """Topic of the outbox: a revision was published that carries the numbers of its training."""
 
 
+class Deleted(NotFound):
+    """The draft is gone: somebody has deleted files that it held."""
+
+    def __init__(self, revision: Revision) -> None:
+        super().__init__(f"Draft {revision.commit[:8]} was deleted with files that it held.", code="deleted")
+
+
 @transaction.atomic
 def publish(*, revision: Revision, by: User | None) -> Revision:
     """Open the revision to everybody whom the policy allows; `main` names it from now on.
@@ -43,7 +50,8 @@ def publish(*, revision: Revision, by: User | None) -> Revision:
         raise Conflict("The opening of this revision is planned. Cancel the plan first, or let it open by itself.")
     require_there(Model.objects.select_for_update(of=("self",)).select_related("lab").get(pk=locked.model_id))
     now = timezone.now()
-    Revision.objects.filter(pk=locked.pk).update(state=State.PUBLISHED.value, published_at=now)
+    told = {"state": State.PUBLISHED.value, "published_at": now, "check_wanted_at": None}  # no check has a say any more
+    Revision.objects.filter(pk=locked.pk).update(**told)
     Model.objects.filter(pk=locked.model_id).update(opened_at=Coalesce("opened_at", now))
     _name(locked, locked.model)
     proving.prove(revision=Revision.objects.select_related("model__lab", "model__gate__lab").get(pk=locked.pk))
@@ -102,8 +110,14 @@ def withdraw(*, revision: Revision, by: User | None, reason: str, instead: str =
 
 
 def step(revision: Revision, verb: Verb, by: User | None) -> Revision:
-    """The locked revision, when `verb` may be done to it now, or when it is done already. Raises Conflict by the table."""
-    locked = Revision.objects.select_for_update(of=("self",)).select_related("model__lab").get(pk=revision.pk)
+    """The locked revision, when `verb` may be done to it now, or when it is done already.
+
+    Raises Conflict by the table, Deleted where its files were deleted, and it with them.
+    """
+    found = Revision.objects.select_for_update(of=("self",)).select_related("model__lab").filter(pk=revision.pk)
+    locked = found.first()
+    if locked is None:
+        raise Deleted(revision)
     require_staff(by, locked.model.lab)
     reached = {step.to for (_, known), step in lifecycle.TABLE.items() if known == verb}
     if locked.state not in reached and lifecycle.next_state(locked.state, verb) is None:

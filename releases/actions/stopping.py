@@ -121,6 +121,8 @@ def _locked(subject: Family | Model | Revision) -> Family | Model | Revision:
     """The row, locked: of two who stop it at once, the second finds it stopped."""
     if isinstance(subject, Revision):
         return Revision.objects.select_for_update(of=("self",)).select_related("model__lab").get(pk=subject.pk)
+    if isinstance(subject, Family):  # its models before it: so does who publishes one, and says so of its family
+        list(Model.objects.select_for_update().filter(family=subject).order_by("pk").values_list("pk"))
     return type(subject).objects.select_for_update(of=("self",)).select_related("lab").get(pk=subject.pk)
 
 

@@ -65,7 +65,7 @@ def _tell(lab: Lab, user_id: str, day: date, given: int, usual: int) -> bool:
             to=manager.email, template="surge", key=f"surge:{surge.pk}", language=manager.language,
             context={
                 "name": manager.get_full_name(), "lab": lab.name, "holder": name, "day": str(day),
-                "given": given, "usual": usual, "path": reverse("releases:downloads"),
+                "given_bytes": given, "usual_bytes": usual, "path": reverse("releases:downloads"),
             },
         )  # fmt: skip
     trail.record(Event.SURGE_TOLD, by=None, target=surge, lab=lab, day=day, bytes=given, usual=usual)

@@ -19,7 +19,7 @@ from portal.postgres import locks
 from portal.sweeps import sweep
 from releases import formats, git
 from releases.actions.committing import NewFile
-from releases.actions.rights import require_open, require_staff
+from releases.actions.rights import require_open, require_staff, require_there
 from releases.models import Blob, BlobState, Model, Upload
 from releases.storage import Away, Mismatch, store
 
@@ -51,6 +51,7 @@ def begin_upload(*, model: Model, sha256: str, size: int, by: User, parted: bool
     """
     require_open()
     require_staff(by, model.lab)
+    require_there(model)
     if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
         raise Invalid("An oid is a SHA-256 in 64 lower-case hex digits.")
     if not 0 < size <= formats.FILE_MAX:
@@ -75,8 +76,8 @@ def finish_upload(*, upload: Upload, etags: Sequence[str]) -> Blob:
     """Read back what came, and keep it if it is what was announced; may be repeated.
 
     Not one transaction: reading 50 GB takes its time. Raises Invalid when it is something else, Conflict when a part
-    is missing, NotAllowed when the upload has ended or its publisher is one no longer, Unavailable while the store is away
-    or another call reads it.
+    is missing, NotAllowed when the upload has ended or its publisher is one no longer, NotFound when the model was deleted,
+    Unavailable while the store is away or another call reads it.
     """
     require_open()
     if upload.blob:
@@ -86,6 +87,7 @@ def finish_upload(*, upload: Upload, etags: Sequence[str]) -> Blob:
     if upload.user is None or not upload.user.is_active:
         raise NotAllowed("The account that began this upload is closed.", code="not_staff")
     require_staff(upload.user, upload.model.lab)
+    require_there(upload.model)
     with _reading(upload.model.lab, upload.sha256):
         kept = Upload.objects.select_related("blob").filter(pk=upload.pk).first()
         if kept is None:

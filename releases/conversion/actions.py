@@ -9,19 +9,19 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal import signing
 from portal.audit import trail
 from portal.audit.events import Event
-from portal.errors import Conflict, NotSetUp
+from portal.errors import Conflict, NotFound, NotSetUp
 from portal.outbox import delivery
 from portal.people.models import User
 from releases import conversion_lifecycle as lifecycle
 from releases.actions import Change, NewFile, amend, files_of
-from releases.actions.rights import require_open, require_staff
+from releases.actions.rights import require_open, require_staff, require_there
 from releases.conversion import receipts, wishes
 from releases.conversion.wishes import Wish
 from releases.conversion_lifecycle import Stage, Verb
@@ -31,6 +31,8 @@ from releases.models import MAIN, Model, RefKind, Revision
 
 SILENT: Final = timedelta(minutes=3)
 """How long a running conversion may go without a word; its worker tells each second."""
+UNCALLED: Final = timedelta(minutes=10)
+"""How long one waits before the converter is called for again: what the broker held may be lost, and twice is once."""
 LOG_MAX: Final = 500
 
 
@@ -49,8 +51,7 @@ def request(*, revision: Revision, wish: Wish, by: User) -> Conversion:
             code="no_converter",
         )
     model = Model.objects.select_for_update(of=("self",)).select_related("lab", "tip").get(pk=revision.model_id)
-    if revision.state == State.WITHDRAWN:
-        raise Conflict(_("This revision is withdrawn, so nothing is made of it."))
+    revision = _there(model, revision)
     if revision.conversions.filter(stage__in=lifecycle.LIVE).exists():
         raise Conflict(_("A conversion of this revision is under way. Wait for it, or cancel it."))
     wishes.check(wish, revision.files.values_list("path", flat=True))
@@ -65,13 +66,27 @@ def request(*, revision: Revision, wish: Wish, by: User) -> Conversion:
 
 @transaction.atomic
 def begin(*, pk: UUID) -> Conversion | None:
-    """The conversion, now running; None when it is not queued any more, because it runs, is over or was cancelled."""
-    locked = Conversion.objects.select_for_update(of=("self",)).get(pk=pk)
-    if lifecycle.next_stage(locked.stage, Verb.BEGIN) is None:
+    """The conversion, now running; None when it is not queued any more, because it runs, is over, was cancelled or is gone."""
+    locked = Conversion.objects.select_for_update(of=("self",)).filter(pk=pk).first()
+    if locked is None or lifecycle.next_stage(locked.stage, Verb.BEGIN) is None:
         return None
     now = timezone.now()
     Conversion.objects.filter(pk=pk).update(stage=Stage.RUNNING, began_at=now, heard_at=now, done=0, total=0, log=[])
     return Conversion.objects.select_related("model__lab", "source", "asked_by").get(pk=pk)
+
+
+def require_wanted(conversion: Conversion) -> User:
+    """Whoever asked for it, as long as what they asked for may be made.
+
+    Raises Conflict where they have no account any more or the revision was withdrawn, NotAllowed where they look after the
+    lab's releases no longer, or the lab is closed, NotFound where the model was deleted.
+    """
+    by = conversion.asked_by
+    if by is None or not by.is_active:
+        raise Conflict("Whoever asked for this conversion has no account here any more. Ask for it again.")
+    require_staff(by, conversion.model.lab)
+    _there(conversion.model, conversion.source)
+    return by
 
 
 def progress(*, conversion: Conversion, done: int, total: int, log: Sequence[tuple[str, str]]) -> bool:
@@ -87,16 +102,17 @@ def finish(
     """Commit what was made as a draft after the source, and seal the receipt. Raises Stale, Conflict, Invalid.
 
     The commit is made in the name of who asked, with the rights that they have now. A conversion that was cancelled
-    meanwhile stays so, and nothing is committed.
+    meanwhile stays so, and nothing is committed; nor is anything made of a revision that was withdrawn meanwhile.
     """
     locked = (
         Conversion.objects.select_for_update(of=("self",)).select_related("model__lab", "source").get(pk=conversion.pk)
     )
     if lifecycle.next_stage(locked.stage, Verb.FINISH) is None:
         return locked
-    by = locked.asked_by
-    if by is None or not by.is_active:
-        raise Conflict("Whoever asked for this conversion has no account here any more. Ask for it again.")
+    locked.source = Revision.objects.select_for_update(of=("self",)).get(
+        pk=locked.source_id
+    )  # a withdrawal waits, or was
+    by = require_wanted(locked)
     wish = Wish.of(locked.operation, locked.files, locked.options)
     change = Change(files=outputs, gone=wish.gone(files_of(locked.source)))
     made = amend(
@@ -143,13 +159,13 @@ def retry(*, conversion: Conversion, by: User) -> None:
     """Put a failed or cancelled one in the queue again, in the name of who does so. Raises Conflict otherwise."""
     require_open()
     locked = _step(conversion, Verb.RETRY, by)
+    _there(locked.model, locked.source)
     if locked.source.conversions.filter(stage__in=lifecycle.LIVE).exists():
         raise Conflict(_("A conversion of this revision is under way. Wait for it, or cancel it."))
     Conversion.objects.filter(pk=locked.pk).update(
         stage=Stage.QUEUED,
         asked_by=by,
         began_at=None,
-        heard_at=None,
         ended_at=None,
         problem="",
         done=0,
@@ -168,10 +184,34 @@ def fail_abandoned() -> int:
     return len(silent)
 
 
+def call_waiting() -> int:
+    """Call the converter again for each that has waited since it was last called for; for how many. Safe to run twice."""
+    before, count = timezone.now() - UNCALLED, 0
+    waiting = Conversion.objects.filter(stage=Stage.QUEUED).filter(Q(heard_at=None) | Q(heard_at__lt=before))
+    for pk in list(waiting.values_list("pk", flat=True)):
+        with transaction.atomic():
+            conversion = waiting.select_for_update(of=("self",), skip_locked=True).filter(pk=pk).first()
+            if conversion is not None:
+                _enqueue(conversion)
+                count += 1
+    return count
+
+
 def _going_on(conversion: Conversion) -> QuerySet[Conversion]:
     """The row while this very run of it goes on: one that was cancelled and begun anew is another worker's."""
     stages = [stage for stage, verb in lifecycle.TABLE if verb is Verb.FINISH]
     return Conversion.objects.filter(pk=conversion.pk, stage__in=stages, began_at=conversion.began_at)
+
+
+def _there(model: Model, revision: Revision) -> Revision:
+    """The revision as it is now. Raises NotFound where it or its model was deleted, Conflict where it is withdrawn."""
+    require_there(model)
+    found = model.revisions.filter(pk=revision.pk).first()
+    if found is None:
+        raise NotFound(_("This draft was deleted."), code="deleted")
+    if found.state == State.WITHDRAWN:
+        raise Conflict(_("This revision is withdrawn, so nothing is made of it."))
+    return found
 
 
 def _branch_of(model: Model, revision: Revision) -> str:
@@ -196,6 +236,7 @@ def _step(conversion: Conversion, verb: Verb, by: User) -> Conversion:
 
 
 def _enqueue(conversion: Conversion) -> None:
+    Conversion.objects.filter(pk=conversion.pk).update(heard_at=timezone.now())
     delivery.enqueue("conversion.run", key=f"conversion:{conversion.pk}", conversion=str(conversion.pk))
 
 

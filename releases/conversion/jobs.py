@@ -44,6 +44,7 @@ def carry_out(pk: UUID) -> None:
     if conversion is None:
         return
     try:
+        actions.require_wanted(conversion)
         with _scratch(conversion) as scratch:
             _convert(conversion, scratch)
     except runner.Ended:

@@ -15,7 +15,7 @@ from portal.audit import trail
 from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people.models import User
-from releases.actions.rights import require_open, require_staff
+from releases.actions.rights import require_open, require_staff, require_there
 from releases.evaluation_models import Score
 from releases.evaluation_rows import Row
 from releases.evaluations.readers import SHOWN
@@ -46,11 +46,12 @@ def import_scores(
     `raw_path` is the file of the revision that they were read from. `weights` is the weight id or the SHA-256 of a
     weights file that the evaluation names; Invalid where this revision has neither. Invalid too, with each place, where
     a score is kept already with another value: that one is withdrawn first, so that nothing changes unseen. NotFound
-    where the draft was deleted meanwhile.
+    where the draft, or its model, was deleted meanwhile.
     """
     require_open()
     model = Model.objects.select_for_update(of=("self",)).select_related("lab").get(pk=revision.model_id)
     require_staff(by, model.lab)
+    require_there(model)
     if not model.revisions.filter(pk=revision.pk).exists():
         raise NotFound(_("There is no revision of this name. See the list of revisions."))
     own = weight_id(revision)

@@ -20,6 +20,7 @@ from portal.audit import trail
 from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people.models import User
+from releases.actions.committing import lock
 from releases.actions.rights import require_open, require_staff
 from releases.chronicles.drafts import Draft, Parsed, Problem
 from releases.logbook import entry_fields
@@ -48,7 +49,7 @@ def open_logbook(*, subject: Family | Model, by: User | None, title: str = "", s
     """The logbook of a model, or of a family beside its models'; made when there is none."""
     require_staff(by, subject.lab)
     if isinstance(subject, Model):
-        Model.objects.select_for_update(of=("self",)).get(pk=subject.pk)
+        lock(subject)
         whose: dict[str, Any] = {"model": subject, "family": subject.family}
         found = Logbook.objects.with_subjects().filter(model=subject).first()
     else:

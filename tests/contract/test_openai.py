@@ -10,6 +10,8 @@ import openai
 import pytest
 import redis
 from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
 
 from inference import actions, contract
 from inference.actions import Serving
@@ -19,6 +21,8 @@ from inference.models import UsageRecord
 from inference.posting import Poster, ensure_group
 from portal.access import actions as access
 from portal.people import actions as people
+from portal.people import erasure
+from portal.people.erasure_models import ErasureRequest
 from portal.projects import actions as projects
 from portal.switches.models import Switch, flip
 from portal.tokens import actions as tokens
@@ -54,6 +58,25 @@ def test_a_granted_token_queries_and_lists_both_models(bench, gateway, ask):
     assert ask(GATED).usage.completion_tokens == 4
     client = openai.OpenAI(base_url=f"{gateway.base}/v1", api_key=bench.secret)
     assert {model.id for model in client.models.list()} == {OPEN, GATED}
+
+
+def test_who_is_erased_queries_no_more_from_the_next_request_on_by_token_or_page(bench, ask, store):
+    browser = Client()
+    browser.force_login(bench.researcher)
+    page = browser.post(
+        f"/{GATED}/try/token", {"project": str(bench.project.pk)}, headers={"Accept": "application/json"}
+    )
+    secrets = (bench.secret, page.json()["token"])
+    for secret in secrets:
+        assert ask(GATED, token=secret).usage.completion_tokens == 4
+    asked = ErasureRequest.objects.create(user=bench.researcher, requested_at=timezone.now(), due_at=timezone.now())
+    assert erasure.erase(request=asked, now=timezone.now())
+    for secret in secrets:
+        with pytest.raises(openai.AuthenticationError):
+            ask(GATED, token=secret)
+    ensure_group(store)
+    Poster(store, "test").step(block_ms=1)
+    assert UsageRecord.objects.filter(user_id=str(bench.researcher.pk)).count() == 2, "what was billed stays"
 
 
 def test_the_async_client_streams(bench, gateway):

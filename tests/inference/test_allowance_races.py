@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+import time_machine
+from django.utils import timezone
 
 from inference import actions
 from inference.contract import Limits
@@ -26,3 +30,19 @@ def test_an_allowance_that_is_set_twice_at_once_is_set_twice(store, of):
         assert all(isinstance(one, Allowance) for one in given), f"round {n}: {given}"
         last = Allowance.objects.current().get(**whose)
         assert last.starts_at == max(one.starts_at for one in given)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("of", ["project", "lab"])
+@pytest.mark.parametrize("ends", [True, False])
+def test_an_allowance_takes_the_place_of_one_that_a_clock_gave_before_it_was_set_back(store, of, ends):
+    bench = build()
+    whose = {"project": bench.project} if of == "project" else {"lab": bench.world.lab}
+    now = timezone.now()
+    with time_machine.travel(now + timedelta(hours=1), tick=False):
+        until = timezone.now() + timedelta(days=9) if ends else None
+        actions.set_allowance(by=None, limits=Limits(concurrency=1), ends_at=until, **whose)
+    with time_machine.travel(now, tick=False):
+        given = actions.set_allowance(by=None, limits=Limits(concurrency=2), **whose)
+    for hours in (0, 2):
+        assert Allowance.objects.current(now + timedelta(hours=hours)).filter(**whose).get() == given

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -165,3 +167,15 @@ def test_without_a_quiet_moment_it_says_so(bench, store, monkeypatch):
     monkeypatch.setattr(rebuild, "current", busy)
     with pytest.raises(CommandError, match="Stop the gateways"):
         call_command("rebuild_limits")
+
+
+def test_what_was_used_while_the_clock_was_ahead_counts_in_the_day_that_it_was_set_back_to(bench, store):
+    """It is in the ledger under tomorrow; forgotten, it would be given again."""
+    actions.set_allowance(by=None, project=bench.project, limits=Limits(tokens_per_day=1000, tokens_per_period=5000))
+    evening = timezone.now().replace(hour=23, minute=50)
+    ahead = int((evening + timedelta(minutes=20)).timestamp() * 1000)
+    ledger.post([settled(bench, prompt_tokens=100, completion_tokens=20, started_at=ahead, ended_at=ahead)])
+    with time_machine.travel(evening, tick=False):
+        rebuild.rebuild(store, timezone.now())
+    kept = counter(store, bench)
+    assert (kept.day, kept.tokens_in_day) == (int(evening.timestamp() * 1000) // DAY_MS, 120)

@@ -43,7 +43,7 @@ def test_messages_are_found_in_python_in_templates_and_in_the_default_form(sourc
     assert "This is your own application." in source
     assert "Skip to content" in source
     assert "Where the weights will rest" in source
-    assert source["%(n)s word"].id == ("%(n)s word", "%(n)s words")
+    assert source["%(shown)s word"].id == ("%(shown)s word", "%(shown)s words")
 
 
 def test_what_nobody_translated_is_a_fault() -> None:

@@ -10,10 +10,12 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from portal.access import actions, tasks
+from portal.access.actions import pausing
 from portal.access.application_models import Application
 from portal.access.workflow import Status
 from portal.celery import app
 from portal.mail import sending
+from portal.outbox import delivery
 from portal.outbox.models import Message
 from portal.people.actions import close_lab, reopen_lab
 from tests.portal import seats, world
@@ -51,8 +53,14 @@ def test_what_waits_while_its_lab_is_closed_lapses_a_month_after_the_lab_is_open
         assert tasks.lapse_forgotten() == 1
 
 
-def test_nobody_who_holds_waits_or_works_there_is_left_in_silence_when_a_lab_closes(db):
-    lyceum, harbour, operator = world.build("lyceum"), world.build("harbour"), world.person("Root")
+def written(letter):
+    return sorted(each.payload["to"] for each in Message.objects.filter(topic=sending.TOPIC, payload__template=letter))
+
+
+@pytest.fixture
+def concerned(db):
+    """A lab, and the addresses of whoever holds something of it, waits for it or works there. Another lab's are not among them."""
+    lyceum, harbour = world.build("lyceum"), world.build("harbour")
     holder, applicant, over = (world.person(name) for name in ("Mara Lindqvist", "Ana Duarte", "Tomas Hale"))
     lyceum.granted(holder)
     lyceum.applied(applicant)
@@ -60,11 +68,50 @@ def test_nobody_who_holds_waits_or_works_there_is_left_in_silence_when_a_lab_clo
     harbour.granted(world.person("Ida Fremd"))
     official = seats.in_force(lyceum).official
     people = (holder, applicant, official, lyceum.manager, *lyceum.reviewers)
-    concerned = sorted(person.email for person in people)
+    return lyceum.lab, sorted(person.email for person in people)
+
+
+def test_nobody_who_holds_waits_or_works_there_is_left_in_silence_when_a_lab_closes(concerned):
+    lab, addresses = concerned
+    operator = world.person("Root")
     for turn, letter in ((close_lab, "lab_closed"), (reopen_lab, "lab_reopened")):
-        turn(lab=lyceum.lab, by=operator)
-        sent = Message.objects.filter(topic=sending.TOPIC, payload__template=letter)
-        assert sorted(each.payload["to"] for each in sent) == concerned
+        turn(lab=lab, by=operator)
+        assert written(letter) == [], "the operator waits for no letter"
+        assert delivery.deliver_due(slow=True) == 1
+        assert written(letter) == addresses
+
+
+def test_a_lab_that_is_open_again_before_anybody_was_told_is_told_of_in_that_order(concerned):
+    lab, addresses = concerned
+    for turn in (close_lab, reopen_lab):
+        turn(lab=lab, by=world.person("Root"))
+    assert delivery.deliver_due(slow=True) == 2
+    sent = Message.objects.filter(topic=sending.TOPIC, payload__template__startswith="lab_").order_by("pk")
+    letters = [each.payload["template"] for each in sent]
+    assert letters == ["lab_closed"] * len(addresses) + ["lab_reopened"] * len(addresses)
+
+
+def test_letters_of_a_closed_lab_go_on_where_the_process_that_wrote_them_died(concerned, monkeypatch):
+    lab, addresses = concerned
+    monkeypatch.setattr(pausing, "AT_A_TIME", 2)
+    close_lab(lab=lab, by=world.person("Root"))
+    write, calls = pausing._write, []
+
+    def dies(*said):
+        calls.append(said)
+        if len(calls) == 4:
+            raise ConnectionError("the process died")
+        write(*said)
+
+    monkeypatch.setattr(pausing, "_write", dies)
+    assert delivery.deliver_due(slow=True) == 0
+    assert len(written("lab_closed")) == 2, "a transaction is whole or nothing"
+    monkeypatch.setattr(pausing, "_write", write)
+    with time_machine.travel(timezone.now() + timedelta(minutes=5)):
+        assert delivery.deliver_due(slow=True) == 1
+    assert written("lab_closed") == addresses
+    assert pausing.tell_concerned(lab=lab) == 0, "twice is once"
+    assert written("lab_closed") == addresses
 
 
 def test_another_lab_s_being_closed_keeps_nothing_from_lapsing(draft):

@@ -7,7 +7,9 @@ import re
 import pytest
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from allauth.socialaccount.models import SocialAccount
+from django.contrib.auth.management.commands import changepassword
 from django.core import mail
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -242,3 +244,31 @@ def test_a_new_password_unlinks_nothing_of_whoever_has_been_in(mara):
     SocialAccount.objects.create(user=mara, provider="github", uid="mara")
     assert reset(mara.email)
     assert SocialAccount.objects.filter(user=mara).exists()
+
+
+def passwords():
+    return [(entry.actor_id, entry.target_id, entry.data) for entry in Entry.objects.filter(event="password.changed")]
+
+
+def test_a_new_password_is_on_the_trail_and_a_wrong_old_one_is_not(mara):
+    client = signed_in(mara)
+    told = {"password1": OTHER, "password2": OTHER}
+    client.post(reverse("account_change_password"), {"oldpassword": "not mine at all", **told})
+    assert passwords() == []
+    client.post(reverse("account_change_password"), {"oldpassword": world.PASSWORD, **told})
+    assert passwords() == [(str(mara.pk), str(mara.pk), {"how": "changed"})]
+
+
+def test_a_password_that_was_forgotten_is_on_the_trail_once_there_is_another(mara):
+    signed_in(mara)
+    assert reset(mara.email)
+    assert passwords() == [(str(mara.pk), str(mara.pk), {"how": "by a link"})]
+
+
+def test_a_password_given_on_the_server_is_on_the_trail_and_ends_links_that_wait(mara, monkeypatch):
+    claimed(mara, "evil@evil.example")
+    monkeypatch.setattr(changepassword.Command, "_get_pass", lambda *_said: OTHER)
+    call_command("changepassword", mara.email)
+    assert passwords() == [("", str(mara.pk), {"how": "on the server"})]
+    assert User.objects.get(pk=mara.pk).check_password(OTHER)
+    assert not EmailAddress.objects.filter(email="evil@evil.example").exists()

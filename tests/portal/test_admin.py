@@ -10,7 +10,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.contrib import admin
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -268,3 +268,60 @@ def test_a_domain_that_is_taken_back_is_on_the_trail(browser, way):
         chosen(browser, "/admin/people/revieweddomain/", "delete_selected", row)
     assert not ReviewedDomain.objects.exists()
     assert [entry.data["domain"] for entry in of("domain.withdrawn")] == ["northfield.example"]
+
+
+def group_page(browser, group, **said):
+    return browser.post(f"/admin/auth/group/{group.pk}/change/", said)
+
+
+def test_what_a_group_may_do_is_on_the_trail_from_its_making_to_its_end(browser, operator):
+    looks, changes = (Permission.objects.get(codename=name) for name in ("view_user", "change_lab"))
+    assert browser.post("/admin/auth/group/add/", {"name": "Desk", "permissions": [looks.pk]}).status_code == 302
+    desk = Group.objects.get()
+    assert list(desk.permissions.all()) == [looks]
+    assert group_page(browser, desk, name="Front desk", permissions=[looks.pk, changes.pk]).status_code == 302
+    group_page(browser, desk, name="Front desk", permissions=[looks.pk, changes.pk])
+    assert set(desk.permissions.all()) == {looks, changes}
+    browser.post(f"/admin/auth/group/{desk.pk}/delete/", {"post": "yes"})
+    assert not Group.objects.exists()
+    assert [(entry.event, entry.actor_id, entry.target_id, entry.data) for entry in of("operator_group.set")] == [
+        ("operator_group.set", str(operator.pk), str(desk.pk), {"name": "Desk", "rights": ["view_user"]}),
+        ("operator_group.set", str(operator.pk), str(desk.pk), {"name": "Front desk", "rights": ["change_lab", "view_user"]}),
+    ]  # fmt: skip
+    assert [(entry.target_id, entry.data) for entry in of("operator_group.deleted")] == [
+        (str(desk.pk), {"name": "Front desk"})
+    ]
+
+
+def test_groups_deleted_from_the_list_are_on_the_trail_each(browser):
+    for name in ("Desk", "Night desk"):
+        browser.post("/admin/auth/group/add/", {"name": name})
+    chosen(browser, "/admin/auth/group/", "delete_selected", *Group.objects.all())
+    assert not Group.objects.exists()
+    assert sorted(entry.data["name"] for entry in of("operator_group.deleted")) == ["Desk", "Night desk"]
+
+
+def test_who_has_some_rights_gives_their_own_group_no_others(operator, mara):
+    desk = Group.objects.create(name="Desk")
+    desk.permissions.set(Permission.objects.filter(content_type__app_label="auth", content_type__model="group"))
+    User.objects.filter(pk=mara.pk).update(is_staff=True)
+    mara.groups.add(desk)
+    browser = Client()
+    browser.force_login(User.objects.get(pk=mara.pk), "allauth.account.auth_backends.AuthenticationBackend")
+    assert "Desk" in browser.get("/admin/auth/group/").content.decode()
+    every = [each.pk for each in Permission.objects.all()]
+    assert group_page(browser, desk, name="Desk", permissions=every).status_code == 403
+    assert browser.post("/admin/auth/group/add/", {"name": "All", "permissions": every}).status_code == 403
+    assert browser.post(f"/admin/auth/group/{desk.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert desk.permissions.count() == 4
+
+
+def test_what_a_lab_says_of_itself_is_changed_on_the_trail_and_nothing_changed_is_no_entry(browser, operator, lyceum):
+    told = {"name": lyceum.lab.name, "summary": "Small models.", "site": "", "contact": "desk@lyceum.example"}
+    for _ in range(2):
+        assert browser.post(f"/admin/people/lab/{lyceum.lab.pk}/change/", told).status_code == 302
+    lyceum.lab.refresh_from_db()
+    assert (lyceum.lab.summary, lyceum.lab.contact) == ("Small models.", "desk@lyceum.example")
+    assert [(entry.actor_id, entry.lab, entry.data) for entry in of("lab.changed")] == [
+        (str(operator.pk), "lyceum", {"changed": ["contact", "summary"]})
+    ]

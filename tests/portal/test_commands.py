@@ -9,6 +9,7 @@ import zipfile
 import pytest
 from django.core.management import CommandError, call_command
 
+from portal.audit.models import Entry
 from portal.people.management.commands import first_administrator
 from portal.people.models import Institution, Lab, Membership, User
 from portal.postgres.locks import alone
@@ -38,6 +39,24 @@ def test_a_first_administrator_looks_after_the_lab_that_was_named_and_not_after_
     call_command("first_administrator", email="next@operator.example", **({"lab": asked} if asked else {}))
     held = Membership.objects.filter(user__email="next@operator.example").values_list("lab__slug", flat=True)
     assert list(held) == [given]
+
+
+def test_the_first_administrator_is_on_the_trail_as_any_other_operator_is():
+    for _ in range(2):
+        call_command("first_administrator", email="root@operator.example", lab="atelier")
+    operator = User.objects.get()
+    made = Entry.objects.filter(event__in=["user.registered", "operator.set"]).order_by("pk")
+    assert [(entry.event, entry.target_id) for entry in made] == [
+        ("user.registered", str(operator.pk)),
+        ("operator.set", str(operator.pk)),
+    ]
+    assert made[1].data == {"staff": True, "all": True, "rights": []}
+
+
+def test_nobody_is_made_an_operator_by_a_command_that_leaves_no_entry():
+    with pytest.raises(CommandError, match="first_administrator"):
+        call_command("createsuperuser", email="eve@operator.example", name="Eve", interactive=False)
+    assert not User.objects.exists()
 
 
 def test_a_second_run_waits_for_the_first_and_then_says_so(monkeypatch):

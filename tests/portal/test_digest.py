@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -232,3 +233,38 @@ def test_a_long_list_shows_twenty_links_and_a_number(lyceum, reviewer):
     assert message.body.count("To review: A-") == digest.SHOWN
     assert "and 3 more" in message.body
     assert registry.letter("application_to_review").topic is Topic.REVIEW
+
+
+def test_what_waits_since_a_version_that_had_another_letter_is_in_the_digest_with_all_else(lyceum, reviewer, mara):
+    lyceum.applied(mara)
+    with time_machine.travel(MORNING, tick=False):
+        deliver_all()
+        Waiting.objects.create(user=reviewer, letter="letter_of_old", subject="Something of old", path="/review/old/")
+        assert tasks.send_digests() == 1
+        deliver_all()
+    (message,) = digests(reviewer)
+    assert "Something of old" in message.body
+    assert message.subject.startswith("2 pieces")
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour", "moments"),
+    [
+        ("Europe/Berlin", 2, ["2027-03-28 00:59", "2027-03-28 01:05", "2027-03-29 00:05"]),  # 02:00 is not there
+        ("Europe/Berlin", 2, ["2026-10-24 23:59", "2026-10-25 00:05", "2026-10-26 01:05"]),  # it is there twice
+        ("America/Havana", 0, ["2027-03-14 04:59", "2027-03-14 05:05", "2027-03-15 04:05"]),  # midnight is not there
+    ],
+)
+def test_an_hour_that_a_day_lacks_or_has_twice_brings_one_digest(mara, zone, hour, moments):
+    pacing.choose(by=mara, paces={}, hour=hour, zone=zone)
+    before, first, following = (datetime.fromisoformat(f"{moment}+00:00") for moment in moments)
+
+    def sent(now):
+        Waiting.objects.create(user=mara, letter="application_submitted", subject="Sent", path="/applications/")
+        return digest.send(user=mara, now=now)
+
+    DigestHour.objects.update(last_on=first.astimezone(ZoneInfo(zone)).date() - timedelta(days=1))
+    assert (sent(before), sent(first)) == (False, True)
+    for minutes in (60, 120, 600):
+        assert not sent(first + timedelta(minutes=minutes))
+    assert sent(following)

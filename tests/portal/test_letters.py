@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,6 +19,8 @@ TEMPLATES = Path(settings.ROOT) / "templates" / "emails"
 BASE = "https://models.example"
 LETTERS = registry.letters()
 NAMES = {letter.name for letter in LETTERS}
+QUEUED = json.loads((Path(__file__).parent / "queued_letters.json").read_text(encoding="utf-8"))
+"""What each letter held when it was first sent. A letter that is not named is new."""
 PARTS = (".subject.txt", ".txt", ".html")
 
 
@@ -96,6 +99,33 @@ def test_a_letter_reads_nothing_that_its_sample_lacks(letter, settings):
     settings.TEMPLATES = [engine]
     mail = sending.render(letter.name, {**letter.sample, "base_url": BASE})
     assert "MISSING" not in mail.subject + str(mail.body) + str(mail.alternatives[0][0])
+
+
+@pytest.mark.parametrize("letter", [each for each in LETTERS if each.later], ids=lambda each: each.name)
+def test_a_letter_that_an_earlier_version_queued_reads_well_without_what_came_later(letter, settings):
+    """It waits for up to three days, and an upgrade in between must neither stop it nor leave a hole in a sentence."""
+    engine = {**settings.TEMPLATES[0], "OPTIONS": {**settings.TEMPLATES[0]["OPTIONS"], "string_if_invalid": "MISSING"}}
+    settings.TEMPLATES = [engine]
+    queued = {name: value for name, value in letter.sample.items() if name not in letter.later}
+    mail = sending.render(letter.name, {**queued, "base_url": BASE})
+    said = mail.subject + str(mail.body) + str(mail.alternatives[0][0])
+    assert "MISSING" not in said
+    assert "—" not in str(mail.subject) + str(mail.body)
+    assert not re.search(r"\w \.", str(mail.body))
+    assert 8 <= len(mail.subject) <= 90
+
+
+def test_what_a_letter_says_since_then_is_declared_to_have_come_later(letter):
+    queued = QUEUED.get(letter.name, list(letter.sample))
+    since = set(letter.sample) - set(queued) - set(letter.later)
+    assert since == set(), "name them in the letter's `later`, and have its templates do without"
+
+
+def test_a_surge_that_was_queued_with_figures_of_another_kind_is_told_all_the_same():
+    queued = {**registry.letter("surge").sample, "given": "812.4", "usual": "36.0", "base_url": BASE}
+    for name in ("given_bytes", "usual_bytes"):
+        del queued[name]
+    assert "far more of the files" in sending.render("surge", queued).body
 
 
 def test_there_is_no_template_without_a_letter_and_no_letter_without_its_templates():

@@ -14,6 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from portal.access import actions, tasks
+from portal.access.actions import pausing
 from portal.access.application_models import Application, Decline, Step
 from portal.access.institutional import Line
 from portal.access.lifetime import RenewalStatus, State
@@ -370,3 +371,18 @@ def test_a_late_renewal_and_a_new_grant_at_once_have_one_outcome(rounds):
             "already_granted"
         ]
         assert Grant.objects.standing().filter(user=person).count() == 1
+
+
+def test_two_relays_tell_of_a_closed_lab_at_once_and_everybody_hears_it_once(rounds, monkeypatch):
+    w, operator = world.build(), world.person("Root")
+    applicants = [world.person(f"Person {n}") for n in range(6)]
+    for applicant in applicants:
+        w.applied(applicant)
+    monkeypatch.setattr(pausing, "AT_A_TIME", 2)
+    everybody = len(applicants) + 1 + len(w.reviewers)
+    for n in range(1, rounds + 1):
+        people.close_lab(lab=w.lab, by=operator)
+        told = race(*[lambda: pausing.tell_concerned(lab=w.lab)] * 2)
+        assert (sum(told), mails("lab_closed")) == (everybody, n * everybody)
+        people.reopen_lab(lab=w.lab, by=operator)
+        pausing.tell_concerned(lab=w.lab)

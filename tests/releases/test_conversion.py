@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.conf import settings as configured
 from django.db import IntegrityError, transaction
 from django.test import Client
@@ -259,6 +260,21 @@ def test_one_whose_worker_went_away_says_so(queued: Conversion) -> None:
     assert conversions.fail_abandoned() == 1
     queued.refresh_from_db()
     assert (queued.stage, "went away" in queued.problem) == (Stage.FAILED, True)
+
+
+def test_one_that_the_broker_lost_is_sent_to_the_converter_again_and_one_that_runs_is_not(queued: Conversion) -> None:
+    def called() -> int:
+        return Message.objects.filter(topic="conversion.run", payload={"conversion": str(queued.pk)}).count()
+
+    assert (conversions.call_waiting(), called()) == (0, 1), "it was called for just now"
+    with time_machine.travel(timezone.now() + timedelta(minutes=11)):
+        assert (conversions.call_waiting(), called()) == (1, 2)
+        assert (conversions.call_waiting(), called()) == (0, 2), "once in ten minutes"
+    Conversion.objects.update(heard_at=None)
+    assert (conversions.call_waiting(), called()) == (1, 3), "it waits since an earlier version"
+    assert conversions.begin(pk=queued.pk)
+    with time_machine.travel(timezone.now() + timedelta(minutes=11)):
+        assert conversions.call_waiting() == 0
 
 
 def test_a_worker_without_the_program_fails_it_with_a_sentence_and_leaves_nothing(queued: Conversion) -> None:

@@ -6,6 +6,9 @@
 --   12 not_after, 13-15 generations, 16 SHA-1 of the principal's text (or empty), 17 number of scopes, 18 the last scope is
 --   the pool (1 or 0), 19 their limits, packed one after the other as SCOPE says, then fields of the lease in pairs.
 --   A negative limit: this scope does not limit that.
+-- The clock may have been set back: no bucket takes longer to fill than an empty one does (which is written even where the
+--   request is refused, or it would be as empty at the next), and what is used before a day or month that had begun counts in
+--   that one. A count of a later day or month is of a clock that was wrong, and begins anew.
 -- Who waits holds every reservation but the place itself: what is its own was found in order once and for all.
 -- Returns {1 or, where it waits, 2, now, limit, remaining, reset ms of requests, the same of tokens}
 --      or {0, scope, kind, wait ms, room in tokens, the same six} or {-1, lapse}.
@@ -30,6 +33,13 @@ local room = 9007199254740991
 local of_requests, of_tokens = {-1, -1, 0}, {-1, -1, 0} -- limit, remaining, reset of the tightest scope, for the headers
 local writes, held = {}, {}
 
+local function month_after(month)
+  local year, number = tonumber(string.sub(month, 1, 4)), tonumber(string.sub(month, 6))
+  if not year or not number then return '' end
+  if number == 12 then return string.format('%04d-01', year + 1) end
+  return string.format('%04d-%02d', year, number + 1)
+end
+
 local function refuse(scope, kind, wait)
   if pool and scope == count and refused_scope > 0 and refused_scope < count then return end -- the caller's own first
   if wait > refused_wait then refused_scope, refused_kind, refused_wait = scope, kind, wait end
@@ -45,6 +55,12 @@ for i = 1, count do
   rl, rstep, rburst, tl, tstep, tburst, slots, daily, whole, period, at = struct.unpack(SCOPE, ARGV[19], at)
   local r, t, b, c, d, dn, pn, p = counted(known[5 + i])
   local slot = 0
+  local late_r, late_t = rl >= 0 and r > now + rburst + SLACK, tl >= 0 and t > now + tburst + SLACK
+  if late_r or late_t then
+    if late_r then r = now + rburst end
+    if late_t then t = now + tburst end
+    keep(KEYS[6 + i], whole >= 0 and FOR_EVER or FOR_DAYS, r, t, b, c, d, dn, pn, p)
+  end
   if rl >= 0 then
     local tat = math.max(r, now)
     r = tat + requests * rstep
@@ -69,14 +85,14 @@ for i = 1, count do
     show(of_tokens, i, tl, math.max(0, math.floor((tburst - (t - now)) / tstep + 1e-6)), math.ceil(t - now))
   end
   if daily >= 0 then
-    if d ~= day then d, dn = day, 0 end
+    if d ~= day and d ~= day + 1 then d, dn = day, 0 end
     room = math.min(room, daily - dn)
-    if tokens > 0 and dn + tokens > daily then refuse(i, 'day', (day + 1) * 86400000 - now) end
+    if tokens > 0 and dn + tokens > daily then refuse(i, 'day', (d + 1) * 86400000 - now) end
     dn = dn + tokens
   end
   if whole >= 0 then
     -- Principals of the month before are good for a minute after its end: they count in the month that has begun.
-    if #p == 7 and #period == 7 and period < p then period = p end
+    if #p == 7 and #period == 7 and p == month_after(period) then period = p end
     if p ~= period then p, pn = period, 0 end
     room = math.min(room, whole - pn)
     if tokens > 0 and pn + tokens > whole then refuse(i, 'period', 4503599627370496) end
@@ -92,7 +108,7 @@ for i = 1, count do
     if not waits then slot = 1 end
   end
   writes[i] = {KEYS[6 + i], whole >= 0 and FOR_EVER or FOR_DAYS, r, t, b, c + slot, d, dn, pn, p}
-  held[i] = {KEYS[6 + i], tl >= 0 and tstep or 0, daily >= 0 and day or -1, whole >= 0 and period or '', slot, t, b}
+  held[i] = {KEYS[6 + i], tl >= 0 and tstep or 0, daily >= 0 and d or -1, whole >= 0 and period or '', slot, t, b}
 end
 
 if waits and refused_scope == 0 and not join(queue, class, rid, ARGV[11], tokens, now, tonumber(ARGV[9])) then

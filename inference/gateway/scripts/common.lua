@@ -57,8 +57,9 @@ local function settle(lease_key, leases_key, stream_key, rid, now, final)
     local key, step, day, period, slot, full, back = unpack(scope)
     local r, t, b, c, d, dn, pn, p = read(key)
     if step > 0 then t, b = refilled(t, b, now, delta * step, full, back) end
-    if d == day then dn = dn + delta end
-    if period ~= '' and p == period then pn = pn + delta end
+    -- Never below nothing: a wrong clock may have had a count begin anew since.
+    if d == day then dn = math.max(0, dn + delta) end
+    if period ~= '' and p == period then pn = math.max(0, pn + delta) end
     keep(key, period == '' and FOR_DAYS or FOR_EVER, r, t, b, math.max(0, c - slot), d, dn, pn, p)
   end
   if lease.queue then
@@ -71,7 +72,8 @@ local function settle(lease_key, leases_key, stream_key, rid, now, final)
       'backend', lease.backend or '', 'endpoint', lease.endpoint, 'stream', lease.stream, 'status', lease.status or 'lost',
       'prompt_tokens', prompt, 'completion_tokens', completion, 'cached_tokens', lease.cached_tokens or 0,
       'reserved_tokens', lease.reserved_tokens, 'started_at', lease.started_at, 'first_byte_at', first_byte_at,
-      'ended_at', math.max(now, first_byte_at), -- the gateway's clock may be a little ahead of ours
+      -- The gateway's clock may be a little ahead of ours, and ours may have been set back.
+      'ended_at', math.max(now, first_byte_at, tonumber(lease.started_at)),
       'fingerprint', lease.fingerprint or '', 'engine', lease.engine or '', 'parameters', lease.parameters or '')
   end
   -- Nothing was charged: the idempotency key of the request is free again.

@@ -10,7 +10,7 @@ local all = redis.call('HGETALL', base .. ':who')
 for i = 1, #all, 2 do
   local who = cmsgpack.unpack(all[i + 1])
   if who[2] == ARGV[1] then
-    for _, x in ipairs({all[i], who[1], position(base, all[i]), now - who[4]}) do answer[#answer + 1] = x end
+    for _, x in ipairs({all[i], who[1], position(base, all[i]), math.max(0, now - who[4])}) do answer[#answer + 1] = x end
   end
 end
 return answer

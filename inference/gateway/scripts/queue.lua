@@ -75,7 +75,7 @@ local function serve(base, counter, leases, prefix, slots, now)
       redis.call('HDEL', lease, 'queue')
       keep(counter, AS_BEFORE, r, t, b, c + 1, d, dn, pn, p)
       local pace = redis.call('HMGET', base .. ':pace', 'gap', 'last')
-      local gap = math.min(now - (tonumber(pace[2]) or now), 60000)
+      local gap = math.max(0, math.min(now - (tonumber(pace[2]) or now), 60000))
       redis.call('HSET', base .. ':pace', 'gap', (tonumber(pace[1]) or gap) * 0.8 + gap * 0.2, 'last', now)
       redis.call('PEXPIRE', base .. ':pace', 3600000)
     end

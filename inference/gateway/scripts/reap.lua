@@ -1,6 +1,7 @@
 -- Settle requests whose gateway died: the lease ran out, so nobody renews it. Charged is what its last heartbeat noted.
 -- Where nobody has looked for a while the store itself was away: what ran out meanwhile is spared once, for its gateway
 -- could not renew it, and may owe the exact settlement of an answer that has been given.
+-- Where the clock was set back since the last look: what it would let live for as long again has those seconds to be renewed.
 -- KEYS: leases, stream, time of the last look.  ARGV: prefix of lease keys, most to settle in one go.
 -- Returns how many were settled.
 local AWAY, SPARED = 5000, 5000 -- ms
@@ -13,6 +14,11 @@ if now - seen > AWAY then
     if redis.call('EXISTS', lease) == 1 and redis.call('HSETNX', lease, 'spared', 1) == 1 then
       redis.call('ZADD', KEYS[1], now + SPARED, rid)
     end
+  end
+end
+if seen - now > AWAY then
+  for _, rid in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now + SPARED, '+inf')) do
+    redis.call('ZADD', KEYS[1], now + SPARED, rid)
   end
 end
 local done = 0

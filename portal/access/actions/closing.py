@@ -47,7 +47,8 @@ def close_out(*, by: User, grant: Grant, typed_name: str, deleted_on: date | Non
     locked.closed_out_at, locked.deleted_on = now, deleted_on
     locked.closed_out_name = " ".join(typed_name.split())
     locked.closed_out_statement = stated
-    locked.ends_at = now if ran else locked.ends_at
+    if ran:
+        grant_moves.end(locked, now)
     locked.save()
     renewing.lapse(locked)
     admitting.end_team(locked, by)

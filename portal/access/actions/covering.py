@@ -310,13 +310,15 @@ def _close(
     """End it now, all of it in one transaction; the schedule writes to every holder within the hour."""
     locked, now = institutional_moves.lock(agreement), timezone.now()
     locked.status, locked.message = institutional_moves.check(locked, verb, by), message
-    locked.ends_at = now
-    locked.save(update_fields=["status", "message", "ends_at"])
+    locked.save(update_fields=["status", "message", *grant_moves.end(locked, now)])
     running = Grant.objects.filter(institutional=locked, revoked_at=None, ends_at__gt=now)
     steps = [
         GrantStep(grant_id=pk, verb="institution_ended", by=by, at=now) for pk in running.values_list("pk", flat=True)
     ]
     GrantStep.objects.bulk_create(steps, batch_size=2_000)
+    running.filter(starts_at__gte=now).update(
+        starts_at=now - timedelta.resolution
+    )  # by a clock that was set back since
     running.update(ends_at=now)
     locked.roster.filter(status__in=ON_ROSTER).update(status=Line.REMOVED, since=now, digest=None, expires_at=None)
     institutional_moves.record(event, locked, by, grants=len(steps))

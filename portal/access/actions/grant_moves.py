@@ -50,6 +50,14 @@ def lock(grant: Grant) -> Grant:
     return locked
 
 
+def end(held: Grant | InstitutionalAgreement, now: datetime) -> list[str]:
+    """Let it end now; the fields that this changes, for the caller to save. A clock may have been set back since it began."""
+    if held.starts_at is None or held.starts_at >= now:
+        held.starts_at = now - timedelta.resolution
+    held.ends_at = now
+    return ["starts_at", "ends_at"]
+
+
 def hold_for_new(user: User, gate: Gate) -> None:
     """What every way to a new grant waits for: the person's grants at this gate first, then the text that they sign.
 

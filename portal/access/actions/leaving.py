@@ -44,8 +44,7 @@ def _end(grant: Grant, by: User) -> None:
     locked, now = grant_moves.lock(grant), timezone.now()
     renewing.lapse(locked)
     if locked.state(now) in {State.ACTIVE, State.SUSPENDED}:
-        locked.ends_at = now
-        locked.save(update_fields=["ends_at"])
+        locked.save(update_fields=grant_moves.end(locked, now))
         GrantStep.objects.create(grant=locked, verb="holder_left", by=by, at=now)
         institutional_moves.vacate(locked)
         bump_user(locked.user)

@@ -280,8 +280,7 @@ def _end(grant: Grant, by: User) -> None:
     """End a grant now. The notice of its end, with the day by which copies are to be gone, leaves in the same transaction."""
     locked, now = grant_moves.lock(grant), timezone.now()
     if locked.revoked_at is None and locked.ends_at > now:
-        locked.ends_at = now
-        locked.save(update_fields=["ends_at"])
+        locked.save(update_fields=grant_moves.end(locked, now))
         GrantStep.objects.create(grant=locked, verb="seat_removed", by=by, at=now)
         bump_user(locked.user)
         closing.announce_expiry(grant=locked)

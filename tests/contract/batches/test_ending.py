@@ -17,8 +17,10 @@ from inference.batches import actions as batches
 from inference.batches import running
 from portal.access import actions as access
 from portal.people import erasure
+from portal.people.actions import close_lab
 from portal.people.erasure_models import ErasureRequest
 from portal.tokens import actions as tokens
+from releases import actions as releases
 from releases.storage.drawer import drawer
 from tests.contract.batches.batching import SLOW, jsonl, ledger, line, make, meanwhile, results, turn
 from tests.inference.gateway import rig
@@ -32,13 +34,17 @@ def test_a_batch_that_was_begun_ends_though_the_bound_of_rows_was_lowered_since(
     assert turn(late).problems[0]["code"] == "too_many_rows"
 
 
-@pytest.mark.parametrize("change", ["token", "grant"])
+@pytest.mark.parametrize("change", ["token", "grant", "lab", "stop"])
 def test_when_a_right_ends_in_the_middle_the_rest_answers_with_the_reason(bench, client, store, change):
     batch = make(client, jsonl(*(line(n, prompt=SLOW) for n in range(1, 25))))
     with meanwhile(batch):
         rig.wait_for(lambda: Batch.objects.get(pk=batch.pk).completed)
         if change == "token":
             tokens.revoke(by=bench.researcher, token=bench.token)
+        elif change == "lab":
+            close_lab(lab=bench.world.lab, by=bench.world.manager)
+        elif change == "stop":
+            releases.stop_release(subject=bench.gated_model, by=bench.world.manager, reason="It is another model's.")
         else:
             access.revoke_grant(by=bench.world.manager, grant=bench.grant, reason="The weights were passed on.")
     assert batch.state == "completed"

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.urls import reverse
 
 from portal.errors import WeighbridgeError
-from portal.people.actions import create_lab, give_role
+from portal.people.actions import create_lab, give_role, make_first_operator
 from portal.people.models import Lab, Role, User
 from portal.postgres.locks import alone
 
@@ -57,9 +57,7 @@ class Command(BaseCommand):
 def _administrator(email: str, slug: str | None, name: str) -> User:
     """The operator, administrator of the lab, without a password until the link is used."""
     validate_email(email)
-    user = User.objects.filter(email=email).first() or User.objects.create_superuser(email, None, name="Administrator")
-    if not user.is_superuser:
-        raise CommandError(f"{email} has an account already, which is not an administrator's. Use another address.")
+    user = make_first_operator(email=email)
     EmailAddress.objects.get_or_create(user=user, email=email, defaults={"verified": True, "primary": True})
     # Labs of the catalogue's reference entries are nobody's to look after: no one works there.
     there = Lab.objects.filter(slug=slug) if slug else Lab.objects.filter(memberships__isnull=False)
