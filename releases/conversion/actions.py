@@ -109,9 +109,8 @@ def finish(
     )
     if lifecycle.next_stage(locked.stage, Verb.FINISH) is None:
         return locked
-    locked.source = Revision.objects.select_for_update(of=("self",)).get(
-        pk=locked.source_id
-    )  # a withdrawal waits, or was
+    # A withdrawal waits for this lock, or was before it.
+    locked.source = Revision.objects.select_for_update(of=("self",)).get(pk=locked.source_id)
     by = require_wanted(locked)
     wish = Wish.of(locked.operation, locked.files, locked.options)
     change = Change(files=outputs, gone=wish.gone(files_of(locked.source)))

@@ -316,9 +316,8 @@ def _close(
         GrantStep(grant_id=pk, verb="institution_ended", by=by, at=now) for pk in running.values_list("pk", flat=True)
     ]
     GrantStep.objects.bulk_create(steps, batch_size=2_000)
-    running.filter(starts_at__gte=now).update(
-        starts_at=now - timedelta.resolution
-    )  # by a clock that was set back since
+    # Some may have begun by a clock that was set back since.
+    running.filter(starts_at__gte=now).update(starts_at=now - timedelta.resolution)
     running.update(ends_at=now)
     locked.roster.filter(status__in=ON_ROSTER).update(status=Line.REMOVED, since=now, digest=None, expires_at=None)
     institutional_moves.record(event, locked, by, grants=len(steps))
