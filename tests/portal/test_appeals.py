@@ -190,7 +190,7 @@ def test_the_wait_of_an_appeal_is_counted_from_the_appeal(lyceum, declined, mara
         actions.appeal(by=mara, application=declined, text="Look again.")
         late = browser(lyceum.reviewers[1]).get(reverse("access:queue"), {"late": "yes"}).content.decode()
         assert declined.reference not in late
-    with time_machine.travel(declined.decided_at + timedelta(days=29), tick=False):
+    with time_machine.travel(declined.decided_at + timedelta(days=32), tick=False):
         late = browser(lyceum.reviewers[1]).get(reverse("access:queue"), {"late": "yes"}).content.decode()
         assert declined.reference in late
 

@@ -62,7 +62,8 @@ def test_a_strangers_token_is_not_there(mara, stranger):
 @pytest.mark.parametrize(
     ("asked", "code"),
     [
-        ({"label": "a", "kind": "service"}, 400),
+        ({"label": "a", "kind": "everything"}, 400),
+        ({"label": "a", "kind": "service"}, 403),
         ({"label": "a", "kind": "download", "days": 91}, 400),
         ({"label": " ", "kind": "download"}, 400),
         ({"label": "a", "kind": "review"}, 403),

@@ -141,15 +141,15 @@ def test_what_is_kept_is_json_so_that_nothing_in_the_store_is_run(shared: rememb
 
 def test_forgetting_all_leaves_the_jobs_in_the_same_store(shared: remembering.Shared) -> None:
     client = shared._store._cache.get_client(write=True)
-    client.lpush("celery", "a job")
+    client.lpush("jobs", "a job")
     shared.set("one", 1, 60)
     shared.touch("one", 120)
     assert shared.get("one") == 1
     shared.clear()
     assert shared.get("one") is None
     assert not shared.delete("one")
-    assert client.llen("celery") == 1
-    client.delete("celery")
+    assert client.llen("jobs") == 1
+    client.delete("jobs")
 
 
 @pytest.mark.parametrize(("broker", "found"), [
