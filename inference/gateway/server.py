@@ -28,7 +28,7 @@ _PLAIN: Final = bytes(set(range(256)) - set(range(32)) - {127} | {9})
 """What may stand in a header: everything but control characters."""
 _SELDOM: Final = (20_000, 20, 20)
 """Objects that stay before circles among them are looked for. Python's own 700 are there in a few requests, which leave no
-circles: to look each time took a twentieth of the processor time of a short answer (docs/performance.md)."""
+circles: to look each time took three hundredths of the processor time of a short answer (docs/performance.md)."""
 
 
 class HeldHead:

@@ -32,6 +32,7 @@ from portal.http import sender
 from portal.mail import sending
 from portal.people import identity
 from portal.people.models import User
+from portal.people.second_factor import is_confirmed
 
 logger = logging.getLogger(__name__)
 MAILS: Final = {
@@ -100,6 +101,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         if known or not user.is_authenticated:
             return known
         return [{"id": "linked", "description": _("Use a linked account"), "url": reverse("linked_confirm")}]
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Whether what is asked for needs that, and it was not said lately: at a provider counts too, which allauth leaves out."""
+        return super().is_reauthentication_required(app=app, **kwargs) and not is_confirmed(self.request)
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         """Count the address as theirs where it is still among theirs, and nobody else's by now.

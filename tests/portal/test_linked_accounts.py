@@ -455,6 +455,16 @@ def test_linking_and_leaving_without_a_password_ask_at_the_provider(provider, ma
         assert client.post(path, data)["Location"].startswith(reverse("linked_confirm")), path
 
 
+@pytest.mark.parametrize("page", ["mfa_activate_totp", "mfa_add_webauthn"])
+def test_who_has_confirmed_at_the_provider_sets_up_a_second_factor_and_links_another_account(provider, mara, page):
+    client, path = only_by(provider, mara, "s26"), reverse(page)
+    assert client.get(path)["Location"].startswith(reverse("linked_confirm"))
+    client.get(provider.consent(provider.sent_to(client, process="confirm", next=path), "s26"))
+    assert client.get(path).status_code == 200
+    provider.enter(client, provider.knows("s27", name="Mara"), process="connect")
+    assert SocialAccount.objects.filter(user=mara).count() == 2
+
+
 def test_whoever_s_provider_is_gone_is_told_what_to_do(provider, mara, settings):
     client = only_by(provider, mara, "s24")
     settings.SOCIALACCOUNT_PROVIDERS = {}
