@@ -110,15 +110,9 @@ class OpeningForm(Told):
         }
 
 
-class NewModelForm(Told):
-    """A model without files yet."""
+class _Behind(Told):
+    """What lists say of a model, and who gets in."""
 
-    lab_slug = forms.ChoiceField(label=_("Laboratory"))
-    name = forms.CharField(
-        label=_("Name"),
-        max_length=96,
-        help_text=_("Letters, digits, “-”, “_” and “.”. It is never given to another model."),
-    )
     summary = forms.CharField(
         label=_("Summary"), max_length=300, required=False, help_text=_("One sentence, for lists.")
     )
@@ -127,7 +121,19 @@ class NewModelForm(Told):
         queryset=Gate.objects.none(),
         required=False,
         empty_label=_("none: everybody may download it"),
-        help_text=_("Whom people ask for access. It can be changed until the model is published, and after."),
+        help_text=_("Whom people ask for access. It holds from the next request on, for what is published too."),
+    )
+
+
+class NewModelForm(_Behind):
+    """A model without files yet."""
+
+    field_order = ("lab_slug", "name", "summary", "gate")
+    lab_slug = forms.ChoiceField(label=_("Laboratory"))
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=96,
+        help_text=_("Letters, digits, “-”, “_” and “.”. It is never given to another model."),
     )
 
     def __init__(self, *args: object, labs: Sequence[Lab], **kwargs: object) -> None:
@@ -142,19 +148,9 @@ class NewModelForm(Told):
         return self._labs[self.cleaned_data["lab_slug"]]
 
 
-class DescribeForm(Told):
-    """What a model says of itself in lists, and who gets in."""
+class DescribeForm(_Behind):
+    """The same of a model that is there, with its terms and its family."""
 
-    summary = forms.CharField(
-        label=_("Summary"), max_length=300, required=False, help_text=_("One sentence, for lists.")
-    )
-    gate = forms.ModelChoiceField(
-        label=_("Gate"),
-        queryset=Gate.objects.none(),
-        required=False,
-        empty_label=_("none: everybody may download it"),
-        help_text=_("Whom people ask for access. It holds from the next request on, for what is published too."),
-    )
     everybody = forms.BooleanField(
         label=_("Give it to everybody"), required=False, help_text=_("What was downloaded cannot be called back.")
     )
