@@ -61,7 +61,7 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
 
 def respond(method: str, path: str, authorization: bytes, body: bytes | None) -> Answer:
     """One request to one answer: status, content type, body. `body` is None when it was over the limit."""
-    if not hmac.compare_digest(authorization, f"Bearer {settings.INTERNAL_SECRET}".encode()):
+    if not _shown(authorization):
         return _problem(403, "not_allowed", "Show the internal secret.")
     view = _VIEWS.get((method, path))
     if view is None:
@@ -75,6 +75,12 @@ def respond(method: str, path: str, authorization: bytes, body: bytes | None) ->
     except (OperationalError, InterfaceError):
         logger.warning("the database does not answer", exc_info=True)
         return _problem(503, "unavailable", "The database does not answer. Try again in a moment.")
+
+
+def _shown(authorization: bytes) -> bool:
+    """Whether it is our secret, or one that it was exchanged for and that gateways not restarted yet still show."""
+    secrets = (settings.INTERNAL_SECRET, *settings.FORMER_INTERNAL_SECRETS)
+    return any(hmac.compare_digest(authorization, f"Bearer {secret}".encode()) for secret in secrets)
 
 
 def _in_thread(method: str, path: str, authorization: bytes, body: bytes | None) -> Answer:

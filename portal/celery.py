@@ -62,6 +62,10 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute=10, hour=0),
     },
     "erase those who asked to be": {"task": "portal.people.tasks.erase_due", "schedule": crontab(minute=15)},
+    "ask labs for new secrets of webhooks": {
+        "task": "portal.webhooks.tasks.ask_for_new_secrets",
+        "schedule": crontab(minute=50),
+    },
     "drop page tokens of a month ago": {
         "task": "portal.tokens.tasks.drop_page_tokens",
         "schedule": crontab(minute=20, hour=3),

@@ -55,19 +55,28 @@ def required(name: str, purpose: str) -> str:
     return value
 
 
-def secret(name: str, purpose: str = "") -> str:
-    """The variable's text, which must be hard to guess; empty where it has no purpose that stops the start.
+def secrets(name: str, purpose: str = "") -> tuple[str, ...]:
+    """The present secret and, behind it, parted by blanks or lines, former ones that it was exchanged for.
 
-    Raises Misconfigured, with how to make one, for one that is short, of few different characters, or not in one line.
+    Empty where it is not set and has no purpose that stops the start. Raises Misconfigured, with how to make one, for
+    one that is short, of few different characters, not printable, or given twice.
     """
-    value = required(name, purpose) if purpose else text(name)
-    if not value:
-        return ""
-    if value != value.strip() or not value.isprintable():
-        raise Misconfigured(f"{name} is not one line of text, or has spaces around it. {_MAKE_ONE}")
-    if len(value) < SECRET_LEAST or len(set(value)) < _DIFFERENT:
-        raise Misconfigured(f"{name} can be guessed: it needs at least {SECRET_LEAST} random characters. {_MAKE_ONE}")
-    return value
+    words = tuple((required(name, purpose) if purpose else text(name)).split())
+    if purpose and not words:
+        raise Misconfigured(f"{name} holds nothing but blanks. It is {purpose}. {_MAKE_ONE}")
+    for each in words:
+        if not each.isprintable():
+            raise Misconfigured(f"{name} has characters that nobody can see. {_MAKE_ONE}")
+        if len(each) < SECRET_LEAST or len(set(each)) < _DIFFERENT:
+            raise Misconfigured(
+                f"{name} can be guessed: it needs at least {SECRET_LEAST} random characters, and a blank in it begins a "
+                f"former one. {_MAKE_ONE}"
+            )
+    if len(set(words)) != len(words):
+        raise Misconfigured(
+            f"{name} has one secret twice. Write the new one first, and each former one once behind it."
+        )
+    return words
 
 
 def flag(name: str, *, default: bool) -> bool:

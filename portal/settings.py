@@ -33,10 +33,10 @@ _RUN: Final = quote(str(HOME / "run"))
 BASE_URL: Final = env.origin("BASE_URL", "http://127.0.0.1:8000")
 DEBUG = env.flag("DEBUG", default=False)
 _LOCAL: Final = MODE in {"demo", "test"}
-SECRET_KEY = (
-    env.text("SECRET_KEY") or get_random_secret_key()
+SECRET_KEY, *SECRET_KEY_FALLBACKS = (
+    env.text("SECRET_KEY").split() or [get_random_secret_key()]
     if _LOCAL
-    else env.secret("SECRET_KEY", "the key that signs sessions and links")
+    else env.secrets("SECRET_KEY", "the key that signs sessions and links")
 )
 _HOST: Final = urlsplit(BASE_URL).hostname or ""
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", "*" if _LOCAL else f"[{_HOST}]" if ":" in _HOST else _HOST)
@@ -220,16 +220,18 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "manifest-src": [SELF],
     }
 }
-BLOB_SIGNING_KEY: Final = (
-    env.text("BLOB_SIGNING_KEY") or "test-blob-signing-key"
+BLOB_SIGNING_KEY, *FORMER_BLOB_SIGNING_KEYS = (
+    env.text("BLOB_SIGNING_KEY").split() or ["test-blob-signing-key"]
     if MODE == "test"
-    else env.secret("BLOB_SIGNING_KEY", "the key that signs local download links; one key per purpose")
+    else env.secrets("BLOB_SIGNING_KEY", "the key that signs local download links; one key per purpose")
 )
-RECEIPT_SIGNING_KEY: Final = env.text("RECEIPT_SIGNING_KEY") if MODE == "test" else env.secret("RECEIPT_SIGNING_KEY")
-INTERNAL_SECRET: Final = (
-    env.text("INTERNAL_SECRET") or "test-internal-secret"
+RECEIPT_SIGNING_KEY, *FORMER_RECEIPT_SIGNING_KEYS = (
+    env.text("RECEIPT_SIGNING_KEY").split() if MODE == "test" else env.secrets("RECEIPT_SIGNING_KEY")
+) or [""]
+INTERNAL_SECRET, *FORMER_INTERNAL_SECRETS = (
+    env.text("INTERNAL_SECRET").split() or ["test-internal-secret"]
     if MODE == "test"
-    else env.secret("INTERNAL_SECRET", "the secret that the gateway shows to the control plane")
+    else env.secrets("INTERNAL_SECRET", "the secret that the gateway shows to the control plane")
 )
 
 # --- Storage ----------------------------------------------------------------------------------------------------

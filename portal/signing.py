@@ -46,6 +46,16 @@ def public_key() -> str:
     return key.public_key().public_bytes_raw().hex() if key else ""
 
 
+def former_public_keys() -> list[str]:
+    """Those in hex that the portal signed with before, as far as its operator still names them, newest first."""
+    return [_ed25519(secret).public_key().public_bytes_raw().hex() for secret in settings.FORMER_RECEIPT_SIGNING_KEYS]
+
+
+def ours(key_id: str) -> bool:
+    """Whether a public key in hex is the portal's present one or a former one."""
+    return bool(key_id) and key_id in (public_key(), *former_public_keys())
+
+
 def sealed(document: dict[str, Any], *, key_id: str, signature: str) -> bool:
     """Whether `signature` is that of the key over the document."""
     try:
@@ -58,8 +68,10 @@ def sealed(document: dict[str, Any], *, key_id: str, signature: str) -> bool:
 
 def _key() -> Ed25519PrivateKey | None:
     secret: str = settings.RECEIPT_SIGNING_KEY
-    if not secret:
-        return None
+    return _ed25519(secret) if secret else None
+
+
+def _ed25519(secret: str) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(secret.encode()).digest())
 
 
@@ -67,16 +79,20 @@ def _key() -> Ed25519PrivateKey | None:
 
 ALGORITHM: Final = "ES256"
 """What GA4GH's AAI profile recommends beside RS256; Ed25519 is not among its algorithms."""
+_TOKENS: Final = "weighbridge ES256 tokens"
 
 
-def jwk() -> dict[str, str] | None:
-    """The public key under our JSON Web Tokens as a JWK (RFC 7517); None where no signing key is set.
+def jwks() -> list[dict[str, str]]:
+    """The public keys under our JSON Web Tokens as JWKs (RFC 7517), the present one first; none without a signing key.
 
-    Its id is the key's own thumbprint (RFC 7638), so a changed secret is a changed id.
+    What a former key signed holds until it ends, so that the change of a secret calls nothing back.
     """
-    key = _token_key()
-    if key is None:
-        return None
+    secrets = (settings.RECEIPT_SIGNING_KEY, *settings.FORMER_RECEIPT_SIGNING_KEYS)
+    return [_jwk(_p256(secret, _TOKENS)) for secret in secrets if secret]
+
+
+def _jwk(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
+    """Its id is the key's own thumbprint (RFC 7638), so a changed secret is a changed id."""
     numbers = key.public_key().public_numbers()
     x, y = (base64.urlsafe_b64encode(n.to_bytes(32, "big")).rstrip(b"=").decode() for n in (numbers.x, numbers.y))
     core = {"crv": "P-256", "kty": "EC", "x": x, "y": y}
@@ -86,21 +102,19 @@ def jwk() -> dict[str, str] | None:
 
 def token(claims: dict[str, Any], *, kind: str, headers: dict[str, str] | None = None) -> str:
     """A JSON Web Token (RFC 7519) over the claims, of the media type `kind`. Raises NotSetUp without a signing key."""
-    key, public = _token_key(), jwk()
-    if key is None or public is None:
+    key = derived(_TOKENS)
+    if key is None:
         raise NotSetUp("The operator of this portal has set no signing key, so it signs nothing.")
-    return jwt.encode(claims, key, ALGORITHM, headers={"typ": kind, "kid": public["kid"], **(headers or {})})
-
-
-def _token_key() -> ec.EllipticCurvePrivateKey | None:
-    return derived("weighbridge ES256 tokens")
+    return jwt.encode(claims, key, ALGORITHM, headers={"typ": kind, "kid": _jwk(key)["kid"], **(headers or {})})
 
 
 def derived(purpose: str) -> ec.EllipticCurvePrivateKey | None:
     """A P-256 key of its own for each purpose, from the same secret: one key signs in one way only."""
     secret: str = settings.RECEIPT_SIGNING_KEY
-    if not secret:
-        return None
+    return _p256(secret, purpose) if secret else None
+
+
+def _p256(secret: str, purpose: str) -> ec.EllipticCurvePrivateKey:
     seed = hmac.digest(secret.encode(), purpose.encode(), "sha512")
     return ec.derive_private_key(int.from_bytes(seed, "big") % (_P256_ORDER - 1) + 1, ec.SECP256R1())
 

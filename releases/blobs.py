@@ -52,10 +52,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Blobs:
-    """The app over one store's folder. `key` is the one that the portal signs with."""
+    """The app over one store's folder. `keys`: the one that the portal signs with, and those that it signed with before."""
 
     root: Path
-    key: bytes
+    keys: tuple[bytes, ...]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -79,7 +79,8 @@ class Blobs:
 
     async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
         query = scope["query_string"].decode("ascii", "replace")
-        permit = PartPermit.read(scope["path"], query, self.key, now=time.time())
+        read = (PartPermit.read(scope["path"], query, key, now=time.time()) for key in self.keys)
+        permit = next(filter(None, read), None)
         if permit is None:
             await _say(send, 403, "This link has expired or was altered. Begin the upload again.")
             return
@@ -89,7 +90,8 @@ class Blobs:
 
     def _permit(self, scope: Scope) -> Permit | None:
         query = scope["query_string"].decode("ascii", "replace")
-        permit = Permit.read(scope["path"].removeprefix(scope.get("root_path", "")), query, self.key, now=time.time())
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        permit = next(filter(None, (Permit.read(path, query, key, now=time.time()) for key in self.keys)), None)
         return permit if permit and permit.method == "GET" else None
 
     async def _serve(self, permit: Permit, scope: Scope, receive: Receive, send: Send) -> None:
@@ -190,7 +192,8 @@ async def _whole(send: Send, status: int, headers: Headers, body: bytes = b"") -
 def _from_environment() -> Blobs:
     home = env.text("WEIGHBRIDGE_HOME", str(Path(__file__).resolve().parent.parent / ".weighbridge"))
     root = env.text("STORE_PATH", str(Path(home).absolute() / "blobs"))
-    return Blobs(Path(root), env.required("BLOB_SIGNING_KEY", "the key that signs local download links").encode())
+    keys = env.required("BLOB_SIGNING_KEY", "the key that signs local download links").split()
+    return Blobs(Path(root), tuple(key.encode() for key in keys))
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -70,7 +70,7 @@ class Settings:
         return cls(
             redis_url=_address("REDIS_URL", "the address of the store of limits", _STORE, "redis://host:6379/0"),
             internal_url=_internal_url(),
-            internal_secret=_required("INTERNAL_SECRET", "the secret shared with the control plane"),
+            internal_secret=_present("INTERNAL_SECRET", "the secret shared with the control plane"),
             public_url=(_text("PUBLIC_URL") or _text("BASE_URL")).rstrip("/"),
             default_max_tokens=_number("DEFAULT_MAX_TOKENS", 512),
             largest_request=_number("LARGEST_REQUEST", 4096),
@@ -105,6 +105,11 @@ def _required(name: str, purpose: str) -> str:
     if not value:
         raise Misconfigured(f"{name} is not set. It is {purpose}. Set {name}, or {name}_FILE to a file that holds it.")
     return value
+
+
+def _present(name: str, purpose: str) -> str:
+    """The first of the secrets: those behind it are former ones, which the control plane still knows (portal.env.secrets)."""
+    return next(iter(_required(name, purpose).split()), "")
 
 
 def _address(name: str, purpose: str, schemes: tuple[str, ...], example: str) -> str:

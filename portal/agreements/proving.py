@@ -28,8 +28,8 @@ class Proved:
 
     @property
     def ours(self) -> bool:
-        """Whether the seal is that of the key in use today."""
-        return bool(self.key_id) and self.key_id == signing.public_key()
+        """Whether the seal is that of a key of the portal, the present one or a former one."""
+        return signing.ours(self.key_id)
 
 
 Finder = Callable[[str], Proved | None]

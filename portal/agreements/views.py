@@ -88,7 +88,7 @@ def receipt(request: HttpRequest, receipt_id: UUID) -> HttpResponse:
         "signature": found,
         "document": found.document,
         "checks": receipts.checks(found),
-        "ours": bool(found.key_id) and found.key_id == signing.public_key(),
+        "ours": signing.ours(found.key_id),
         "version": found.version,
         "base_url": settings.BASE_URL,
         "now": timezone.now(),
@@ -117,15 +117,15 @@ def receipt_pdf(request: HttpRequest, receipt_id: UUID) -> HttpResponse:
 
 @require_safe
 def key(request: HttpRequest) -> HttpResponse:
-    """The public key that our receipts are sealed with."""
-    return JsonResponse({"algorithm": "Ed25519", "public_key": signing.public_key()})
+    """The public key that our receipts are sealed with, and those that earlier ones were."""
+    told = {"public_key": signing.public_key(), "former_public_keys": signing.former_public_keys()}
+    return JsonResponse({"algorithm": "Ed25519", **told})
 
 
 @require_safe
 def jwks(request: HttpRequest) -> HttpResponse:
     """The public keys under our tokens, as a JSON Web Key Set (RFC 7517); none where no signing key is set."""
-    found = signing.jwk()
-    response = JsonResponse({"keys": [found] if found else []}, content_type="application/jwk-set+json")
+    response = JsonResponse({"keys": signing.jwks()}, content_type="application/jwk-set+json")
     response["Cache-Control"] = "public, max-age=300"
     return response
 

@@ -71,9 +71,9 @@ def _sign(day: date) -> int:
 def verify(*, former_keys: Iterable[str] = ()) -> tuple[int, list[str]]:
     """Hold every root against its signature, its predecessor and the chain: (roots, one sentence per fault).
 
-    `former_keys` are public keys, hex, that the portal signed with before its present one.
+    `former_keys` are public keys, hex, that the portal signed with before, and whose secrets its operator has thrown away.
     """
-    ours = {signing.public_key(), *former_keys} - {""}
+    ours = {signing.public_key(), *signing.former_public_keys(), *former_keys} - {""}
     findings: list[str] = []
     before: Root | None = None
     count = 0

@@ -24,6 +24,7 @@ def roots_json(request: HttpRequest) -> HttpResponse:
     told = {
         "algorithm": "Ed25519",
         "public_key": signing.public_key(),
+        "former_public_keys": signing.former_public_keys(),
         "roots": [roots.envelope(root) for root in page.object_list],
         "next": older,
     }

@@ -58,8 +58,12 @@ def _storage() -> list[Fault]:
 
 
 def _secrets() -> list[Fault]:
-    given = (settings.SECRET_KEY, settings.BLOB_SIGNING_KEY, settings.INTERNAL_SECRET, settings.RECEIPT_SIGNING_KEY)
-    keys = [key for key in given if key]
+    present = (settings.SECRET_KEY, settings.BLOB_SIGNING_KEY, settings.INTERNAL_SECRET, settings.RECEIPT_SIGNING_KEY)
+    former = (
+        *settings.SECRET_KEY_FALLBACKS, *settings.FORMER_BLOB_SIGNING_KEYS, *settings.FORMER_INTERNAL_SECRETS,
+        *settings.FORMER_RECEIPT_SIGNING_KEYS,
+    )  # fmt: skip
+    keys = [key for key in (*present, *former) if key]
     hint = "Give SECRET_KEY, BLOB_SIGNING_KEY, INTERNAL_SECRET and RECEIPT_SIGNING_KEY each its own value."
     return [("E004", len(set(keys)) != len(keys), "One secret serves two purposes.", hint)]
 

@@ -17,7 +17,7 @@ from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.people.models import User
 from portal.projects.models import Project
 from portal.tokens import actions, devices
-from portal.tokens.device_models import DeviceLogin, digest
+from portal.tokens.device_models import DeviceLogin, digest, digests
 from portal.tokens.devices import State, Verb
 from portal.tokens.models import AccessToken
 from portal.tokens.scopes import Kind
@@ -120,7 +120,7 @@ def poll(*, device_code: str, client_id: str) -> Polled:
     """The program asks for its token: made at the first poll after the approval, and given that once."""
     now = timezone.now()
     rows = DeviceLogin.objects.select_for_update(of=("self",)).select_related("user", "project")
-    login = rows.filter(device_digest=digest(device_code), client_id=client_id).first()
+    login = rows.filter(device_digest__in=digests(device_code), client_id=client_id).first()
     if login is None or login.state == State.COLLECTED:
         return Polled(UNKNOWN, "This device code is unknown or was used already. Begin the login again.")
     if login.state == State.REFUSED:

@@ -18,7 +18,13 @@ from portal.tokens.scopes import Kind
 
 def digest(code: str) -> str:
     """The only form in which a code is stored. Keyed, because a user code is short enough to be tried out offline."""
-    return salted_hmac("portal.tokens.devices", code, algorithm="sha256").hexdigest()
+    return digests(code)[0]
+
+
+def digests(code: str) -> list[str]:
+    """Those that it may be stored as: of the present SECRET_KEY, and of those that it was exchanged for since."""
+    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return [salted_hmac("portal.tokens.devices", code, of, algorithm="sha256").hexdigest() for of in secrets]
 
 
 class DeviceLoginQuerySet(models.QuerySet["DeviceLogin"]):
@@ -27,7 +33,7 @@ class DeviceLoginQuerySet(models.QuerySet["DeviceLogin"]):
     def waiting(self, user_code: str, now: datetime | None = None) -> DeviceLoginQuerySet:
         """The login that this user code can still answer."""
         now = now or timezone.now()
-        return self.filter(user_digest=digest(user_code), state=State.WAITING, expires_at__gt=now)
+        return self.filter(user_digest__in=digests(user_code), state=State.WAITING, expires_at__gt=now)
 
 
 class DeviceLogin(models.Model):

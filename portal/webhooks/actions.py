@@ -76,7 +76,8 @@ def rotate_secret(*, by: User, endpoint: Endpoint) -> tuple[Endpoint, str]:
     locked = _managed(endpoint, by)
     locked.secret_number += 1
     locked.rotated_at = timezone.now()
-    locked.save(update_fields=["secret_number", "rotated_at"])
+    locked.generation = signing.generation()
+    locked.save(update_fields=["secret_number", "rotated_at", "generation"])
     trail.record(Event.WEBHOOK_SECRET_ROTATED, by=by, target=locked, lab=locked.lab)
     return locked, signing.secret(locked.pk, locked.secret_number)
 
@@ -200,10 +201,10 @@ def _send(delivery: Delivery) -> tuple[int | None, str]:
 
 
 def _keys(endpoint: Endpoint, now: datetime) -> list[bytes]:
-    """The present key and, for a time after a rotation, the one before."""
+    """The present keys and, for a time after a rotation, the ones before."""
     overlaps = endpoint.rotated_at is not None and now < endpoint.rotated_at + signing.OVERLAP
     numbers = [endpoint.secret_number, endpoint.secret_number - 1] if overlaps else [endpoint.secret_number]
-    return [signing.key(endpoint.pk, number) for number in numbers]
+    return [key for number in numbers for key in signing.keys(endpoint.pk, number)]
 
 
 def _schedule(delivery: Delivery, pause_s: int) -> None:
@@ -219,11 +220,28 @@ def _count_failure(endpoint: Endpoint) -> None:
     lasting = locked.failures >= MOST_FAILURES and now - locked.failing_since >= OUTAGE
     if lasting and locked.stopped_at is None:
         _stop(locked, None)
-        managers = Membership.objects.active().filter(lab=locked.lab, role__in=MANAGERS).select_related("user")
-        for user in {row.user for row in managers}:
-            context = {"name": user.get_full_name(), "lab": locked.lab.name, "path": locked.get_absolute_url()}
-            key = f"webhook:{locked.pk}"
-            sending.send(to=user.email, template="webhook_stopped", context=context, key=key, language=user.language)
+        _tell_managers(locked, "webhook_stopped")
+
+
+@transaction.atomic
+def ask_for_new_secrets() -> int:
+    """Write once to those who manage a live webhook whose secret is of an exchanged SECRET_KEY; returns how many webhooks."""
+    present = signing.generation()
+    behind = Endpoint.objects.filter(stopped_at=None).exclude(generation=present).exclude(asked_generation=present)
+    rows = list(behind.select_for_update(of=("self",)).select_related("lab"))
+    for endpoint in rows:
+        endpoint.asked_generation = present
+        endpoint.save(update_fields=["asked_generation"])
+        _tell_managers(endpoint, "webhook_secret_due")
+    return len(rows)
+
+
+def _tell_managers(endpoint: Endpoint, template: str) -> None:
+    managers = Membership.objects.active().filter(lab=endpoint.lab, role__in=MANAGERS).select_related("user")
+    for user in {row.user for row in managers}:
+        context = {"name": user.get_full_name(), "lab": endpoint.lab.name, "path": endpoint.get_absolute_url()}
+        key = f"webhook:{endpoint.pk}"
+        sending.send(to=user.email, template=template, context=context, key=key, language=user.language)
 
 
 def _stop(endpoint: Endpoint, by: User | None) -> None:

@@ -15,7 +15,7 @@ from portal.api.fields import Choice, Taken
 from portal.api.operations import MANAGE, Operation, Scoped
 from portal.people.models import MANAGERS, Lab, Membership, User
 from portal.webhooks import actions
-from portal.webhooks.models import Delivery, DeliveryState, Endpoint
+from portal.webhooks.models import Delivery, DeliveryState, Endpoint, SecretState
 
 TAG: Final = "webhooks"
 LINKS: Final = {
@@ -41,6 +41,10 @@ class WebhookShape(serializers.Serializer[Any]):
     failures = serializers.IntegerField(help_text="Failed attempts since the last success.")
     created_at = serializers.DateTimeField()
     rotated_at = serializers.DateTimeField(allow_null=True, help_text="When it last got a new secret.")
+    secret_state = Choice(
+        choices=[(each.value, each.value) for each in SecretState],
+        help_text="`former`: rotate it, for the portal exchanged its keys; `gone`: it signs no more.",
+    )
     stopped_at = serializers.DateTimeField(allow_null=True)
 
 

@@ -1,4 +1,4 @@
-"""The letter of webhooks."""
+"""The letters of webhooks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,15 @@ declare(
         Topic.LAB,
         _("the lab’s managers and administrators"),
         _("a webhook has failed for a day, 20 times or more on end"),
+        {"name": "Noor Haddad", "lab": "Lyceum Laboratory", "path": "/webhooks/"},
+    )
+)
+declare(
+    Letter(
+        "webhook_secret_due",
+        Topic.LAB,
+        _("the lab’s managers and administrators"),
+        _("the operator exchanged the key that a webhook’s secret came from"),
         {"name": "Noor Haddad", "lab": "Lyceum Laboratory", "path": "/webhooks/"},
     )
 )

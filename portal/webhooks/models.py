@@ -11,6 +11,15 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from portal.people.models import Lab
+from portal.webhooks import signing
+
+
+class SecretState(models.TextChoices):
+    """Where the SECRET_KEY stands that the secret of an endpoint's owner came from."""
+
+    PRESENT = "present", _("of the present key")
+    FORMER = "former", _("of a former key")
+    GONE = "gone", _("signs no more")
 
 
 class Endpoint(models.Model):
@@ -28,6 +37,10 @@ class Endpoint(models.Model):
     """How often the secret was rotated: each number derives another (see signing)."""
     rotated_at = models.DateTimeField(null=True, blank=True)
     """For a time after it, what is sent is signed with the secret before as well."""
+    generation = models.CharField(max_length=16, default=signing.generation, editable=False)
+    """Which SECRET_KEY the owner's secret came from (see signing)."""
+    asked_generation = models.CharField(max_length=16, blank=True, editable=False)
+    """The SECRET_KEY for whose sake the lab was asked to make a new secret."""
     created_at = models.DateTimeField(auto_now_add=True)
     stopped_at = models.DateTimeField(null=True, blank=True)
 
@@ -41,6 +54,14 @@ class Endpoint(models.Model):
     def get_absolute_url(self) -> str:
         """Its page, with everything that was sent."""
         return reverse("webhooks:endpoint", args=[self.pk])
+
+    @property
+    def secret_state(self) -> SecretState:
+        """Whether what is sent is signed with the owner's secret, and goes on to be."""
+        present, *former = signing.generations()
+        if self.generation == present:
+            return SecretState.PRESENT
+        return SecretState.FORMER if self.generation in former else SecretState.GONE
 
 
 class DeliveryState(models.TextChoices):

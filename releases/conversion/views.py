@@ -75,7 +75,7 @@ def conversion(request: HttpRequest, namespace: str, name: str, conversion: UUID
         "tensors": told.get("tensors", {}),
         "versions": sorted(told.get("versions", {}).items()),
         "checks": receipts.checks(shown) if shown.receipt else None,
-        "ours": shown.key_id == signing.public_key(),
+        "ours": signing.ours(shown.key_id),
     }
     return render(request, "releases/conversion.html", context)
 

@@ -118,7 +118,7 @@ def asked(app: Any, method: str, path: str, headers: dict[str, str]) -> int:
 
 
 def test_no_credential_opens_a_link_that_is_not_signed(credentials: dict[str, Any], tmp_path: Path) -> None:
-    app = Blobs(tmp_path, b"key")
+    app = Blobs(tmp_path, (b"key",))
     for path in (LINKS, f"{LINKS}{'0' * 64}", "/blobs", f"{LINKS}../secrets/SECRET_KEY"):
         for method in METHODS:
             got = {word(asked(app, method, path, headers)) for headers in credentials.values()}

@@ -79,22 +79,33 @@ GOOD = "a9B_c8D-e7F" * 4
         ("changeme", "at least 32 random characters"),
         (GOOD[:31], "at least 32 random characters"),
         ("abcd" * 16, "at least 32 random characters"),
-        (f" {GOOD}", "spaces around it"),
-        (f"{GOOD}\n", "spaces around it"),
-        (f"{GOOD}\n{GOOD}", "not one line"),
+        (f"{GOOD}\nchangeme", "at least 32 random characters"),
+        (f"a long {GOOD}", "a blank in it begins a former one"),
+        (f"{GOOD}\x01", "nobody can see"),
+        ("\n", "nothing but blanks"),
     ],
 )
 def test_a_secret_that_can_be_guessed_or_is_torn_stops_the_start(monkeypatch, value, word):
     monkeypatch.setenv("KEY", value)
     with pytest.raises(Misconfigured, match=f"^KEY .*{word}.*Make one: python -c"):
-        env.secret("KEY", "a test")
+        env.secrets("KEY", "a test")
 
 
 def test_a_long_random_secret_is_taken_and_one_without_a_purpose_may_be_left_out(monkeypatch):
     monkeypatch.setenv("KEY", GOOD)
-    assert (env.secret("KEY", "a test"), env.secret("WB_MISSING")) == (GOOD, "")
+    assert (env.secrets("KEY", "a test"), env.secrets("WB_MISSING")) == ((GOOD,), ())
     with pytest.raises(Misconfigured, match="WB_MISSING is not set"):
-        env.secret("WB_MISSING", "a test")
+        env.secrets("WB_MISSING", "a test")
+
+
+@pytest.mark.parametrize("between", [" ", "\n", "\r\n", "  \n\t"])
+def test_former_secrets_stand_behind_the_present_one_in_a_line_or_in_lines(monkeypatch, tmp_path, between):
+    (tmp_path / "key").write_text(f"new{GOOD}{between}old{GOOD}\n")
+    monkeypatch.setenv("KEY_FILE", str(tmp_path / "key"))
+    assert env.secrets("KEY", "a test") == (f"new{GOOD}", f"old{GOOD}")
+    monkeypatch.setenv("TWICE", f"{GOOD}{between}{GOOD}")
+    with pytest.raises(Misconfigured, match="TWICE has one secret twice"):
+        env.secrets("TWICE", "a test")
 
 
 def test_a_secret_of_raw_bytes_is_named(monkeypatch, tmp_path):
@@ -131,8 +142,9 @@ def test_no_public_portal_starts_with_a_secret_that_can_be_guessed(name):
 def test_no_public_portal_starts_with_one_secret_twice_or_one_that_no_mail_service_can_show():
     same = "same" + GOOD
     assert "One secret serves two purposes" in started(SECRET_KEY=same, RECEIPT_SIGNING_KEY=same)
+    assert "One secret serves two purposes" in started(SECRET_KEY=f"new{GOOD} {same}", RECEIPT_SIGNING_KEY=same)
     assert "MAIL_EVENTS_SECRET=name:password" in started(MAIL_EVENTS_SECRET="password")
-    assert "no issues" in started()
+    assert "no issues" in started(SECRET_KEY=f"new{GOOD}\nSECRET_KEY{GOOD}")
 
 
 def test_a_key_of_the_store_without_its_other_half_is_refused():

@@ -15,7 +15,9 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 import pytest
 from hypothesis import given
@@ -38,7 +40,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> LocalStore:
 
 @pytest.fixture(scope="module")
 def url(store: LocalStore) -> Iterator[str]:
-    with serving(Blobs(store._root, KEY)) as origin:
+    with serving(Blobs(store._root, (KEY,))) as origin:
         sha256, _ = store.put(io.BytesIO(BODY))
         yield origin + store.link(sha256, name="model.safetensors", content_type="application/octet-stream")
 
@@ -184,7 +186,7 @@ def test_reading_stops_when_nobody_listens(tmp_path: Path) -> None:
 
         path, _, query = permit.partition("?")
         scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "headers": []}
-        await Blobs(tmp_path, KEY)(scope, receive, send)
+        await Blobs(tmp_path, (KEY,))(scope, receive, send)
 
     asyncio.run(drive())
     assert sum(sent) <= 3 * PIECE
@@ -197,7 +199,7 @@ def test_our_server_sends_files_by_the_kernel() -> None:
 def test_clients_that_stop_reading_hold_nobody_up_and_nothing_is_left_of_those_that_leave(tmp_path: Path) -> None:
     """More of them than there are threads; afterwards every file and connection is closed."""
     sha256 = _sparse(tmp_path, 48 << 20)
-    with serving(Blobs(tmp_path, KEY)) as origin:
+    with serving(Blobs(tmp_path, (KEY,))) as origin:
         target = Permit(sha256, "GET", int(time.time()) + 60, "a", "b/c").url(KEY)
         assert hashlib.sha256(fetch(origin + target)[2]).hexdigest() == sha256
         before = _open_files()
@@ -316,3 +318,21 @@ def _await(port: int) -> None:
                 return
         time.sleep(0.05)
     raise AssertionError("the blob server does not answer")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_link_under_a_former_key_is_good_while_the_key_is_named(store: LocalStore, named: bool) -> None:
+    sha256, _ = store.put(io.BytesIO(BODY))
+    link = store.link(sha256, name="model.safetensors", content_type="application/octet-stream")
+    [part] = store.begin("0" * 32, 3, part_bytes=3, ttl_s=60).links
+    with serving(Blobs(store._root, (b"the present one", KEY)[: 1 + named])) as origin:
+        assert fetch(origin + link)[0] == (200 if named else 403)
+        assert sent(origin + part, b"abc") == (200 if named else 403)
+    store.abandon("0" * 32, "")
+
+
+def sent(url: str, body: bytes) -> int:
+    try:
+        return int(urlopen(Request(url, data=body, method="PUT"), timeout=20).status)
+    except HTTPError as refused:
+        return refused.code

@@ -29,7 +29,7 @@ from tests.contract.hub import serving
 from tests.releases import swift
 
 pytestmark = pytest.mark.xdist_group("swift")  # its server starts once
-KEY = b"a key for tests"
+KEY = b"the-key-of-these-tests"
 BODY = bytes(range(256)) * 8192
 
 
@@ -75,7 +75,7 @@ def origin(store: BlobStore, tmp_path: Path) -> Iterator[str]:
     if isinstance(store, S3Store):
         yield ""
         return
-    with serving(Blobs(tmp_path, KEY)) as url:
+    with serving(Blobs(tmp_path, (KEY,))) as url:
         yield url
 
 

@@ -28,6 +28,12 @@ def test_a_secret_may_come_from_a_file():
 
 
 @pytest.mark.usefixtures("_told")
+def test_the_first_secret_is_shown_and_former_ones_behind_it_are_not(tmp_path):
+    (tmp_path / "secret").write_text("new\ns3cret\n")
+    assert Settings.from_environment().internal_secret == "new"
+
+
+@pytest.mark.usefixtures("_told")
 def test_a_secret_given_twice_stops_the_start(monkeypatch):
     monkeypatch.setenv("INTERNAL_SECRET", "another")
     with pytest.raises(Misconfigured, match="Both INTERNAL_SECRET and INTERNAL_SECRET_FILE"):
