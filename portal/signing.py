@@ -87,8 +87,7 @@ def jwks() -> list[dict[str, str]]:
 
     What a former key signed holds until it ends, so that the change of a secret calls nothing back.
     """
-    secrets = (settings.RECEIPT_SIGNING_KEY, *settings.FORMER_RECEIPT_SIGNING_KEYS)
-    return [_jwk(_p256(secret, _TOKENS)) for secret in secrets if secret]
+    return [_jwk(key) for key in all_derived(_TOKENS)]
 
 
 def _jwk(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
@@ -112,6 +111,12 @@ def derived(purpose: str) -> ec.EllipticCurvePrivateKey | None:
     """A P-256 key of its own for each purpose, from the same secret: one key signs in one way only."""
     secret: str = settings.RECEIPT_SIGNING_KEY
     return _p256(secret, purpose) if secret else None
+
+
+def all_derived(purpose: str) -> list[ec.EllipticCurvePrivateKey]:
+    """That key and those of the secrets that were in use before, as far as the operator still names them, newest first."""
+    secrets = (settings.RECEIPT_SIGNING_KEY, *settings.FORMER_RECEIPT_SIGNING_KEYS)
+    return [_p256(secret, purpose) for secret in secrets if secret]
 
 
 def _p256(secret: str, purpose: str) -> ec.EllipticCurvePrivateKey:

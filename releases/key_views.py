@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -21,7 +21,7 @@ from portal.people.second_factor import step_up
 from portal.people.views import signed_in
 from releases import actions, lifecycle
 from releases.proof_models import SigningKey
-from releases.proofs import signature
+from releases.proofs import signature, vouching
 
 PAGE: Final = 50
 _PEM: Final = "application/x-pem-file"
@@ -61,6 +61,14 @@ def portal_pem(request: HttpRequest) -> HttpResponse:
     if key is None:
         raise NotFound(_("This portal signs nothing: its operator has set no signing key."))
     return _pem(signature.pem_of(key.public_key()), 300)
+
+
+@require_safe
+def vouches(request: HttpRequest) -> HttpResponse:
+    """Signatures by which the portal's present and former keys vouch for each other; none where it never exchanged its key."""
+    response = JsonResponse({"format": "weighbridge.vouches/1", "vouches": vouching.vouches()})
+    response["Cache-Control"] = "public, max-age=300"
+    return response
 
 
 @require_safe

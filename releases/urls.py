@@ -80,6 +80,7 @@ urlpatterns = [
     path("api/v1/<path:rest>", absent),
     path("keys/", key_views.keys, name="keys"),
     path("keys/portal.pem", key_views.portal_pem, name="portal_pem"),
+    path("keys/vouches.json", key_views.vouches, name="vouches"),
     path("keys/<slug:fingerprint>.pem", key_views.pem, name="pem"),
     path("keys/<slug:lab>/", key_views.of_lab, name="keys_of_lab"),
     *curves.of_models,

@@ -149,6 +149,8 @@ def _get(asked: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         return errors.BAD, told | {"sentence": _sentences(got.faults)}
     count = len(got.fetched) + len(got.present)
     proof = _proven(got.signed is not None, got.whose) + (" Its key was new here, and is kept." if got.new_key else "")
+    if got.exchanged:
+        proof += " It has exchanged its key: the one known here vouches for this one, which is kept beside it."
     where = f"{got.release.model} {got.release.commit[:12]} is in {got.folder}: {_files(count)}, all as released. "
     return 0, told | {"sentence": where + (proof if got.signed else got.unproven)}
 

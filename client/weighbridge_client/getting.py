@@ -49,6 +49,8 @@ class Got:
     signed: Optional[signature.Signed] = None
     whose: str = ""
     new_key: bool = False
+    exchanged: list[signature.Key] = field(default_factory=list)
+    """Keys that the ones known here vouched for just now: the portal exchanged its key."""
     present: list[str] = field(default_factory=list)
     fetched: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -125,26 +127,39 @@ def _alone(own: Path) -> Iterator[None]:
 def _prove(portal: Portal, wish: Wish, got: Got) -> None:
     """The signature, before any byte: what is not signed by the key one trusts is not worth fetching."""
     try:
-        key = trust.trusted(portal.address, wish.key, portal.key)
-        raw = _signature(portal, wish, got.release, key)
+        known = trust.trusted(portal.address, wish.key, portal.key)
+        raw = _signature(portal, wish, got, known)
     except Unproven as fault:
         if not wish.unsigned:
             raise Unproven(f"{fault.sentence} To fetch it without a signature, add --unsigned.") from fault
         got.unproven = fault.sentence
         return
-    got.signed = signature.verify(raw, key.key, got.release)
-    got.whose, got.new_key = key.whose, key.new
+    got.signed = signature.verify(raw, [*got.exchanged, *known.keys], got.release)
+    got.whose, got.new_key = known.whose, known.new
+    if got.exchanged:
+        trust.keep(portal.address, [*got.exchanged, *known.keys])
     home.write(wish.folder / names.OWN / documents.SIGNATURE, raw, mode=0o644)
 
 
-def _signature(portal: Portal, wish: Wish, release: Release, by: trust.Trusted) -> bytes:
-    """The signature that this key has made. Raises Unproven where there is none."""
-    try:
-        asked = f"?key={by.key.fingerprint}"
-        return portal.document(wish.model, release.commit, documents.SIGNATURE, asked)
-    except Refused as fault:
+def _signature(portal: Portal, wish: Wish, got: Got, known: trust.Trusted) -> bytes:
+    """The signature by a key that is trusted, or that such a key vouches for. Raises Unproven where there is none."""
+    found = _signature_by(portal, wish, got.release, known.keys)
+    if found is None and wish.key is None:
+        vouched = signature.vouched(portal.vouches(), known.keys)
+        found = _signature_by(portal, wish, got.release, vouched)
+        got.exchanged = vouched if found is not None else []
+    if found is None:
         where = "" if wish.key else f" If the portal announced a new key, remove {home.key_file(portal.address)}."
-        raise Unproven(f"{release.model} has no signature by the key of {by.whose}.{where}") from fault
+        raise Unproven(f"{got.release.model} has no signature by the key of {known.whose}.{where}")
+    return found
+
+
+def _signature_by(portal: Portal, wish: Wish, release: Release, keys: Sequence[signature.Key]) -> Optional[bytes]:
+    for each in keys:
+        with contextlib.suppress(Refused):
+            asked = f"?key={each.fingerprint}"
+            return portal.document(wish.model, release.commit, documents.SIGNATURE, asked)
+    return None
 
 
 def _keep_documents(portal: Portal, wish: Wish, got: Got, own: Path) -> list[Tensor]:

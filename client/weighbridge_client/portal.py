@@ -64,6 +64,15 @@ class Portal:
         with answer:
             return _read(answer).decode("utf-8", "replace") if answer.status == 200 else None
 
+    def vouches(self) -> object:
+        """What the portal's keys say of each other, as it came; None where it says nothing of the kind."""
+        answer = self._asked(f"{self.address}/keys/vouches.json")
+        with answer:
+            try:
+                return json.loads(_read(answer)) if answer.status == 200 else None
+            except (ValueError, RecursionError):
+                return None
+
     def link(self, model: str, commit: str, path: str, wanted: str) -> Link:
         """A fresh link to a range of a file, after a fresh look at one's right.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,6 +21,9 @@ _STATEMENT = "https://in-toto.io/Statement/v1"
 _PREDICATE = "https://model_signing/signature/v1.0"
 _HASHES: dict[int, type[hashes.HashAlgorithm]] = {256: hashes.SHA256, 384: hashes.SHA384, 521: hashes.SHA512}
 """The hash that goes with the size of a curve, as Sigstore has it."""
+_END = "-----END PUBLIC KEY-----"
+_VOUCH = "weighbridge key vouch 1\n"
+"""What a key that vouches for another signs, before the other's PEM."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,12 @@ class Signed:
     binds_release: bool
 
 
+def keys(text: str, whence: str) -> list[Key]:
+    """Read one public key in PEM form or several, one behind the other. Raises Usage."""
+    pieces = text.strip().split(_END)
+    return [key(piece + _END, whence) for piece in pieces[:-1]] or [key(text, whence)]
+
+
 def key(text: str, whence: str) -> Key:
     """Read a public key in PEM form. Raises Usage."""
     try:
@@ -55,10 +65,10 @@ def key(text: str, whence: str) -> Key:
     return Key(pem.decode(), public)
 
 
-def verify(raw: bytes, by: Key, release: Release) -> Signed:
-    """Raise Bad unless the key signed exactly these files, and this release.json where the signature names one."""
+def verify(raw: bytes, by: Sequence[Key], release: Release) -> Signed:
+    """Raise Bad unless one of the keys signed exactly these files, and this release.json where the signature names one."""
     try:
-        payload = _opened(raw, by)
+        signer, payload = _opened(raw, by)
         told = json.loads(payload)
         resources = _resources(told)
         bound = told["predicate"].get("release", {}).get("sha256", "")
@@ -67,16 +77,19 @@ def verify(raw: bytes, by: Key, release: Release) -> Signed:
     _require_same(resources, {file.path: file.sha256 for file in release.files})
     if bound and bound != hashlib.sha256(release.raw).hexdigest():
         raise Bad("The signature is that of another release: release.json is not the one that was signed.")
-    return Signed(by.fingerprint, bool(bound))
+    return Signed(signer.fingerprint, bool(bound))
 
 
-def _opened(raw: bytes, by: Key) -> bytes:
-    """The signed payload. Raises Bad for another key or a wrong signature, ValueError and the like for nonsense."""
+def _opened(raw: bytes, by: Sequence[Key]) -> tuple[Key, bytes]:
+    """Who signed, and what. Raises Bad for another key or a wrong signature, ValueError and the like for nonsense."""
     told = json.loads(raw)
     hint = told["verificationMaterial"]["publicKey"].get("hint")
-    if hint and hint != by.fingerprint:
+    named = [each for each in by if each.fingerprint == hint] if hint else list(by)
+    if not named:
+        trusted = ", ".join(f"{each.fingerprint[:16]}…" for each in by)
         raise Bad(
-            f"The release is signed by the key {str(hint)[:16]}…, not by the one you trust ({by.fingerprint[:16]}…)."
+            f"The release is signed by the key {str(hint)[:16]}…, not by one that you trust ({trusted}). If the portal exchanged "
+            "its key, `weighbridge get` learns the new one from it; or give it with --key FILE."
         )
     envelope = told["dsseEnvelope"]
     (one,) = envelope["signatures"]
@@ -84,12 +97,48 @@ def _opened(raw: bytes, by: Key) -> bytes:
     sealed = f"DSSEv1 {len(_TYPE)} {_TYPE} {len(payload)} ".encode() + payload
     if envelope["payloadType"] != _TYPE:
         raise ValueError("payloadType")
-    algorithm = ec.ECDSA(_HASHES[by.public.curve.key_size]())
+    signed = base64.b64decode(one["sig"], validate=True)
+    signer = next((each for each in named if _made(each, signed, sealed)), None)
+    if signer is None:
+        raise Bad("The signature does not match: somebody has changed it, or what it is over.")
+    return signer, payload
+
+
+def _made(by: Key, signed: bytes, content: bytes) -> bool:
+    """Whether the signature over the content is the key's."""
     try:
-        by.public.verify(base64.b64decode(one["sig"], validate=True), sealed, algorithm)
-    except InvalidSignature as fault:
-        raise Bad("The signature does not match: somebody has changed it, or what it is over.") from fault
-    return payload
+        by.public.verify(signed, content, ec.ECDSA(_HASHES[by.public.curve.key_size]()))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def vouched(told: object, by: Sequence[Key]) -> list[Key]:
+    """The keys that the trusted ones vouch for, by the portal's `vouches.json`, and those that these vouch for in turn.
+
+    What is no vouch, or is signed by another key than it says, is passed over: it makes nothing trusted.
+    """
+    found: list[Key] = []
+    rows = told.get("vouches") if isinstance(told, dict) else None
+    left = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    while True:
+        known = {each.fingerprint: each for each in (*by, *found)}
+        new = [each for row in left if (each := _vouched(row, known)) and each.fingerprint not in known]
+        if not new:
+            return found
+        found.append(new[0])
+
+
+def _vouched(row: dict[str, Any], known: dict[str, Key]) -> Optional[Key]:
+    by, pem, signed = (row.get(name) for name in ("by", "pem", "signature"))
+    if not (isinstance(by, str) and isinstance(pem, str) and isinstance(signed, str)) or by not in known:
+        return None
+    try:
+        other = key(pem, "A vouch")
+        good = _made(known[by], base64.b64decode(signed, validate=True), (_VOUCH + other.pem).encode())
+    except (Usage, ValueError):
+        return None
+    return other if good else None
 
 
 def _resources(told: dict[str, Any]) -> dict[str, str]:

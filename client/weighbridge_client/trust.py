@@ -13,23 +13,23 @@ from weighbridge_client.errors import Unproven, Usage
 
 @dataclass(frozen=True)
 class Trusted:
-    """A key, whose it is said to be, and whether it was taken on trust just now."""
+    """Keys, the newest first, whose they are said to be, and whether they were taken on trust just now."""
 
-    key: signature.Key
+    keys: list[signature.Key]
     whose: str
     new: bool = False
 
 
 def trusted(address: str, given: Optional[Path], ask: Optional[Callable[[], Optional[str]]] = None) -> Trusted:
-    """The key to verify with. `ask` gets the portal's own, to be pinned where none is yet; without it, nothing is asked.
+    """The keys to verify with. `ask` gets the portal's own, to be pinned where none is yet; without it, nothing is asked.
 
     Raises Usage for a file without a key, Unproven where there is none to be had.
     """
     if given is not None:
-        return Trusted(signature.key(_text(given), str(given)), str(given))
+        return Trusted(signature.keys(_text(given), str(given)), str(given))
     pin = home.key_file(address)
     if pin.exists():
-        return Trusted(signature.key(_text(pin), str(pin)), address)
+        return Trusted(signature.keys(_text(pin), str(pin)), address)
     text = ask() if ask else None
     if not text:
         raise Unproven(
@@ -37,7 +37,12 @@ def trusted(address: str, given: Optional[Path], ask: Optional[Callable[[], Opti
         )
     key = signature.key(text, address)
     home.write(pin, key.pem.encode(), mode=0o644)
-    return Trusted(key, address, new=True)
+    return Trusted([key], address, new=True)
+
+
+def keep(address: str, keys: list[signature.Key]) -> None:
+    """Trust these of the portal from now on: those that were pinned, and what they vouch for."""
+    home.write(home.key_file(address), "".join(each.pem for each in keys).encode(), mode=0o644)
 
 
 def _text(path: Path) -> str:

@@ -78,8 +78,8 @@ def _document(own: Path, name: str) -> bytes:
 
 def _prove(asked: Question, own: Path, verdict: Verdict) -> None:
     raw = _document(own, documents.SIGNATURE)
-    key = trust.trusted(_address(asked, own), asked.key)
-    verdict.signed, verdict.whose = signature.verify(raw, key.key, verdict.release), key.whose
+    known = trust.trusted(_address(asked, own), asked.key)
+    verdict.signed, verdict.whose = signature.verify(raw, known.keys, verdict.release), known.whose
 
 
 def _address(asked: Question, own: Path) -> str:

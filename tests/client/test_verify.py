@@ -120,7 +120,7 @@ def test_files_of_another_release_with_its_own_documents_do_not_pass_under_this_
 def test_a_key_that_is_not_the_signers_proves_nothing(copy, tmp_path, capsys):
     other = released.public(tmp_path / "other.pem", ec.generate_private_key(ec.SECP256R1()))
     assert main(["verify", str(copy.folder), "--key", str(other)]) == errors.BAD
-    assert "not by the one you trust" in capsys.readouterr().err
+    assert "not by one that you trust" in capsys.readouterr().err
 
 
 def test_without_a_key_or_documents_nothing_is_proven_and_that_is_said(copy, capsys):

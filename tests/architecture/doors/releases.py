@@ -69,6 +69,7 @@ DOORS: Final = (
     Door("search/", PUBLIC),
     Door("keys/", PUBLIC),
     Door("keys/portal.pem", ABSENT),
+    Door("keys/vouches.json", PUBLIC),
     Door("keys/<slug:fingerprint>.pem", ABSENT, at={"fingerprint": "abc"}),
     Door(
         "keys/<slug:lab>/",
