@@ -144,7 +144,7 @@ def test_no_public_portal_starts_with_one_secret_twice_or_one_that_no_mail_servi
     assert "One secret serves two purposes" in started(SECRET_KEY=same, RECEIPT_SIGNING_KEY=same)
     assert "One secret serves two purposes" in started(SECRET_KEY=f"new{GOOD} {same}", RECEIPT_SIGNING_KEY=same)
     assert "MAIL_EVENTS_SECRET=name:password" in started(MAIL_EVENTS_SECRET="password")
-    assert "no issues" in started(SECRET_KEY=f"new{GOOD}\nSECRET_KEY{GOOD}")
+    assert "no issues" in started(SECRET_KEY=f"new{GOOD}\n{GOOD}")
 
 
 def test_a_key_of_the_store_without_its_other_half_is_refused():
