@@ -12,6 +12,9 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
+from inference.gateway import request
+from inference.gateway.errors import Refusal
+
 ENDPOINTS: Final = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
 LINE_BYTES: Final = 4 * 1024 * 1024 + 4096
 """The gateway's bound of a body of token ids, and room for what is around it."""
@@ -57,6 +60,10 @@ class Survey:
     tokens: int = 0
     """An upper estimate: a third of the prompts' bytes, and all that may be generated."""
     problems: list[Problem] = field(default_factory=list)
+    refused: int = 0
+    """Rows that the gateway would refuse for their form. Each has that for its answer, unless all are of that kind."""
+    refusals: list[Problem] = field(default_factory=list)
+    """What is wrong with the first PROBLEMS of them."""
 
 
 def lines(source: BinaryIO, *, most: int | None = None) -> Iterator[tuple[int, bytes]]:
@@ -102,24 +109,29 @@ def row(number: int, text: bytes, *, endpoint: str) -> Row:
 
 
 def survey(source: BinaryIO, *, endpoint: str, most: int) -> Survey:
-    """Read the whole file and check every line: JSON, members, names that come once, one model."""
+    """Read the whole file and check every line: JSON, members, names that come once, one model.
+
+    A file of which the gateway would take no row, as where a field is mistyped in all of them, has these faults too.
+    """
     found, seen = Survey(), set[str]()
     try:
         for number, text in lines(source, most=most):
             try:
-                _count(found, row(number, text, endpoint=endpoint), seen)
+                _count(found, row(number, text, endpoint=endpoint), seen, endpoint)
             except Problem as problem:
                 found.problems.append(problem)
                 if len(found.problems) >= PROBLEMS:
                     break
     except Problem as problem:
         found.problems.append(problem)
+    if found.refused == found.rows and not found.problems:
+        found.problems += found.refusals
     if not found.rows and not found.problems:
         found.problems.append(Problem("empty_file", "The file has no requests. Write one JSON object per line."))
     return found
 
 
-def _count(found: Survey, one: Row, seen: set[str]) -> None:
+def _count(found: Survey, one: Row, seen: set[str], endpoint: str) -> None:
     if one.custom_id in seen:
         raise Problem("duplicate_custom_id", "Another line has this custom_id.", one.line, "custom_id")
     seen.add(one.custom_id)
@@ -128,6 +140,18 @@ def _count(found: Survey, one: Row, seen: set[str]) -> None:
         raise Problem("mismatched_model", "All lines of a batch name one model.", one.line, "body.model")
     found.rows += 1
     found.tokens += estimate(one.body)
+    if why := _refusal(one, endpoint):
+        found.refused += 1
+        found.refusals += [why][: PROBLEMS - len(found.refusals)]
+
+
+def _refusal(one: Row, endpoint: str) -> Problem | None:
+    """What the gateway would say of the row's form; its size, its model and all that may change are not looked at."""
+    try:
+        request.parse(endpoint.removeprefix("/v1/").replace("/", "."), one.body, 0, body_limit=0)
+    except Refusal as why:
+        return Problem(why.code, why.message, one.line, f"body.{why.param}" if why.param else "body")
+    return None
 
 
 def estimate(body: dict[str, Any]) -> int:

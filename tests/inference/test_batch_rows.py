@@ -82,8 +82,40 @@ def test_a_bad_line_is_named_by_its_number(content, code):
 
 
 def test_a_body_that_can_be_sent_on_is_taken_however_deep():
-    found = survey(nested(200))
-    assert (found.rows, found.problems) == (1, [])
+    found = survey(nested(200) + b"\n" + line(custom_id="b", body={"model": "m", "prompt": "x"}))
+    assert (found.rows, found.refused, found.problems) == (2, 1, [])
+
+
+def mistyped(custom_id: str, **body: Any) -> bytes:
+    return line(custom_id=custom_id, body={"model": "m", "prompt": "x", **body})
+
+
+def test_a_field_that_is_mistyped_in_every_line_is_told_before_anything_is_sent():
+    found = survey(mistyped("a", max_token=1) + b"\n" + mistyped("b", max_token=1))
+    assert [problem.wire() for problem in found.problems] == [
+        {
+            "code": "unknown_field", "line": n, "param": "body.max_token",
+            "message": "Unknown or refused field: max_token. Do you mean max_tokens?",
+        }
+        for n in (1, 2)
+    ]  # fmt: skip
+    assert len(survey(b"\n".join(mistyped(str(n), n=0) for n in range(500))).problems) == rows.PROBLEMS
+
+
+def test_what_is_wrong_in_some_lines_is_their_own_answer_and_the_others_are_sent():
+    found = survey(mistyped("a", max_token=1) + b"\n" + mistyped("b"))
+    assert (found.rows, found.refused, found.problems) == (2, 1, [])
+
+
+@pytest.mark.parametrize(("url", "body"), [
+    ("/v1/completions", {"prompt": [[1, 2], [3]], "max_tokens": 3, "logprobs": 2, "stream": False}),
+    ("/v1/completions", {"prompt": "x" * 3_000_000}),
+    ("/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}], "max_completion_tokens": 3}),
+    ("/v1/embeddings", {"input": ["x", "y"], "encoding_format": "base64"}),
+])  # fmt: skip
+def test_what_the_gateway_would_look_at_is_taken_at_each_address(url, body):
+    found = rows.survey(io.BytesIO(line(url=url, body={"model": "m", **body})), endpoint=url, most=10)
+    assert (found.rows, found.refused, found.problems) == (1, 0, [])
 
 
 def test_names_come_once_and_models_do_not_differ():

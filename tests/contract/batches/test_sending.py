@@ -111,6 +111,16 @@ def test_a_row_that_the_gateway_refuses_is_in_the_file_of_errors_and_costs_nothi
     assert len(ledger(store)) == 2
 
 
+def test_a_batch_of_which_the_gateway_would_take_no_row_fails_at_once(bench, client, engine):
+    batch = turn(make(client, jsonl(line(1, max_token=0), line(2, max_token=0))))
+    told = client.batches.retrieve(batch.wire_id)
+    assert (told.status, [(each.line, each.param) for each in told.errors.data]) == (
+        "failed", [(1, "body.max_token"), (2, "body.max_token")],
+    )  # fmt: skip
+    assert "Do you mean max_tokens?" in told.errors.data[0].message
+    assert engine.truth()["prompt"] == 0
+
+
 def test_its_owner_is_told_by_mail_at_their_own_pace(client, bench, mailoutbox):
     mailoutbox.clear()
     turn(make(client, jsonl(line(1))))
