@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.urls import reverse
@@ -14,10 +15,13 @@ from portal.access.application_models import Decline
 from portal.people.models import User
 from portal.tokens import actions as tokens
 from portal.tokens.scopes import Kind
+from releases import actions as releases
 from releases.costs.forms import MachineForm
+from releases.ingest import ingest
 from tests.browser.conftest import NARROW, AxeCheck
 from tests.browser.test_access_pages import sign_in
 from tests.portal import seats, world
+from tests.releases.folders import model_folder
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -39,6 +43,8 @@ PLACES = (
     "the institutions that I sign for",
     "my institution's roster",
     "the institutions that I search",
+    "the evidence that I judge by",
+    "a model's files",
 )
 
 
@@ -51,14 +57,22 @@ BROKEN = """() => [...document.querySelectorAll('.scroll time')].filter(day => d
 )
 @pytest.mark.parametrize("place", PLACES)
 def test_on_a_phone_every_column_of_a_daily_list_is_in_sight(
-    live_server, open_page: Callable[[Look], Page], axe_check: AxeCheck, place: str, look: Look, language: str
+    live_server,
+    open_page: Callable[[Look], Page],
+    axe_check: AxeCheck,
+    tmp_path: Path,
+    place: str,
+    look: Look,
+    language: str,
 ) -> None:
     w = world.build()
     holder = world.person("Mara Lindqvist", "mara.lindqvist@northfield.example")
     grant = w.granted(holder)
     tokens.issue(by=holder, kind=Kind.QUERY, label="notebook", project=grant.project)
     actions.invite(by=holder, application=grant.application, name="Ana Duarte", email="ana.duarte@northfield.example")
-    w.applied(world.person("Bartholomew Featherstonehaugh"))
+    waiting = w.applied(world.person("Bartholomew Featherstonehaugh"))
+    model = releases.open_model(lab=w.lab, name="mine", by=w.manager)
+    ingest(model_folder(tmp_path / "mine", name="mine"), model=model, by=w.manager, publish=True)
     official = seats.at_home("Ingrid Solberg")
     cover = seats.in_force(w, official)
     seats.invited(cover, seats.member("Kaarel Tamm"))
@@ -74,6 +88,8 @@ def test_on_a_phone_every_column_of_a_daily_list_is_in_sight(
         "the institutions that I sign for": (official, reverse("access:institutional_mine")),
         "my institution's roster": (official, cover.get_absolute_url()),
         "the institutions that I search": (official, reverse("people:institutions") + "?q=northfield"),
+        "the evidence that I judge by": (w.reviewers[0], reverse("access:review", args=[waiting.pk])),
+        "a model's files": (holder, f"{model.get_absolute_url()}/tree/main"),
     }[place]
     User.objects.update(language=language)
     who.refresh_from_db()
