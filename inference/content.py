@@ -64,7 +64,8 @@ def keep(content: contract.Content) -> None:
         sealed = base64.b64decode(content.sealed, validate=True)
     except ValueError:
         sealed = b""
-    if model is None or not sealed or not settings.CONTENT_KEY or content.key != settings.CONTENT_KEY:
+    ours = settings.CONTENT_KEY and content.key in (settings.CONTENT_KEY, *settings.FORMER_CONTENT_KEYS)
+    if model is None or not sealed or not ours:
         raise Invalid("This content is not to be kept.")
     if not _is_there(content.user_id):
         raise Invalid("Whose content this is was erased.")
@@ -89,14 +90,23 @@ def opened(kept: KeptContent) -> Plain:
     """What was asked and answered. Raises Unavailable where this process has not the key that opens it."""
     if not settings.CONTENT_PRIVATE_KEY:
         raise NotSetUp(_("This portal has no key to open it. The operator sets CONTENT_PRIVATE_KEY."))
-    private = X25519PrivateKey.from_private_bytes(base64.b64decode(settings.CONTENT_PRIVATE_KEY))
+    private = _private_half(kept.key)
     try:
-        plain = SUITE.decrypt(bytes(kept.sealed), private, contract.content_label(kept.request_id))
-    except InvalidTag as error:
+        plain = SUITE.decrypt(bytes(kept.sealed), private, contract.content_label(kept.request_id)) if private else b""
+    except InvalidTag:
+        plain = b""
+    if not plain:
         raise Unavailable(
             _("It was sealed under another key than this portal has now, or was altered."), retry_after_s=0
-        ) from error
+        )
     return Plain(**json.loads(plain))
+
+
+def _private_half(public: str) -> X25519PrivateKey | None:
+    """The other half of a public key in base64, the present one's or a former one's that is still named."""
+    named = (settings.CONTENT_PRIVATE_KEY, *settings.FORMER_CONTENT_PRIVATE_KEYS)
+    halves = (X25519PrivateKey.from_private_bytes(base64.b64decode(each)) for each in named)
+    return next((x for x in halves if base64.b64encode(x.public_key().public_bytes_raw()).decode() == public), None)
 
 
 def said(plain: Plain) -> tuple[str, str]:

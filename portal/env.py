@@ -107,16 +107,17 @@ def choice(name: str, default: str, options: tuple[str, ...]) -> str:
     return value
 
 
-def key(name: str) -> str:
-    """A key of 32 bytes in base64 (`manage.py make_content_key` makes a pair), or empty."""
-    value = text(name).strip()
-    try:
-        right = not value or len(base64.b64decode(value, validate=True)) == 32
-    except ValueError:
-        right = False
-    if not right:
-        raise Misconfigured(f"{name} is no key of 32 bytes in base64. Make a pair: manage.py make_content_key.")
-    return value
+def keys(name: str) -> tuple[str, ...]:
+    """The present key, 32 bytes in base64 (`manage.py make_content_key` makes a pair), and former ones behind it; or none."""
+    words = tuple(text(name).split())
+    for value in words:
+        try:
+            right = len(base64.b64decode(value, validate=True)) == 32
+        except ValueError:
+            right = False
+        if not right:
+            raise Misconfigured(f"{name} is no key of 32 bytes in base64. Make a pair: manage.py make_content_key.")
+    return words
 
 
 def names(name: str, default: str) -> list[str]:

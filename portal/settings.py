@@ -361,8 +361,8 @@ BATCH_FILE_DAYS: Final = env.number("BATCH_FILE_DAYS", 30, least=1)
 BATCH_AT_A_TIME: Final = env.number("BATCH_AT_A_TIME", 4, least=1)
 
 # --- Content logging ------------------------------------------------------------------------------------------
-CONTENT_KEY: Final = env.key("CONTENT_KEY")
-CONTENT_PRIVATE_KEY: Final = env.key("CONTENT_PRIVATE_KEY")
+CONTENT_KEY, *FORMER_CONTENT_KEYS = env.keys("CONTENT_KEY") or ("",)
+CONTENT_PRIVATE_KEY, *FORMER_CONTENT_PRIVATE_KEYS = env.keys("CONTENT_PRIVATE_KEY") or ("",)
 CONTENT_DAYS: Final = env.number("CONTENT_DAYS", 30, least=1)
 CONTENT_OPEN_HOURS: Final = env.number("CONTENT_OPEN_HOURS", 24, least=1)
 CONTENT_TELL_HOURS: Final = env.number("CONTENT_TELL_HOURS", 0)

@@ -191,6 +191,21 @@ def test_what_is_kept_opens_with_the_private_key_alone_and_for_its_own_request(k
         content.opened(one)
 
 
+def test_what_a_former_key_sealed_is_kept_and_opened_while_both_halves_are_named(kept, settings):
+    kept("req-1")
+    settings.CONTENT_PRIVATE_KEY = base64.b64encode(b"7" * 32).decode()
+    settings.CONTENT_KEY = "another public half"
+    one = KeptContent.objects.get()
+    with pytest.raises(Unavailable):
+        content.opened(one)
+    settings.FORMER_CONTENT_PRIVATE_KEYS = [PRIVATE_KEY]
+    assert content.opened(one) == content.Plain(**PLAIN)
+    assert kept("req-2") == "", "no half of that pair is named for sealing"
+    settings.FORMER_CONTENT_KEYS = [KEY]
+    assert kept("req-2") == "req-2"
+    assert content.opened(KeptContent.objects.get(request_id="req-2")) == content.Plain(**PLAIN)
+
+
 def test_a_gateway_does_not_start_with_the_key_that_opens(monkeypatch):
     for name, value in {"REDIS_URL": "redis://x", "INTERNAL_URL": "http://x", "INTERNAL_SECRET": "s"}.items():
         monkeypatch.setenv(name, value)
