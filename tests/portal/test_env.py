@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
@@ -236,3 +237,13 @@ def test_a_command_that_failed_for_what_is_away_ends_with_status_1():
     line = [sys.executable, "-c", "import manage; raise SystemExit(manage.main(['manage.py', 'verify_audit']))"]
     told = os.environ | {"WEIGHBRIDGE_MODE": "test", "DATABASE_URL": "postgresql://x@127.0.0.1:1/x"}
     assert subprocess.run(line, env=told, cwd=root, capture_output=True, check=False).returncode == 1
+
+
+def test_keys_of_content_are_32_bytes_each_and_former_ones_stand_behind(monkeypatch):
+    new, old = (base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2))
+    monkeypatch.setenv("PAIR", f"{new}\n{old}\n")
+    assert env.keys("PAIR") == (new, old)
+    for wrong in (f"{new} {old[:-4]}", f"{new} %", "aGVsbG8="):
+        monkeypatch.setenv("PAIR", wrong)
+        with pytest.raises(Misconfigured, match="PAIR is no key of 32 bytes"):
+            env.keys("PAIR")
