@@ -52,7 +52,6 @@ class DrawnMark:
 
     x: float
     stem: float
-    shape: str
     mark: Mark
     more: int = 0
 
@@ -158,19 +157,19 @@ def _path(points: Points, axis: str, x: Scale, y: Scale) -> str:
 
 
 def _lane(marks: Sequence[Mark], x: Scale) -> Iterator[DrawnMark]:
-    """Marks from left to right; those too close move on, and those far too close become one of several."""
+    """Marks from left to right; those too close move on, by one place at most, and those far too close become one of several."""
     last: DrawnMark | None = None
     for mark in marks:
         if not x.low <= mark.place <= x.high:
             continue
         stem = x.place(mark.place)
-        if last is not None and stem - last.stem < _CLOSE / 2:
-            last = DrawnMark(last.x, last.stem, last.shape, last.mark, last.more + 1)
+        if last is not None and stem < max(last.stem + _CLOSE / 2, last.x):
+            last = DrawnMark(last.x, last.stem, last.mark, last.more + 1)
             continue
         if last is not None:
             yield last
         spot = stem if last is None else max(stem, last.x + _CLOSE * 1.5)
-        last = DrawnMark(_r(spot), _r(stem), mark.shape, mark)
+        last = DrawnMark(_r(spot), _r(stem), mark)
     if last is not None:
         yield last
 

@@ -160,7 +160,9 @@ document.addEventListener("DOMContentLoaded", () => {
       link.append(element("rect", { class: "hit", x: -12, y: -20, width: 24, height: 34 }), element("path", { class: `ev ${kind}`, d }), label);
       link.addEventListener("click", (event) => { event.preventDefault(); pick(String(mark.number)); });
       link.addEventListener("keydown", (event) => {
-        const next = { ArrowRight: link.nextSibling, ArrowLeft: link.previousSibling }[event.key];
+        const way = { ArrowRight: "nextSibling", ArrowLeft: "previousSibling" }[event.key];
+        let next = way && link[way];
+        while (next?.hasAttribute("hidden")) next = next[way];
         if (next) { event.preventDefault(); next.focus(); }
       });
       svg.append(link);
@@ -169,16 +171,23 @@ document.addEventListener("DOMContentLoaded", () => {
   };
   const placeMarks = () => {
     const svg = live.querySelector(".lane"), width = live.clientWidth - LEFT - RIGHT;
-    let last = -Infinity;
-    for (const link of svg.children) {
-      const mark = told.marks.find((each) => String(each.number) === link.dataset.mark);
-      const x = LEFT + ((mark.place - shown.from) / (shown.to - shown.from || 1)) * width;
-      const inside = x >= LEFT - 1 && x <= LEFT + width + 1, spot = Math.max(x, last + 15);
-      link.setAttribute("transform", `translate(${spot} 24)`);
-      link.toggleAttribute("hidden", !inside);
-      link.classList.toggle("picked", link.dataset.mark === state.pick);
-      if (inside) last = spot;
-    }
+    let last = null; // the mark with which the next may have to stand together, as in the figure of the server
+    [...svg.children].forEach((link, at) => {
+      const mark = told.marks[at], x = LEFT + ((mark.place - shown.from) / (shown.to - shown.from || 1)) * width;
+      const inside = x >= LEFT - 1 && x <= LEFT + width + 1, together = inside && last && x < Math.max(last.x + 5, last.spot);
+      const picked = link.dataset.mark === state.pick;
+      link.toggleAttribute("hidden", !inside || together);
+      link.classList.toggle("picked", picked);
+      if (!inside) return;
+      if (together) {
+        last.more += 1 + mark.more;
+        if (picked) last.link.classList.add("picked");
+      } else {
+        last = { link, x, spot: Math.max(x, (last?.spot ?? -Infinity) + 15), number: mark.number, more: mark.more };
+        link.setAttribute("transform", `translate(${last.spot} 24)`);
+      }
+      last.link.querySelector("text").textContent = last.more ? `${last.number}+${last.more}` : last.number;
+    });
   };
   const pick = (which) => {
     state.pick = which;
