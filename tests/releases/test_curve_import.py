@@ -281,7 +281,7 @@ def test_the_numbers_of_the_trained_family_come_in_by_the_command(
     with tarfile.open(SEED) as archive:
         archive.extract("records/metrics.jsonl", tmp_path, filter="data")
     call_command("import_curves", tmp_path / "records" / "metrics.jsonl", "lyceum/pico", run="pico-opt-5m")
-    assert "pico-opt-5m.2 loss: 1060 points" in capsys.readouterr().out
+    assert "pico-opt-5m.2 loss: 1,060 points" in capsys.readouterr().out
     drawn = picture.draw(book, Wish("step"))
     assert drawn is not None
     told = figures.derive(drawn.parts, [], drawn.tracks)
