@@ -7,6 +7,7 @@ import io
 import json
 import re
 import zlib
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -457,4 +458,14 @@ def test_marks_stay_over_their_places_and_within_the_figure(book: Logbook, clien
     page = client.get(PAGE, {"axis": "step"}).content.decode()
     stems = re.findall(r'<path class="stem[^"]*" d="M([\d.]+) 28L([\d.]+) 40', page)
     assert len(stems) > 10
-    assert max(float(x) - float(stem) for x, stem in stems) <= 16.6
+    assert max(float(x) - float(stem) for x, stem in stems) < 25
+    assert max(float(x) for x, _stem in stems) <= RIGHT + 12
+
+
+@pytest.mark.django_db
+def test_labels_of_marks_do_not_run_into_one_another(long: Logbook, client: Client) -> None:
+    page = client.get(PAGE, {"axis": "step"}).content.decode()
+    lane = re.findall(r'transform="translate\(([\d.]+) 20\)".*?<text class="mid" y="-10">([\d+]+)</text>', page, re.S)
+    assert len(lane) > 3
+    for (x, label), (following, label_after) in pairwise(lane):
+        assert float(following) - float(x) >= 6 * (len(label) + len(label_after)) / 2, (label, label_after)
