@@ -190,6 +190,7 @@ def about(request: HttpRequest, found: Model, revision: Revision | None) -> dict
     now = timezone.now()
     person = reader(request)
     verdict = policy.standing(person, found, now)
+    stop = stop_over(found, revision)
     planned = Opening.objects.live().filter(model=found).select_related("revision").first()
     member = planned is not None and policy.member(person, found, now)
     agreement = found.gate.agreement if found.gate else found.agreement
@@ -200,7 +201,8 @@ def about(request: HttpRequest, found: Model, revision: Revision | None) -> dict
         "reason": verdict.first if isinstance(verdict, policy.Deny) else None,
         "planned": planned if planned and (planned.announced or member) else None,
         "member": member,
-        "stop": stop_over(found, revision),
+        "stop": stop,
+        "gone": bool(stop or found.withdrawn_at or (revision and revision.state == lifecycle.State.WITHDRAWN)),
         "waiting": waiting.times(found.gate) if found.gate else None,
         "agreement": agreement.current(now) if agreement else None,
         "file_count": revision.files.count() if revision else 0,
