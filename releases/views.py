@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -214,9 +213,7 @@ def about(request: HttpRequest, found: Model, revision: Revision | None) -> dict
 
 def errata_of(found: Model, revision: Revision | None) -> list[Erratum]:
     """The newest errata that hold for a revision and that no later one corrects."""
-    about_it = Q(revision=None) | Q(revision=revision)
-    rows = found.errata.filter(about_it, corrections=None).select_related("revision")
-    return list(rows[:ERRATA])
+    return list(found.errata.holding_for(revision).select_related("revision")[:ERRATA])
 
 
 def _reference(found: Family) -> dict[str, Any]:
