@@ -26,7 +26,8 @@ class Reason:
     """One condition that was not met, in words for the reader and a code for programs.
 
     `message` is read in a terminal too, so it may name the address `url`. A page has a button for that: `said` is what it
-    says in place of the message, `step` what the button says; empty where the message and usual words do.
+    says in place of the message, `step` what the button says; empty where the message and usual words do. `closed`: it is
+    given to nobody, whatever the reader does.
     """
 
     code: str
@@ -34,6 +35,7 @@ class Reason:
     url: str = ""
     said: str = ""
     step: str = ""
+    closed: bool = False
 
 
 class WeighbridgeError(Exception):

@@ -184,7 +184,7 @@ def page(request: HttpRequest, error: errors.WeighbridgeError) -> HttpResponse:
         return HttpResponseRedirect(f"{settings.LOGIN_URL}?next={quote(request.get_full_path())}")
     status = status_of(error)
     shown = status if status in {400, 403, 404, 429, 503} else 400
-    response = render(request, f"errors/{shown}.html", {"error": error}, status=status)
+    response = render(request, f"errors/{shown}.html", {"error": error, "status": status}, status=status)
     say_when(response, error)
     return response
 

@@ -213,7 +213,7 @@ def _paused(asked: Question) -> Reason | None:
     if not asked.facts.paused if asked.facts else is_on(SWITCHES[asked.capability]):
         return None
     text = _("The operator has paused every %(capability)s here. Try again later.")
-    return Reason("switched_off", text % {"capability": asked.capability})
+    return Reason("switched_off", text % {"capability": asked.capability}, closed=True)
 
 
 def _suspended() -> Reason:
@@ -222,7 +222,7 @@ def _suspended() -> Reason:
 
 def _taken_back(model: Model) -> Reason:
     told = {"name": model.full_name, "withdrawn_reason": model.withdrawn_reason}
-    return Reason("withdrawn", _("%(name)s was withdrawn: %(withdrawn_reason)s") % told)
+    return Reason("withdrawn", _("%(name)s was withdrawn: %(withdrawn_reason)s") % told, closed=True)
 
 
 def _stopped(asked: Question) -> Reason | None:
@@ -235,7 +235,12 @@ def _stopped(asked: Question) -> Reason | None:
     text = _("%(name)s is stopped. The reason: %(stop_reason)s") % told
     if stop.instead:
         text = _("%(name)s is stopped. Use %(instead)s instead. The reason: %(stop_reason)s") % told
-    return Reason("stopped", text, instead.url(stop.instead))
+    return Reason("stopped", text, instead.url(stop.instead), step=_use(stop.instead), closed=True)
+
+
+def _use(named: str) -> str:
+    """What the button says that leads to what is to be used instead."""
+    return _("Use %(instead)s instead") % {"instead": named} if named else ""
 
 
 def _scope(capability: str) -> Reason:
@@ -249,19 +254,20 @@ def _scope(capability: str) -> Reason:
 
 
 def _closed(lab: str) -> Reason:
-    return Reason("lab_closed", _("The lab %(lab)s is closed, and its models are not given out.") % {"lab": lab})
+    text = _("The lab %(lab)s is closed, and its models are not given out.") % {"lab": lab}
+    return Reason("lab_closed", text, closed=True)
 
 
 def _unpublished(model: Model, revision: Revision | None, roles: frozenset[str]) -> Reason | None:
     if revision is None:
-        missing = Reason("not_published", _("%(name)s has no published revision.") % {"name": model.full_name})
-        return None if model.main_id else missing
+        text = _("%(name)s has no published revision.") % {"name": model.full_name}
+        return None if model.main_id else Reason("not_published", text, closed=True)
     if revision.state == State.PUBLISHED or (roles and revision.state != State.WITHDRAWN):
         return None
     named = _("Revision %(commit)s of %(name)s") % {"commit": revision.commit[:8], "name": model.full_name}
     if revision.state == State.WITHDRAWN:
         return _withdrawn(named, revision)
-    return Reason("not_published", _("%(named)s is not published.") % {"named": named})
+    return Reason("not_published", _("%(named)s is not published.") % {"named": named}, closed=True)
 
 
 def _withdrawn(named: str, revision: Revision) -> Reason:
@@ -269,7 +275,11 @@ def _withdrawn(named: str, revision: Revision) -> Reason:
     text = _("%(named)s was withdrawn: %(withdrawn_reason)s") % told
     if revision.withdrawn_instead:
         text = _("%(named)s was withdrawn. Use %(instead)s instead. The reason: %(withdrawn_reason)s") % told
-    return Reason("revision_withdrawn", text, instead.url(revision.withdrawn_instead))
+    url, step = instead.url(revision.withdrawn_instead), _use(revision.withdrawn_instead)
+    if not url:
+        names = [revision.model.lab.slug, revision.model.name]
+        url, step = f"{settings.BASE_URL}{reverse('releases:revisions', args=names)}", _("See the revisions")
+    return Reason("revision_withdrawn", text, url, step=step, closed=True)
 
 
 def _sign_in(asked: Question) -> Reason:

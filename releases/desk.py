@@ -55,7 +55,8 @@ def revision(request: HttpRequest, namespace: str, name: str, revision: str) -> 
         "verbs": lifecycle.verbs(shown.state, frozenset(roles)),
         "changes": None if shown.published_at else comparison.changes(found.main, shown).kinds(NAMED),
         "conversions": shown.conversions.select_related("model__lab")[:CONVERSIONS],
-        "convertible": bool(wishes.sources(shown.files.values_list("path", flat=True))),
+        "convertible": shown.state != lifecycle.State.WITHDRAWN
+        and bool(wishes.sources(shown.files.values_list("path", flat=True))),
         "problems": problems,
         "typed": request.POST,
         "signatures": shown.signatures.select_related("key__lab"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -11,6 +11,9 @@ from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from releases.models import Revision
 
 
 class Proof(models.Model):
@@ -139,6 +142,14 @@ class Severity(models.TextChoices):
     CRITICAL = "critical", _("critical")
 
 
+class ErratumQuerySet(models.QuerySet["Erratum"]):
+    """Errata by what they are about."""
+
+    def holding_for(self, revision: Revision | None) -> ErratumQuerySet:
+        """Those of a revision, or of all, that no later one corrects; newest first."""
+        return self.filter(models.Q(revision=None) | models.Q(revision=revision), corrections=None)
+
+
 class Erratum(models.Model):
     """What is wrong with a model that is out, found by a person or by the scrub. Never edited: a further one corrects it."""
 
@@ -157,6 +168,8 @@ class Erratum(models.Model):
     at = models.DateTimeField(default=timezone.now)
     told_at = models.DateTimeField(null=True, blank=True)
     """When everybody who may have a copy was written to."""
+
+    objects: ClassVar[models.Manager[Erratum]] = ErratumQuerySet.as_manager()
 
     class Meta:
         ordering = ["-at", "-pk"]

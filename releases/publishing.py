@@ -165,5 +165,7 @@ def _words() -> dict[str, str]:
         "checking": _("being read back"), "done": _("in the store"), "held": _("the lab has it already"),
         "failed": _("stopped"), "refused": _("left out"), "count": _("%(done)s of %(all)s files"),
         "again": _("Sending stopped: %(why)s Press “Send” again, or come back within a day and choose the same folder: what has arrived is not sent again."),
+        "lost": _("the connection was lost."), "answered": _("the store or the portal answered %(status)s."),
+        "signed_out": _("you are signed out. Sign in again in another tab."),
         "nothing": _("None of these files can be published."), "committing": _("The files become a draft…"),
     }  # fmt: skip

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -190,6 +189,7 @@ def about(request: HttpRequest, found: Model, revision: Revision | None) -> dict
     now = timezone.now()
     person = reader(request)
     verdict = policy.standing(person, found, now)
+    stop = stop_over(found, revision)
     planned = Opening.objects.live().filter(model=found).select_related("revision").first()
     member = planned is not None and policy.member(person, found, now)
     agreement = found.gate.agreement if found.gate else found.agreement
@@ -200,7 +200,8 @@ def about(request: HttpRequest, found: Model, revision: Revision | None) -> dict
         "reason": verdict.first if isinstance(verdict, policy.Deny) else None,
         "planned": planned if planned and (planned.announced or member) else None,
         "member": member,
-        "stop": stop_over(found, revision),
+        "stop": stop,
+        "gone": bool(stop or found.withdrawn_at or (revision and revision.state == lifecycle.State.WITHDRAWN)),
         "waiting": waiting.times(found.gate) if found.gate else None,
         "agreement": agreement.current(now) if agreement else None,
         "file_count": revision.files.count() if revision else 0,
@@ -212,9 +213,7 @@ def about(request: HttpRequest, found: Model, revision: Revision | None) -> dict
 
 def errata_of(found: Model, revision: Revision | None) -> list[Erratum]:
     """The newest errata that hold for a revision and that no later one corrects."""
-    about_it = Q(revision=None) | Q(revision=revision)
-    rows = found.errata.filter(about_it, corrections=None).select_related("revision")
-    return list(rows[:ERRATA])
+    return list(found.errata.holding_for(revision).select_related("revision")[:ERRATA])
 
 
 def _reference(found: Family) -> dict[str, Any]:

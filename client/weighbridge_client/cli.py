@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import sys
 from collections.abc import Sequence
@@ -37,10 +38,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         status, told = fault.status, {"ok": False, "sentence": fault.sentence}
     except OSError as fault:
         where = f"{fault.filename} cannot be used: " if fault.filename else ""
-        told = {
-            "ok": False,
-            "sentence": f"{where}{fault.strerror or fault}. Nothing that is here was lost; run it again.",
-        }
+        full = fault.errno in (errno.ENOSPC, errno.EDQUOT)
+        then = "Make room, and run it again" if full else "Run it again"
+        told = {"ok": False, "sentence": f"{where}{fault.strerror or fault}. {then}: nothing that is here was lost."}
         status = errors.USAGE
     except KeyboardInterrupt:
         status, told = errors.INTERRUPTED, {"ok": False, "sentence": "Stopped. Run it again: it goes on where it was."}
@@ -144,7 +144,13 @@ def _get(asked: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         quiet=asked.quiet or asked.json,
     )
     got = getting.get(portal, wish)
-    told = _told(got, got.faults) | {"folder": str(got.folder), "fetched": got.fetched, "present": got.present}
+    told = _told(got, got.faults) | {
+        "folder": str(got.folder),
+        "fetched": got.fetched,
+        "present": got.present,
+        "withdrawn": got.withdrawn or None,
+        "before": got.before or None,
+    }
     if got.faults:
         return errors.BAD, told | {"sentence": _sentences(got.faults)}
     count = len(got.fetched) + len(got.present)
@@ -152,7 +158,17 @@ def _get(asked: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     if got.exchanged:
         proof += " It has exchanged its key: the one known here vouches for this one, which is kept beside it."
     where = f"{got.release.model} {got.release.commit[:12]} is in {got.folder}: {_files(count)}, all as released. "
-    return 0, told | {"sentence": where + (proof if got.signed else got.unproven)}
+    lay = f" It took the place of {got.before[:12]}." if got.before else ""
+    gone = (
+        f"\nThis release was withdrawn on {got.withdrawn[:10]}: {_page(portal.address, got)} says why."
+        if got.withdrawn
+        else ""
+    )
+    return 0, told | {"sentence": where + (proof if got.signed else got.unproven) + lay + gone}
+
+
+def _page(portal: str, got: Got) -> str:
+    return f"{portal}/{got.release.model}/tree/{got.release.commit}"
 
 
 def _verify(asked: argparse.Namespace) -> tuple[int, dict[str, Any]]:

@@ -55,19 +55,24 @@ class Got:
     fetched: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     unproven: str = ""
+    withdrawn: str = ""
+    """When the portal withdrew it (ISO 8601)."""
+    before: str = ""
+    """The commit of another release of the model, which lay there."""
 
 
 def get(portal: Portal, wish: Wish) -> Got:
     """Bring a release into a folder. Raises a ClientError; files that are not as released are in `faults`."""
     names.model(wish.model)
-    raw = portal.document(wish.model, wish.revision, documents.RELEASE)
+    raw, withdrawn = portal.released(wish.model, wish.revision)
     release = documents.release(raw)
     require_revision(release, wish.revision)
     files = chosen(release, wish.include, wish.exclude)
-    got = Got(release, wish.folder)
+    got = Got(release, wish.folder, withdrawn=withdrawn)
     own = _prepared(wish.folder)
     with _alone(own):
         _prove(portal, wish, got)
+        got.before = _before(own, release)
         known = _keep_documents(portal, wish, got, own)
         missing = _look(wish.folder, files, got)
         _clear(own / PARTS, release, got)
@@ -93,6 +98,15 @@ def chosen(release: Release, include: Sequence[str], exclude: Sequence[str] = ()
     if release.files and not found:
         raise Usage(f"No file of {release.model} fits these patterns. It has, for example, {release.files[0].path}.")
     return found
+
+
+def _before(own: Path, release: Release) -> str:
+    """The commit of another release of this model whose document lies in the folder; "" where there is none."""
+    try:
+        lay = documents.release((own / documents.RELEASE).read_bytes())
+    except (OSError, ClientError):
+        return ""
+    return lay.commit if lay.model == release.model and lay.commit != release.commit else ""
 
 
 def _prepared(folder: Path) -> Path:

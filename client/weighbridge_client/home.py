@@ -36,11 +36,16 @@ def withheld() -> str:
     """Where the token is that stands first and is another hub's: HF_TOKEN, or the file; empty where there is none."""
     if not _found() or token():
         return ""
-    return "HF_TOKEN" if os.environ.get("HF_TOKEN", "").strip() else str(token_file())
+    return "HF_TOKEN" if from_environment() else str(token_file())
+
+
+def from_environment() -> str:
+    """What HF_TOKEN holds, which goes before the file."""
+    return os.environ.get("HF_TOKEN", "").strip()
 
 
 def _found() -> str:
-    return os.environ.get("HF_TOKEN", "").strip() or stored_token()
+    return from_environment() or stored_token()
 
 
 def is_token(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from weighbridge_client import __version__, home
+from weighbridge_client.documents import RELEASE
 from weighbridge_client.errors import Bad, Refused, Unreachable, Usage
 from weighbridge_client.names import clean
 
@@ -22,6 +24,7 @@ LARGEST_DOCUMENT = 512 << 20
 """Bytes that are read of a document."""
 _CONNECT_S, _READ_S = 10.0, 30.0
 _REDIRECTS = 5
+_WITHDRAWN = "Weighbridge-Withdrawn"
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -49,14 +52,22 @@ class Portal:
         self._pool = self._pool_for(self.address)
         self._stores: dict[str, urllib3.PoolManager] = {}
 
+    def released(self, model: str, revision: str) -> tuple[bytes, str]:
+        """release.json of a revision, and when it was withdrawn (ISO 8601), or "". Raises as document() does."""
+        with self._document(model, revision, RELEASE) as answer:
+            return _read(answer), clean(answer.headers.get(_WITHDRAWN, ""), 40)
+
     def document(self, model: str, revision: str, name: str, query: str = "") -> bytes:
         """A public document of a revision. Raises Refused, Unreachable or Bad."""
-        url = f"{self.address}/{model}/revisions/{quote(revision, safe='')}/{name}{query}"
-        answer = self._asked(url)
-        with answer:
-            if answer.status != 200:
-                raise Refused(_sentence(answer, f"There is no {name} of {model} at {revision}."))
+        with self._document(model, revision, name, query) as answer:
             return _read(answer)
+
+    def _document(self, model: str, revision: str, name: str, query: str = "") -> urllib3.BaseHTTPResponse:
+        answer = self._asked(f"{self.address}/{model}/revisions/{quote(revision, safe='')}/{name}{query}")
+        if answer.status == 200:
+            return answer
+        with answer:
+            raise Refused(_sentence(answer, f"There is no {name} of {model} at {revision}."))
 
     def key(self) -> str | None:
         """The public key by which the portal signs releases (PEM); None where it has none."""
@@ -128,7 +139,9 @@ class Portal:
             try:
                 answer = self._send(self._pool, "GET", url, {"Accept": "application/json"})
             except Later as fault:
-                raise Unreachable(f"{self.address} cannot be reached: {fault.sentence}") from fault
+                raise Unreachable(
+                    f"{self.address} cannot be reached: {fault.sentence}. See that the address is right, and run it again."
+                ) from fault
             if answer.status not in (301, 302, 303, 307, 308):
                 if answer.status in _AGAIN:
                     with answer:
@@ -232,6 +245,8 @@ def _way_in() -> str:
         return "The token in HF_TOKEN is another hub's, and was not sent. Unset HF_TOKEN, and log in with: weighbridge login"
     if kept:
         return f"The token in {kept} is another hub's, and was not sent. Log in with: weighbridge login --replace"
+    if home.from_environment():
+        return "The token came from HF_TOKEN. Unset HF_TOKEN, and log in with: weighbridge login"
     return "Log in with: weighbridge login"
 
 
@@ -246,4 +261,4 @@ def _after(answer: urllib3.BaseHTTPResponse) -> float:
 
 
 def _told(fault: BaseException) -> str:
-    return clean(str(fault).rpartition(": ")[2] or type(fault).__name__)
+    return clean(re.sub(r"^\[Errno \d+\] ", "", str(fault).rpartition(": ")[2]) or type(fault).__name__).rstrip(".")

@@ -26,6 +26,7 @@ class Event(StrEnum):
     OPERATOR_SET = "operator.set"
     OPERATOR_GROUP_SET = "operator_group.set"
     OPERATOR_GROUP_DELETED = "operator_group.deleted"
+    INSTITUTIONS_WRITTEN = "institutions.written"
     INSTITUTIONS_IMPORTED = "institutions.imported"
     DOMAIN_ACCEPTED = "domain.accepted"
     DOMAIN_WITHDRAWN = "domain.withdrawn"

@@ -40,12 +40,23 @@ def import_register(records: Iterable[dict[str, Any]], *, by: User | None) -> Re
     """Bring records of the register into the table, a thousand to a transaction.
 
     Running it again changes nothing; after an interruption it goes on where it stopped. Nothing is ever deleted:
-    a withdrawn institution stays, with its successor, because people worked there.
+    a withdrawn institution stays, with its successor, because people worked there. Each transaction that changed
+    anything has its entry in the trail, so that an import which broke off is known by what it did.
+
+    Raises Invalid where the records break off, with how many of them are in.
     """
     report, successors = Report(), dict[str, str]()
-    for batch in _batches(_checked(records, report)):
-        _write(batch, report)
-        successors |= {record.ror: record.successor for record in batch.values() if record.successor}
+    try:
+        for batch in _batches(_checked(records, report)):
+            _write(batch, report, by)
+            successors |= {record.ror: record.successor for record in batch.values() if record.successor}
+    except Invalid as error:
+        if not (report.added or report.changed):
+            raise
+        raise Invalid(
+            f"{error.message} Before that {report.added} institutions were added and {report.changed} changed; "
+            "import a whole file to have the rest."
+        ) from error
     with transaction.atomic():
         _link(successors)
         trail.record(
@@ -74,20 +85,30 @@ def _batches(records: Iterator[ror.Record]) -> Iterator[dict[str, ror.Record]]:
 
 
 @transaction.atomic
-def _write(batch: dict[str, ror.Record], report: Report) -> None:
+def _write(batch: dict[str, ror.Record], report: Report, by: User | None) -> None:
     known = {row.ror: row for row in Institution.objects.select_for_update().filter(ror__in=batch).order_by("pk")}
     fresh = [_filled(Institution(ror=identity), record) for identity, record in batch.items() if identity not in known]
-    changed = []
+    changed, withdrawn = [], 0
     for identity, row in known.items():
         before, status = _values(row), row.status
         _filled(row, batch[identity])
         if _values(row) != before:
             changed.append(row)
-            report.withdrawn += row.status == InstitutionStatus.WITHDRAWN != status
+            withdrawn += row.status == InstitutionStatus.WITHDRAWN != status
     Institution.objects.bulk_create(fresh)
     Institution.objects.bulk_update(changed, [*TAKEN, "search"])
+    if fresh or changed:
+        trail.record(
+            Event.INSTITUTIONS_WRITTEN,
+            by=by,
+            target="people.institution:",
+            added=len(fresh),
+            changed=len(changed),
+            withdrawn=withdrawn,
+        )
     report.added += len(fresh)
     report.changed += len(changed)
+    report.withdrawn += withdrawn
     report.same += len(known) - len(changed)
 
 

@@ -114,7 +114,8 @@ def _objects(text: TextIO, name: str) -> Iterator[dict[str, Any]]:
         except json.JSONDecodeError as error:
             more = "" if ended or len(rest) > LONGEST else text.read(CHUNK)
             if not more:
-                raise Invalid(f"{name} breaks off or is not JSON after {rest[:60]!r}.") from error
+                what = f"breaks off or is not JSON after {rest[:60]!r}" if rest else "breaks off before its list ends"
+                raise Invalid(f"{name} {what}.") from error
             rest += more
             continue
         rest = rest[end:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from portal.audit import trail
 from portal.audit.events import Event
@@ -80,12 +81,15 @@ def publish(*, revision: Revision, by: User | None) -> Revision:
 def withdraw(*, revision: Revision, by: User | None, reason: str, instead: str = "") -> Revision:
     """Stop giving out a published revision; `main` falls back to the one published before it.
 
-    `instead` names what to use: `lab/name`, or `lab/name@commit`. Raises Invalid without a reason, or for an unknown one.
+    `instead` names what to use: `lab/name`, or `lab/name@commit`. Raises Invalid without a reason, or for an unknown one;
+    Conflict where it was withdrawn before, for another reason.
     """
     if not reason.strip():
-        raise Invalid("Say why it is withdrawn: its readers will ask.", fields={"reason": ["Say why."]})
+        raise Invalid(_("Say why it is withdrawn: its readers will ask."), fields={"reason": [_("Say why.")]})
     locked = step(revision, Verb.WITHDRAW, by)
     if locked.state == State.WITHDRAWN:
+        if locked.withdrawn_reason != reason.strip():
+            raise Conflict(_("It was withdrawn already, and its readers see the reason that was given then."))
         return locked
     Revision.objects.filter(pk=locked.pk).update(
         state=State.WITHDRAWN.value, withdrawn_at=timezone.now(), withdrawn_reason=reason.strip(),

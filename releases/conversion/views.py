@@ -67,10 +67,11 @@ def conversion(request: HttpRequest, namespace: str, name: str, conversion: UUID
         messages.success(request, _act(request.POST.get("verb", ""), shown, user))
         return redirect(shown)
     told = shown.receipt or {}
+    verbs = conversion_lifecycle.verbs(shown.stage, roles)
     context = about(request, found, shown.source) | {
         "tab": "revisions",
         "conversion": shown,
-        "verbs": conversion_lifecycle.verbs(shown.stage, roles),
+        "verbs": () if shown.source.state == lifecycle.State.WITHDRAWN and not shown.is_live else verbs,
         "operation": OPERATION_WORDS[Operation(shown.operation)],
         "tensors": told.get("tensors", {}),
         "versions": sorted(told.get("versions", {}).items()),

@@ -25,8 +25,10 @@ FIRST: Final = 220.0
 NEXT: Final = 96.0
 GAP: Final = 20.0
 FOOT: Final = 34.0
-_CLOSE: Final = 11.0
-"""Marks nearer than this are fanned out, nearer than half of it drawn as a group."""
+_ROOM: Final = 16.5
+"""The least from one mark to the next; labels of more than two figures take more."""
+_EDGE: Final = 12.0
+"""How far beyond the axis a mark may move on."""
 _LANE: Final = 30.0
 
 
@@ -52,9 +54,13 @@ class DrawnMark:
 
     x: float
     stem: float
-    shape: str
     mark: Mark
     more: int = 0
+
+    @property
+    def label(self) -> str:
+        """Its number, and how many stand with it."""
+        return f"{self.mark.order}+{self.more}" if self.more else str(self.mark.order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,7 @@ def draw(picture: Picture, marks: Sequence[Mark]) -> Drawing:
         bottom=bottom,
         panels=panels,
         ticks=axis_ticks(picture, x),
-        marks=list(_lane(marks, x)),
+        marks=_lane(marks, x),
         bands=list(_bands(picture, x)) if picture.window.axis == "at" else [],
     )
 
@@ -157,20 +163,31 @@ def _path(points: Points, axis: str, x: Scale, y: Scale) -> str:
     return f"{begun}l{steps}" if steps else f"{begun}h1.5"
 
 
-def _lane(marks: Sequence[Mark], x: Scale) -> Iterator[DrawnMark]:
-    """Marks from left to right; those too close move on, and those far too close become one of several."""
+def _lane(marks: Sequence[Mark], x: Scale) -> list[DrawnMark]:
+    """Marks from left to right, as far from one another as their labels are long."""
+    room = _ROOM
+    while True:
+        drawn = list(_fanned(marks, x, room))
+        needed = 4 + 7 * max((len(each.label) for each in drawn), default=0)
+        if needed <= room:
+            return drawn
+        room = needed
+
+
+def _fanned(marks: Sequence[Mark], x: Scale, room: float) -> Iterator[DrawnMark]:
+    """Those too close move on, by two thirds of the room at most, and those far too close become one of several."""
     last: DrawnMark | None = None
     for mark in marks:
         if not x.low <= mark.place <= x.high:
             continue
         stem = x.place(mark.place)
-        if last is not None and stem - last.stem < _CLOSE / 2:
-            last = DrawnMark(last.x, last.stem, last.shape, last.mark, last.more + 1)
+        spot = stem if last is None else max(stem, last.x + room)
+        if last is not None and (stem < last.x + room / 3 or spot > RIGHT + _EDGE):
+            last = DrawnMark(last.x, last.stem, last.mark, last.more + 1)
             continue
         if last is not None:
             yield last
-        spot = stem if last is None else max(stem, last.x + _CLOSE * 1.5)
-        last = DrawnMark(_r(spot), _r(stem), mark.shape, mark)
+        last = DrawnMark(_r(spot), _r(stem), mark)
     if last is not None:
         yield last
 

@@ -12,18 +12,22 @@ from releases.curves import drawing, marks, picture, placed, tables
 from releases.curves.marks import Mark
 from releases.curves.picture import Picture
 from releases.curves.reading import Asked
-from releases.logbook_models import Logbook
+from releases.logbook_models import Entry, Logbook
 from releases.xml_texts import sayable
 
 
-def figure(drawn: Picture, here: list[Mark], pick: int) -> dict[str, Any]:
-    """What the figure's template draws, on the page and in the file alike."""
-    return {"drawn": drawn, "figure": drawing.draw(drawn, here[: marks.MOST]), "pick": pick}
+def figure(drawn: Picture, logbook: Logbook, here: list[Mark], pick: int, *beside: Mark) -> dict[str, Any]:
+    """What the figure's template draws, on the page and in the file alike; marks that are told beside it are read with its own."""
+    figure = drawing.draw(drawn, here)
+    placed.tell(logbook, [*(each.mark for each in figure.marks), *beside])
+    return {"drawn": drawn, "figure": figure, "pick": pick}
 
 
 def as_json(drawn: Picture, logbook: Logbook, _asked: Asked) -> HttpResponseBase:
     """The window thinned to a width, with the entries within it."""
     axis, here = drawn.window.axis, placed.on(drawn, logbook).here
+    shown = marks.spread(here, drawn.window.low, drawn.window.high)
+    placed.tell(logbook, shown)
     return JsonResponse(
         {
             "logbook": logbook.title,
@@ -34,8 +38,8 @@ def as_json(drawn: Picture, logbook: Logbook, _asked: Asked) -> HttpResponseBase
             "whole": drawn.whole,
             "pixels": drawn.window.pixels,
             "panels": [_panel(panel, axis) for panel in drawn.panels],
-            "marks": [_mark(mark) for mark in here[: marks.MOST]],
-            "marks_left_out": max(0, len(here) - marks.MOST),
+            "marks": [_mark(mark, mark.entry) for mark in shown if mark.entry],
+            "marks_left_out": len(here) - len(shown),
             "idle": drawing.idle(drawn) if axis == "at" else [],
         },
         json_dumps_params={"separators": (",", ":")},
@@ -51,7 +55,7 @@ def as_csv(drawn: Picture, _logbook: Logbook, _asked: Asked) -> HttpResponseBase
 
 def as_svg(drawn: Picture, logbook: Logbook, asked: Asked) -> HttpResponseBase:
     """The figure alone, as the page draws it."""
-    context = figure(drawn, placed.on(drawn, logbook).here, asked.pick) | {"logbook": logbook}
+    context = figure(drawn, logbook, placed.on(drawn, logbook).here, asked.pick) | {"logbook": logbook}
     drawing = sayable(render_to_string("releases/curves/figure.svg", context))
     response = HttpResponse(drawing, content_type="image/svg+xml")
     response["Content-Disposition"] = 'attachment; filename="curves.svg"'
@@ -91,10 +95,10 @@ def _panel(panel: picture.Panel, axis: str) -> dict[str, Any]:
     }
 
 
-def _mark(mark: Mark) -> dict[str, Any]:
-    entry = mark.entry
+def _mark(mark: Mark, entry: Entry) -> dict[str, Any]:
     return {
         "number": entry.order,
+        "more": mark.more,
         "place": mark.place,
         "read_off_the_curves": mark.read,
         "shape": mark.shape,

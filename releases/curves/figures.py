@@ -10,8 +10,8 @@ from operator import itemgetter
 from typing import Final
 
 from releases.curve_models import CurveSegment
-from releases.curves.marks import FAULTS, SETTINGS, Track
-from releases.logbook_models import Entry, Kind, Run, RunKind
+from releases.curves.marks import FAULTS, SETTINGS, Brief, Track
+from releases.logbook_models import Kind, Run, RunKind
 
 _CAUSES: Final = FAULTS | SETTINGS | {Kind.DIVERGENCE}
 _FAILURES: Final = FAULTS | {Kind.DIVERGENCE}
@@ -46,7 +46,7 @@ class Restart:
     run: Run
     cause: str
     """A kind of entry; empty where the log tells none."""
-    entry: Entry | None
+    entry: Brief | None
     reached: float
     begun: float
     repeated_s: float | None
@@ -109,7 +109,7 @@ class Figures:
         return None if None in costs else sum(cost for cost in costs if cost is not None)
 
 
-def derive(parts: Sequence[Part], entries: Sequence[Entry], tracks: Sequence[Track]) -> Figures | None:
+def derive(parts: Sequence[Part], entries: Sequence[Brief], tracks: Sequence[Track]) -> Figures | None:
     """The figures of the parts, in the order in which they were trained; None where no steps were measured."""
     parts = [part for part in parts if part.segment.first_step is not None]
     if not parts:
@@ -135,10 +135,10 @@ def derive(parts: Sequence[Part], entries: Sequence[Entry], tracks: Sequence[Tra
 class _Told:
     """The entries of a logbook in their order, by the run that they name."""
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[Brief]) -> None:
         self.first: dict[int | None, int] = {}
         """Where the first entry of each run stands."""
-        self.causes: dict[int | None, list[tuple[int, Entry]]] = defaultdict(list)
+        self.causes: dict[int | None, list[tuple[int, Brief]]] = defaultdict(list)
         for number, entry in enumerate(entries):
             self.first.setdefault(entry.run_id, number)
             if entry.kind in _CAUSES and entry.step is not None:
@@ -170,7 +170,7 @@ def _when(part: Part, step: float, tracks: Sequence[Track]) -> float | None:
     return known[-1] if known else part.segment.last_at
 
 
-def _cause(before: Part, part: Part, told: _Told) -> Entry | None:
+def _cause(before: Part, part: Part, told: _Told) -> Brief | None:
     """What happened last between the step that was gone back to and the step that had been reached.
 
     Looked for among entries of the two runs that stand before the new one's second; where none has such a step, the

@@ -1,11 +1,13 @@
-"""Entries of the logbook as marks on the picture: where each stands on an axis, and which shape it has."""
+"""Entries of the logbook as marks on the picture: where each stands on an axis, which shape it has, and which stand together."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, NamedTuple
 
 from django.utils.translation import gettext_lazy as _
 
@@ -13,7 +15,7 @@ from releases.curves.points import Points
 from releases.logbook_models import Confidence, Entry, Kind
 
 MOST: Final = 400
-"""Marks of one picture. Beyond, the reader narrows the range."""
+"""Marks of one picture for programs. Beyond, those that stand together are one."""
 SHAPES: Final = {
     "launch": _("launch"),
     "restart": _("restart"),
@@ -42,14 +44,38 @@ _SHAPE_OF: Final = {
 _SURE: Final = {Confidence.EXACT, Confidence.MINUTE}
 
 
-@dataclass(frozen=True, slots=True)
+class Brief(NamedTuple):
+    """What places an entry and tells a cause: all of a long logbook's entries are read so, and the words of few."""
+
+    order: int
+    run_id: int | None
+    kind: str
+    step: int | None
+    at: datetime | None
+    confidence: str
+
+
+@dataclass(slots=True)
 class Mark:
     """One entry on the axis. `read` says that its place was read off the curves, between two measured points."""
 
-    entry: Entry
+    brief: Brief
     place: float
-    shape: str
     read: bool
+    more: int = 0
+    """Entries after it that stand together with it, and have no mark of their own."""
+    entry: Entry | None = None
+    """With its words, where it is shown: placed.tell()."""
+
+    @property
+    def order(self) -> int:
+        """The entry's number."""
+        return self.brief.order
+
+    @property
+    def shape(self) -> str:
+        """The form it is drawn in."""
+        return shape_of(self.brief.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,33 +104,48 @@ def shape_of(kind: str) -> str:
     return _SHAPE_OF.get(Kind(kind), "note")
 
 
-def place(entries: Iterable[Entry], axis: str, tracks: Sequence[Track]) -> list[Mark]:
+def place(entries: Iterable[Brief], axis: str, tracks: Sequence[Track]) -> list[Mark]:
     """The marks of those entries that have a place on the axis, in its order."""
+    newest = list(reversed(tracks))
+    own: Mapping[int | None, list[Track]] = defaultdict(list)
+    for track in newest:
+        own[track.run].append(track)
     found = []
     for entry in entries:
-        spot, read = _spot(entry, axis, tracks)
+        spot, read = _spot(entry, axis, own, newest)
         if spot is not None:
-            found.append(Mark(entry, spot, shape_of(entry.kind), read))
-    return sorted(found, key=lambda mark: (mark.place, mark.entry.order))
+            found.append(Mark(entry, spot, read))
+    return sorted(found, key=lambda mark: (mark.place, mark.order))
 
 
-def _spot(entry: Entry, axis: str, tracks: Sequence[Track]) -> tuple[float | None, bool]:
+def spread(found: Sequence[Mark], low: float, high: float) -> list[Mark]:
+    """The marks, MOST at most: of more, the first in each of as many equal parts of the window stands for those in it."""
+    if len(found) <= MOST:
+        return list(found)
+    parts: dict[int, list[Mark]] = defaultdict(list)
+    for mark in found:
+        parts[min(MOST - 1, int((mark.place - low) / ((high - low) or 1.0) * MOST))].append(mark)
+    return [replace(first, more=len(rest)) for first, *rest in parts.values()]
+
+
+def _spot(
+    entry: Brief, axis: str, own: Mapping[int | None, list[Track]], newest: Sequence[Track]
+) -> tuple[float | None, bool]:
     moment = entry.at.timestamp() if entry.at else None
     if axis == "step" and entry.step is not None:
         return float(entry.step), False
     if axis == "at" and moment is not None:
         return moment, False
     if entry.step is not None:
-        return _read(entry, "step", float(entry.step), axis, tracks), True
+        return _read("step", float(entry.step), axis, own[entry.run_id], newest), True
     if moment is not None and entry.confidence in _SURE:
-        return _read(entry, "at", moment, axis, tracks), True
+        return _read("at", moment, axis, own[entry.run_id], newest), True
     return None, False
 
 
-def _read(entry: Entry, known: str, value: float, axis: str, tracks: Sequence[Track]) -> float | None:
+def _read(known: str, value: float, axis: str, own: Sequence[Track], newest: Sequence[Track]) -> float | None:
     """Off the tracks of the entry's run, the newest first; off all where it names none, or its run has none there."""
-    own = [track for track in tracks if track.run == entry.run_id]
-    for track in [*reversed(own), *reversed(tracks)]:
+    for track in (*own, *newest):
         if (found := track.read(known, value, axis)) is not None:
             return found
     return _nearest(own, known, value, axis)

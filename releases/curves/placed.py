@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from django.db.models.functions import Left
 
 from releases.curves import marks
-from releases.curves.marks import Mark
+from releases.curves.marks import Brief, Mark
 from releases.curves.picture import Picture
 from releases.logbook_models import Entry, Logbook
 
-ENTRIES: Final = 5000
-"""Entries of one logbook that are placed on the picture."""
 EXCERPT: Final = 700
 """Characters of an entry's text beside the picture; its own page has all."""
 
@@ -22,31 +21,33 @@ EXCERPT: Final = 700
 class Placed:
     """What a logbook tells of a picture."""
 
-    entries: list[Entry]
-    """Those that stand, in their order, without their whole texts."""
+    entries: list[Brief]
+    """Those that stand, in their order."""
     marks: list[Mark]
     """Of those that have a place on the axis, in its order."""
     here: list[Mark]
     """Of those within the window."""
-    beyond: int
-    """Entries that stand too, and were written after the first ENTRIES."""
 
 
 def on(picture: Picture, logbook: Logbook) -> Placed:
-    """The logbook's entries on the picture's axis. One query, two where there are more than are placed."""
-    entries = _entries(logbook)
+    """All entries that stand on the picture's axis, without their words. One query, however long the logbook is."""
+    standing = logbook.entries.standing().order_by("order").values_list(*Brief._fields)
+    entries = [Brief(*row) for row in standing]
     found = marks.place(entries, picture.window.axis, picture.tracks)
     here = [each for each in found if picture.window.low <= each.place <= picture.window.high]
-    beyond = logbook.entries.standing().count() - ENTRIES if len(entries) == ENTRIES else 0
-    return Placed(entries, found, here, beyond)
+    return Placed(entries, found, here)
 
 
-def _entries(logbook: Logbook) -> list[Entry]:
-    standing = logbook.entries.standing().select_related("run").defer("text", "words")
-    found = list(standing.annotate(begins=Left("text", EXCERPT)).order_by("order")[:ENTRIES])
-    for entry in found:
+def tell(logbook: Logbook, shown: Iterable[Mark]) -> None:
+    """Read the entries of those marks that are shown, and the beginning of what each says. One query."""
+    wanted: dict[int, list[Mark]] = {}
+    for mark in shown:
+        wanted.setdefault(mark.order, []).append(mark)
+    found = logbook.entries.filter(order__in=wanted).select_related("run").defer("text", "words")
+    for entry in found.annotate(begins=Left("text", EXCERPT)):
         entry.logbook = logbook
-    return found
+        for mark in wanted[entry.order]:
+            mark.entry = entry
 
 
 def headline(entry: Entry) -> str:

@@ -81,18 +81,18 @@ def form(request: HttpRequest, shape: str, **names: str) -> HttpResponseBase:
 
 def _drawn(shelf: Shelf, logbook: Logbook, drawn: Picture, asked: Asked) -> dict[str, Any]:
     told = placed.on(drawn, logbook)
-    here = told.here
+    here, listed = told.here, told.here[:LISTED]
+    picked = [mark for mark in told.marks if mark.order == asked.pick]
     query = _query(drawn)
     page = shelf.url("curves")
-    return exports.figure(drawn, here, asked.pick) | {
+    return exports.figure(drawn, logbook, here, asked.pick, *listed, *picked) | {
         "logbook": logbook,
         "page_url": page,
         "logbook_url": shelf.url("logbook"),
-        "picked": next((mark for mark in told.marks if mark.entry.order == asked.pick), None),
-        "here": here[:LISTED],
-        "more": max(0, len(here) - LISTED),
+        "picked": next(iter(picked), None),
+        "here": listed,
+        "more": len(here) - len(listed),
         "elsewhere": len(told.entries) - len(told.marks),
-        "beyond": told.beyond,
         "zoomed": (drawn.window.low, drawn.window.high) != drawn.whole,
         "told": figures.derive(drawn.parts, told.entries, drawn.tracks),
         "lineage": drawing.lineage(drawn),

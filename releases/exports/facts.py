@@ -11,6 +11,7 @@ from django.conf import settings
 
 from releases import cards, licences
 from releases.models import Revision
+from releases.proof_models import Erratum
 from releases.proofs import bom, documents
 
 SHORT: Final = 12
@@ -130,6 +131,11 @@ class Facts:
         """The data card's front matter; empty where there is none."""
         found = cards.card(self.revision, cards.DATA_CARD)
         return found.metadata if found else {}
+
+    @cached_property
+    def errata(self) -> list[Erratum]:
+        """What is known to be wrong with it, newest first."""
+        return list(self.revision.model.errata.holding_for(self.revision))
 
     @property
     def page(self) -> str:

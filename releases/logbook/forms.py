@@ -150,7 +150,7 @@ class ImportForm(Told):
         try:
             text = str(file.read().decode("utf-8"))
         except UnicodeDecodeError:
-            self.add_error("file", _("The file is not UTF-8 text."))
+            self.add_error("file", _("The file is not UTF-8 text. Save it as UTF-8, and choose it again."))
             return ""
         if len(text) <= PASTE_MAX:
             shown = {"text": text, "name": self.cleaned_data["name"] or file.name[:100]}

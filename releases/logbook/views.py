@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
@@ -165,8 +166,11 @@ def _done(user: User, shelf: Shelf, said: QueryDict, entry_form: EntryForm, impo
         if verb == "import":
             parsed, name = import_form.parsed, import_form.cleaned_data["name"]
             done = actions.import_entries(logbook=_opened(user, shelf), parsed=parsed, name=name, by=user)
-            counts = {"added": done.added, "corrected": done.corrected, "known": done.known}
-            return _("%(added)s added, %(corrected)s of them corrections; %(known)s were there already.") % counts
+            counts = {
+                name: number_format(getattr(done, name), force_grouping=True)
+                for name in ("added", "corrected", "known")
+            }
+            return _("Added: %(added)s; of them corrections: %(corrected)s. There already: %(known)s.") % counts
         if verb == Verb.TAKE_BACK and shelf.own:
             return _taken_back(user, shelf.own, TakeBackForm(said))
         if verb == "freeze" and shelf.own:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.test import Client
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from infra.walk.walker import LOOKS, Look
 from releases import actions
@@ -86,7 +86,8 @@ def test_a_folder_is_sent_stopped_resumed_and_becomes_a_draft(
     assert page.locator("tr", has_text=".hidden").count() == 0
     axe_check(page)
     page.get_by_role("button", name="Send").click()
-    page.get_by_text("Sending stopped").wait_for()
+    page.get_by_text("Sending stopped: the connection was lost. Press “Send” again").wait_for()
+    assert "stopped: the connection was lost." in page.locator("tbody").inner_text()
     assert Model.objects.get(name="mine").tip is None
     first = list(put)
     put.clear()
@@ -105,6 +106,28 @@ def test_a_folder_is_sent_stopped_resumed_and_becomes_a_draft(
     again = set(put) & set(first)
     assert {url.rpartition("/")[2] for url in again} <= {"2"}, "what has arrived is not sent again"
     assert draft.message == "First files"
+
+
+def test_who_was_signed_out_while_sending_is_told_so(portal: str, lab: world.World, folder: Path, page: Page) -> None:
+    signed_in(page, portal, lab.manager)
+    choose(page, portal, folder)
+    page.context.clear_cookies(name=django_settings.SESSION_COOKIE_NAME)
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("[data-line]")).to_contain_text("Sending stopped: you are signed out. Sign in again")
+
+
+def test_a_button_that_cannot_be_pressed_is_read_under_the_pointer_too(
+    portal: str, lab: world.World, folder: Path, page: Page
+) -> None:
+    signed_in(page, portal, lab.manager)
+    choose(page, portal, folder)
+    send = page.get_by_role("button", name="Send")
+    send.evaluate("button => { button.disabled = true }")
+    page.mouse.move(0, 0)
+    paint = "button => getComputedStyle(button).backgroundColor"
+    away = send.evaluate(paint)
+    send.hover(force=True)
+    assert send.evaluate(paint) == away, "ink on ink"
 
 
 @pytest.mark.parametrize(("status", "sent_anew"), [(503, False), (409, True)])

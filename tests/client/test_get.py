@@ -47,9 +47,12 @@ class Near:
         self.files, self.asked = files, list[str]()
         self.release = released.canonical(told | {"tensors": None} | more)
 
-    def document(self, _model: str, _revision: str, name: str, _query: str = "") -> bytes:
-        if name == "release.json":
-            return self.release
+    withdrawn = ""
+
+    def released(self, _model: str, _revision: str) -> tuple[bytes, str]:
+        return self.release, self.withdrawn
+
+    def document(self, _model: str, _revision: str, _name: str, _query: str = "") -> bytes:
         raise errors.Refused("There is none.")
 
     def key(self) -> None:
@@ -158,7 +161,34 @@ def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(home, "write", full)
     status, told = run(Near({"README.md": README}), tmp_path, monkeypatch, capsys)
     assert (status, told["status"]) == (errors.USAGE, errors.USAGE)
-    assert "No space left on device" in told["sentence"]
+    assert "No space left on device. Make room, and run it again" in told["sentence"]
+
+
+def test_who_fetches_what_was_withdrawn_or_what_takes_a_newer_ones_place_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    run(Near({"README.md": README}, commit="2" * 40), tmp_path, monkeypatch, capsys)
+    older = Near({"README.md": README})
+    status, told = run(older, tmp_path, monkeypatch, capsys)
+    assert (status, told["before"], told["withdrawn"]) == (0, "2" * 40, None)
+    assert told["sentence"].endswith("It took the place of 222222222222.")
+    older.withdrawn = "2026-11-28T03:17:10+00:00"
+    status, told = run(older, tmp_path, monkeypatch, capsys)
+    assert (status, told["before"], told["withdrawn"]) == (0, None, older.withdrawn)
+    page = f"{older.address}/lyceum/small/tree/{'1' * 40}"
+    assert told["sentence"].endswith(f"\nThis release was withdrawn on 2026-11-28: {page} says why.")
+
+
+@pytest.mark.parametrize(("given", "told"), [("wb_dl_old", "Unset HF_TOKEN, and log in"), ("", "Log in with")])
+def test_whose_token_is_not_known_is_told_where_it_came_from(
+    monkeypatch: pytest.MonkeyPatch, given: str, told: str
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", given)
+    asked = portal.Portal(Near.address)
+    refused = {"X-Error-Message": "This token is not known."}
+    monkeypatch.setattr(asked, "_send", lambda *_of, **_more: HTTPResponse(io.BytesIO(b""), refused, status=401))
+    with pytest.raises(errors.Refused, match=told):
+        asked.link("lyceum/small", "1" * 40, "README.md", "bytes=0-1")
 
 
 def test_room_that_another_files_part_takes_is_no_room_for_this_one(

@@ -91,7 +91,11 @@ def test_a_portal_has_an_address(address, capsys):
 
 def test_nobody_there_is_said_with_the_address(capsys):
     assert main(["get", "lyceum/small", "--portal", "http://127.0.0.1:9"]) == errors.UNREACHABLE
-    assert "http://127.0.0.1:9" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert (
+        said
+        == "http://127.0.0.1:9 cannot be reached: Connection refused. See that the address is right, and run it again.\n"
+    )
 
 
 @pytest.mark.parametrize("setting", ["HF_HOME", "HF_TOKEN_PATH", "XDG_CONFIG_HOME"])

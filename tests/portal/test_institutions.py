@@ -74,6 +74,26 @@ def test_an_import_that_broke_off_goes_on_when_it_is_run_again():
     assert (report.added, report.same) == (11, 5)
 
 
+def test_what_an_import_did_before_it_broke_off_is_on_the_trail(monkeypatch, tmp_path):
+    """Each transaction leaves its own entry: a killed import changed the table, and nothing told of it."""
+    monkeypatch.setattr("portal.people.institution_actions.BATCH", 5)
+    half = tmp_path / "half.json"
+    half.write_text(json.dumps(sample()[:12])[:-1], encoding="utf-8")
+    with pytest.raises(
+        CommandError,
+        match=r"breaks off before its list ends\. .* 10 institutions were added and 0 changed; import a whole file",
+    ):
+        call_command("import_ror", str(half))
+    told = list(Entry.objects.filter(event__startswith="institutions.").order_by("pk").values_list("event", "data"))
+    part = {"added": 5, "changed": 0, "withdrawn": 0}
+    assert told == [("institutions.written", part), ("institutions.written", part)]
+    import_register(ror.read(ror.SAMPLE), by=None)
+    again = Entry.objects.filter(event__startswith="institutions.").order_by("pk")[2:]
+    assert [(entry.event, entry.data["added"]) for entry in again] == [
+        ("institutions.written", 5), ("institutions.written", 1), ("institutions.imported", 6),
+    ]  # fmt: skip
+
+
 def test_a_record_out_of_shape_is_left_out_with_its_reason_and_the_rest_goes_in():
     records = sample()
     records[2]["id"] = "https://example.org/1"

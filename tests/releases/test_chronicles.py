@@ -238,6 +238,17 @@ def test_a_title_with_more_digits_than_a_step_has_names_none() -> None:
     assert [entry.step for entry in chronicles.read(text, name="x.md").entries] == [None, 12_000]
 
 
+def test_a_chronicle_begins_with_its_first_heading_whatever_mark_of_order_its_editor_put_there() -> None:
+    (entry,) = chronicles.read("\ufeff### 2022-03-11 Launch\n\nIt runs.\n", name="x.md").entries
+    assert (entry.raw_stamp, entry.title, entry.text) == ("2022-03-11", "Launch", "It runs.")
+
+
+def test_a_table_is_not_taken_for_one_entry_of_its_commas() -> None:
+    parsed = chronicles.read("ts,title\n2022-03-11,Launch\n", name="logbook.CSV")
+    assert not parsed.entries
+    assert "This is a table" in str(parsed.problems[0])
+
+
 def test_equal_lines_without_an_id_are_two_entries_and_an_id_stands_once() -> None:
     parsed = chronicles.read('{"text": "Restarted."}\n{"text": "Restarted."}\n', name="x.jsonl")
     assert len({e.ref for e in parsed.entries}) == 2

@@ -19,7 +19,7 @@ from portal.people.models import User
 from portal.switches.models import Switch, flip
 from releases import actions
 from releases.curve_models import Curve, CurveBlock, CurveSegment, Recording
-from releases.curves import figures, picture
+from releases.curves import figures, picture, placed
 from releases.curves.actions import import_curves, take_back_curves
 from releases.curves.picture import Wish
 from releases.logbook_models import Kind, Logbook, Run, RunKind
@@ -254,7 +254,7 @@ def test_figures_follow_from_the_numbers(book: Logbook) -> None:
         book.entries.create(run=Run.objects.get(name=run), order=order, step=step, kind=kind, title=kind.label)
     drawn = picture.draw(book, Wish())
     assert drawn is not None
-    told = figures.derive(drawn.parts, list(book.entries.order_by("order")), drawn.tracks)
+    told = figures.derive(drawn.parts, placed.on(drawn, book).entries, drawn.tracks)
     assert told is not None
     assert [(each.cause, each.steps, each.idle_s) for each in told.restarts] == [("hardware", 20, 60), ("", 30, 60)]
     assert [each.repeated_s for each in told.restarts] == [pytest.approx(40), pytest.approx(60)]
@@ -281,7 +281,7 @@ def test_the_numbers_of_the_trained_family_come_in_by_the_command(
     with tarfile.open(SEED) as archive:
         archive.extract("records/metrics.jsonl", tmp_path, filter="data")
     call_command("import_curves", tmp_path / "records" / "metrics.jsonl", "lyceum/pico", run="pico-opt-5m")
-    assert "pico-opt-5m.2 loss: 1060 points" in capsys.readouterr().out
+    assert "pico-opt-5m.2 loss: 1,060 points" in capsys.readouterr().out
     drawn = picture.draw(book, Wish("step"))
     assert drawn is not None
     told = figures.derive(drawn.parts, [], drawn.tracks)

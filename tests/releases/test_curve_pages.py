@@ -7,6 +7,7 @@ import io
 import json
 import re
 import zlib
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -15,10 +16,10 @@ from django.test import Client
 from portal.outbox.models import Message
 from releases.actions import open_family
 from releases.curve_models import Recording
-from releases.curves import carried, placed
+from releases.curves import carried
 from releases.curves.actions import import_curves, take_back_curves
 from releases.curves.drawing import LEFT, RIGHT
-from releases.logbook_models import Kind, Logbook, Run
+from releases.logbook_models import Entry, Kind, Logbook, Run
 from releases.models import Model
 from tests.portal import world
 from tests.releases.conftest import Publish
@@ -410,18 +411,61 @@ def test_the_ends_of_a_range_are_moments_on_the_clock_and_numbers_elsewhere(book
     assert "Times are UTC" not in steps
 
 
-@pytest.mark.parametrize(
-    ("most", "said"),
-    [
-        (4, ""),
-        (3, "1 entry that was written later is not drawn"),
-        (2, "2 entries that were written later are not drawn"),
-    ],
-)
-def test_a_reader_is_told_of_entries_that_are_too_many_to_be_drawn(
-    book: Logbook, client: Client, monkeypatch: pytest.MonkeyPatch, most: int, said: str
-) -> None:
-    monkeypatch.setattr(placed, "ENTRIES", most)
+@pytest.fixture
+def long(book: Logbook) -> Logbook:
+    """Six thousand notes in the first run, and after them why a third restart came."""
+    runs = {run.name: run for run in book.runs.all()}
+    book.entries.filter(order__gt=1).delete()
+    notes = [
+        Entry(logbook=book, run=runs["r"], order=order, step=1 + order * 96 // 6_001, title=f"Note {order}")
+        for order in range(2, 6_002)
+    ]
+    book.entries.bulk_create(notes)
+    for order, (run, step, kind, title) in enumerate(
+        [("r", 100, Kind.HARDWARE, "A disk died"), ("r.1", 80, Kind.RESTART, "Resumed")], 6_002
+    ):
+        book.entries.create(run=runs[run], order=order, step=step, kind=kind, title=title)
+    return book
+
+
+@pytest.mark.django_db
+def test_the_last_entries_of_a_long_logbook_tell_causes_and_stand_on_the_picture(long: Logbook, client: Client) -> None:
     page = " ".join(client.get(PAGE).content.decode().split())
-    assert said in page if said else "written later" not in page
-    assert ('<a href="/lyceum/pico-1m/logbook">logbook</a> has' in page) is bool(said)
+    assert "hardware: 1" in page.partition('id="derived"')[2], (
+        "the cause of a restart is found behind thousands of entries"
+    )
+    assert "A disk died" in client.get(PAGE, {"pick": 6_002}).content.decode().partition('id="picked"')[2]
+    told = client.get(PAGE + ".json", {"axis": "step", "from": 99, "to": 110}).json()
+    assert [mark["title"] for mark in told["marks"]] == ["A disk died"]
+
+
+@pytest.mark.django_db
+def test_of_too_many_marks_those_that_stand_together_are_one_over_the_whole_axis(long: Logbook, client: Client) -> None:
+    told = client.get(PAGE + ".json", {"axis": "step"}).json()
+    assert len(told["marks"]) <= 400
+    assert told["marks"][-1]["title"] == "A disk died"
+    assert sum(mark["more"] for mark in told["marks"]) == told["marks_left_out"] == 6_003 - len(told["marks"])
+    page = client.get(PAGE, {"axis": "step"}).content.decode()
+    counted = re.findall(r'<text class="mid" y="-10">\d+(?:\+(\d+))?</text>', page)
+    assert len(counted) + sum(int(more or 0) for more in counted) == 6_003, "no entry is left out in silence"
+
+
+@pytest.mark.django_db
+def test_marks_stay_over_their_places_and_within_the_figure(book: Logbook, client: Client) -> None:
+    run = Run.objects.get(name="r.2")
+    for order in range(5, 85):
+        book.entries.create(run=run, order=order, step=116 + order, kind=Kind.NOTE, title=f"Note {order}")
+    page = client.get(PAGE, {"axis": "step"}).content.decode()
+    stems = re.findall(r'<path class="stem[^"]*" d="M([\d.]+) 28L([\d.]+) 40', page)
+    assert len(stems) > 10
+    assert max(float(x) - float(stem) for x, stem in stems) < 25
+    assert max(float(x) for x, _stem in stems) <= RIGHT + 12
+
+
+@pytest.mark.django_db
+def test_labels_of_marks_do_not_run_into_one_another(long: Logbook, client: Client) -> None:
+    page = client.get(PAGE, {"axis": "step"}).content.decode()
+    lane = re.findall(r'transform="translate\(([\d.]+) 20\)".*?<text class="mid" y="-10">([\d+]+)</text>', page, re.S)
+    assert len(lane) > 3
+    for (x, label), (following, label_after) in pairwise(lane):
+        assert float(following) - float(x) >= 6 * (len(label) + len(label_after)) / 2, (label, label_after)

@@ -15,7 +15,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from django.test import Client
 from huggingface_hub import ModelCard
 
-from releases import units
+from releases import actions, units
 from releases.exports.shelf import SHELF
 from releases.models import Model
 from tests.portal import world
@@ -256,6 +256,30 @@ def test_the_card_keeps_what_its_makers_wrote_and_adds_the_gate(lyceum: world.Wo
     assert card.data.eval_results[0].metric_value == 1.385
     assert card.data.to_dict()["extra_gated_prompt"].endswith("/lyceum/mine")
     assert card.text.strip().endswith("50 % of {nothing}.")
+
+
+def test_a_card_that_is_taken_elsewhere_says_what_is_wrong_and_that_it_was_withdrawn(
+    lyceum: world.World, publish: Any
+) -> None:
+    model = publish(lyceum, "mine", **{"README.md": CARD})
+    before = read(model, "card.md").decode()
+    first = actions.add_erratum(
+        model=model, revision=None, severity="minor", title="A slip", text="Said wrongly.", by=lyceum.manager
+    )
+    actions.add_erratum(
+        model=model, revision=model.main, severity="critical", title="[Wrong](x) <b>seed</b>\n# Head", text="Of layer 3.",
+        corrects=first, by=lyceum.manager,
+    )  # fmt: skip
+    told = read(model, "card.md").decode()
+    assert told.startswith(before.rstrip("\n"))
+    assert "## Errata\n" in told
+    assert "critical: " in told
+    assert "seed" in told
+    assert "A slip" not in told, "it is corrected"
+    assert "\\<b\\>" in told, "words, and no HTML"
+    assert "\n# Head" not in told
+    actions.withdraw(revision=model.main, by=lyceum.manager, reason="The wrong tokenizer.")
+    assert ": The wrong tokenizer.\n" in read(model, "card.md").decode().partition("## Withdrawn")[2]
 
 
 @pytest.mark.parametrize(

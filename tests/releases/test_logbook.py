@@ -229,3 +229,30 @@ def test_the_operator_imports_a_chronicle_by_command(lyceum: world.World, model:
         call_command("import_logbook", broken, model="lyceum/heron-1m")
     with pytest.raises(CommandError, match="no lyceum/egret"):
         call_command("import_logbook", file, model="lyceum/egret")
+
+
+def test_an_operator_is_told_what_is_wrong_with_a_file_and_begins_no_empty_logbook(
+    lyceum: world.World, model: Model, tmp_path: Path
+) -> None:
+    good = tmp_path / "good.md"
+    good.write_text("### 11-30 Launch\n")
+    for name, content, said in (
+        ("latin.md", "### 2022-03-11 Größe".encode("latin-1"), "latin.md is not UTF-8 text. Save it as UTF-8"),
+        ("none.jsonl", b"", "There is no entry in .*none.jsonl"),
+        ("table.csv", b"ts,title\n2022-01-01,Launch\n", "This is a table. A logbook is read from Markdown, JSON"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(CommandError, match=said):
+            call_command("import_logbook", tmp_path / name, model=model.full_name)
+    for options, said in (
+        (
+            {"model": model.full_name, "file": tmp_path / "gone.md"},
+            "gone.md cannot be read: No such file or directory.",
+        ),
+        ({"model": model.name, "file": good}, "Name the lab too: --model LAB/"),
+        ({"model": model.full_name, "file": good, "year": 99_999}, "--year is a year from 1990 to 2100"),
+    ):
+        file = options.pop("file")
+        with pytest.raises(CommandError, match=said):
+            call_command("import_logbook", file, **options)
+    assert not model.logbooks.exists()

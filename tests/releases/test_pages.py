@@ -286,3 +286,41 @@ def test_withdrawn_says_why_and_what_instead(client: Client, lyceum: World, publ
     for path in ("/lyceum/alone/revisions", f"/lyceum/alone/tree/{model.main.commit}"):
         assert "The tokenizer was the wrong one." in text(client.get(path))
     assert "Nothing is published now" in text(client.get("/lyceum/alone"))
+
+
+@pytest.mark.parametrize("instead", ["lyceum/other", ""])
+def test_a_reader_of_withdrawn_files_is_led_on_and_offered_no_command_that_is_refused(
+    client: Client, lyceum: World, publish: Any, instead: str
+) -> None:
+    publish(lyceum, "other")
+    model = publish(lyceum, "alone")
+    page = f"/lyceum/alone/tree/{model.main.commit}"
+    assert "hf download" in text(client.get(page))
+    actions.withdraw(revision=model.main, by=lyceum.manager, reason="The wrong tokenizer.", instead=instead)
+    for shown in (page, f"/lyceum/alone?revision={model.main.commit}"):
+        told = client.get(shown).content.decode()
+        assert "hf download" not in told, "the client would be refused"
+        assert f"download/{model.main.commit}/model.safetensors" not in told
+    told = client.get(page).content.decode()
+    assert "sha256sum --check" in told, "who has a copy can still check it"
+    assert f"download/{model.main.commit}/README.md" in told, "what is public stays so"
+    refused = client.get(f"/lyceum/alone/download/{model.main.commit}/model.safetensors").content.decode()
+    assert "It is given to nobody now." in refused
+    assert "A gated model opens" not in refused, "nothing that the reader does opens it"
+    assert ("Use lyceum/other instead</a>" if instead else "See the revisions</a>") in refused
+
+
+def test_a_second_reason_for_a_withdrawal_is_not_taken_for_the_one_that_readers_see(
+    client: Client, lyceum: World, publish: Any
+) -> None:
+    model = publish(lyceum, "alone")
+    desk = f"/lyceum/alone/revisions/{model.main.commit}"
+    client.force_login(lyceum.manager)
+    assert client.post(desk, {"verb": "withdraw", "reason": "The wrong tokenizer."}).status_code == 302
+    assert client.post(desk, {"verb": "withdraw", "reason": "The wrong tokenizer. "}).status_code == 302, (
+        "pressed twice"
+    )
+    other = client.post(desk, {"verb": "withdraw", "reason": "A poisoned file."})
+    assert other.status_code == 409
+    assert "It was withdrawn already" in other.content.decode()
+    assert "The wrong tokenizer." in text(client.get("/lyceum/alone/revisions"))

@@ -150,6 +150,22 @@ def test_a_withdrawn_revision_is_not_converted_by_trying_again_either(
         conversions.retry(conversion=on_branch, by=lyceum.manager)
 
 
+def test_a_manager_is_offered_no_conversion_of_a_withdrawn_revision_and_an_error_says_its_own_number(
+    lyceum: world.World, on_branch: Conversion
+) -> None:
+    conversions.cancel(conversion=on_branch, by=lyceum.manager)
+    manager, page = world.browser(lyceum.manager), on_branch.get_absolute_url()
+    desk = f"/lyceum/branched/revisions/{on_branch.source.commit}"
+    assert 'value="retry"' in manager.get(page).content.decode()
+    assert f"{desk}/convert" in manager.get(desk).content.decode()
+    withdraw(on_branch)
+    assert 'value="retry"' not in manager.get(page).content.decode(), "it would be refused"
+    assert f"{desk}/convert" not in manager.get(desk).content.decode()
+    refused = manager.post(page, {"verb": "retry"})
+    assert refused.status_code == 409
+    assert '<p class="code-number">409</p>' in refused.content.decode()
+
+
 @pytest.mark.usefixtures("never_run")
 def test_a_conversion_that_is_gone_when_its_worker_comes_is_no_fault(db: None) -> None:
     tasks.convert(str(uuid4()))

@@ -16,7 +16,7 @@ document.addEventListener("DOMContentLoaded", () => {
     return getComputedStyle(probe).color;
   };
   const state = { axis: "", series: "", from: "", to: "", pick: "" };
-  let told = null, plots = [], asked = 0, shown = null;
+  let told = null, plots = [], asked = 0, shown = null, standing = []; // standing: the marks that have a stem
 
   // --- Where we are ---------------------------------------------------------------------------------------------
   const fromAddress = () => {
@@ -72,7 +72,7 @@ document.addEventListener("DOMContentLoaded", () => {
       ctx.fillRect(x, bbox.top, Math.max(1, plot.valToPos(to, "x", true) - x), bbox.height);
     }
     ctx.setLineDash([devicePixelRatio, 3 * devicePixelRatio]);
-    for (const mark of told.marks) {
+    for (const mark of standing) {
       const x = plot.valToPos(mark.place, "x", true);
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
       ctx.strokeStyle = colour(String(mark.number) === state.pick ? "blue" : "ink-3");
@@ -160,25 +160,45 @@ document.addEventListener("DOMContentLoaded", () => {
       link.append(element("rect", { class: "hit", x: -12, y: -20, width: 24, height: 34 }), element("path", { class: `ev ${kind}`, d }), label);
       link.addEventListener("click", (event) => { event.preventDefault(); pick(String(mark.number)); });
       link.addEventListener("keydown", (event) => {
-        const next = { ArrowRight: link.nextSibling, ArrowLeft: link.previousSibling }[event.key];
+        const way = { ArrowRight: "nextSibling", ArrowLeft: "previousSibling" }[event.key];
+        let next = way && link[way];
+        while (next?.hasAttribute("hidden")) next = next[way];
         if (next) { event.preventDefault(); next.focus(); }
       });
       svg.append(link);
     }
     return svg;
   };
-  const placeMarks = () => {
+  // As the server does: marks as far from one another as their labels are long, and those far too close as one.
+  const placeMarks = (room = 16.5) => {
     const svg = live.querySelector(".lane"), width = live.clientWidth - LEFT - RIGHT;
-    let last = -Infinity;
-    for (const link of svg.children) {
-      const mark = told.marks.find((each) => String(each.number) === link.dataset.mark);
-      const x = LEFT + ((mark.place - shown.from) / (shown.to - shown.from || 1)) * width;
-      const inside = x >= LEFT - 1 && x <= LEFT + width + 1, spot = Math.max(x, last + 15);
-      link.setAttribute("transform", `translate(${spot} 24)`);
-      link.toggleAttribute("hidden", !inside);
-      link.classList.toggle("picked", link.dataset.mark === state.pick);
-      if (inside) last = spot;
-    }
+    let last = null, longest = 0;
+    standing = [];
+    [...svg.children].forEach((link, at) => {
+      const mark = told.marks[at], x = LEFT + ((mark.place - shown.from) / (shown.to - shown.from || 1)) * width;
+      const inside = x >= LEFT - 1 && x <= LEFT + width + 1, spot = Math.max(x, (last?.spot ?? -Infinity) + room);
+      const together = inside && last && (x < last.spot + room / 3 || spot > LEFT + width + 12);
+      const picked = link.dataset.mark === state.pick;
+      link.toggleAttribute("hidden", !inside || together);
+      link.classList.toggle("picked", picked);
+      if (!inside) return;
+      if (together) {
+        last.more += 1 + mark.more;
+        if (picked) {
+          last.link.classList.add("picked");
+          standing.push(mark);
+        }
+      } else {
+        standing.push(mark);
+        last = { link, spot, number: mark.number, more: mark.more };
+        link.setAttribute("transform", `translate(${last.spot} 24)`);
+      }
+      const label = last.more ? `${last.number}+${last.more}` : String(last.number), text = last.link.querySelector("text");
+      text.textContent = label;
+      text.setAttribute("x", Math.min(0, live.clientWidth - last.spot - 3.5 * label.length));
+      longest = Math.max(longest, label.length);
+    });
+    if (4 + 7 * longest > room) placeMarks(4 + 7 * longest);
   };
   const pick = (which) => {
     state.pick = which;

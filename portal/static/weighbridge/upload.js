@@ -14,13 +14,14 @@ document.addEventListener("DOMContentLoaded", () => {
       method: "POST",
       headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": csrf },
       body: JSON.stringify(body),
-    });
-    if (answer.redirected) throw new Error(answer.statusText);
+    }).catch(() => { throw new Error(words.lost); });
+    if (answer.redirected) throw new Error(words.signed_out);
     const told = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw Object.assign(new Error(told.title || told.error || answer.statusText), { status: answer.status });
+    if (!answer.ok) throw Object.assign(new Error(told.title || told.error || answered(answer.status)), { status: answer.status });
     return told;
   };
 
+  const answered = (status) => words.answered.replace("%(status)s", status);
   const say = (entry, word, detail = "") => { entry.state.textContent = detail ? `${word}: ${detail}` : word; };
   const share = (entry, done) => { entry.bar.value = entry.file.size ? done / entry.file.size : 1; };
 
@@ -79,8 +80,8 @@ document.addEventListener("DOMContentLoaded", () => {
     const request = new XMLHttpRequest();
     request.open("PUT", url);
     request.upload.onprogress = (event) => moved(event.loaded);
-    request.onload = () => (request.status < 300 ? resolve(request.getResponseHeader("ETag") || "") : reject(Object.assign(new Error(`${request.status}`), { status: request.status })));
-    request.onerror = () => reject(new Error(words.failed));
+    request.onload = () => (request.status < 300 ? resolve(request.getResponseHeader("ETag") || "") : reject(Object.assign(new Error(answered(request.status)), { status: request.status })));
+    request.onerror = () => reject(new Error(words.lost));
     request.send(body);
   });
 

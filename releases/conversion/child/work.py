@@ -148,7 +148,9 @@ class Work:
         try:
             dealt = dict(zip(layout.file_names(count), layout.deal(sizes, count), strict=True))
         except ValueError as fault:
-            raise Refused(f"{len(tensors)} tensors cannot be dealt to {count} files. Ask for fewer.") from fault
+            raise Refused(
+                f"There are fewer tensors ({len(tensors)}) than files ({count}). Ask for fewer files."
+            ) from fault
         out = self._scratch / "out"
         for file, names in dealt.items():
             save_file(self._apart(names, tensors), out / file, {"format": "pt"})

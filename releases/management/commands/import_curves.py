@@ -58,7 +58,7 @@ class Command(BaseCommand):
         except WeighbridgeError as error:
             raise CommandError(error.message) from error
         for curve in recording.curves.select_related("run"):
-            self.stdout.write(f"{curve.run.name} {curve.name}: {curve.points} points")
+            self.stdout.write(f"{curve.run.name} {curve.name}: {curve.points:,} point{'s' * (curve.points != 1)}")
 
     def _take_back(self, logbook: Logbook, path: Path) -> None:
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
 from portal.errors import Invalid, WeighbridgeError
 from portal.people.models import User
@@ -40,20 +41,31 @@ class Command(BaseCommand):
     def _import(self, options: dict[str, Any]) -> None:
         try:
             text = options["file"].read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as fault:
-            raise CommandError(f"{options['file']} cannot be read as UTF-8 text: {fault}") from fault
+        except OSError as fault:
+            raise CommandError(f"{options['file']} cannot be read: {fault.strerror}.") from fault
+        except UnicodeDecodeError as fault:
+            raise CommandError(
+                f"{options['file']} is not UTF-8 text. Save it as UTF-8, and import it again."
+            ) from fault
         if not stamps.known_zone(options["zone"]):
             raise CommandError("--zone is a name like UTC, ET, PT or CET, or an offset like +01:00.")
+        if options["year"] is not None and options["year"] not in range(1990, 2101):
+            raise CommandError("--year is a year from 1990 to 2100.")
         name, by = options["name"] or options["file"].name, _person(options["person"])
         parsed = chronicles.read(text, name=name, year=options["year"], zone=options["zone"])
-        book = actions.open_logbook(subject=_subject(options), by=by)
-        done = actions.import_entries(logbook=book, parsed=parsed, name=name, by=by)
+        if not parsed.entries and not parsed.problems:
+            raise CommandError(f"There is no entry in {options['file']}.")
+        with transaction.atomic():  # a logbook that nothing came into is not begun
+            book = actions.open_logbook(subject=_subject(options), by=by)
+            done = actions.import_entries(logbook=book, parsed=parsed, name=name, by=by)
         told = f"{done.added:,} added, {done.corrected:,} of them corrections; {done.known:,} were there already"
         self.stdout.write(f"{book.subject.full_name}: {told}.")
 
 
 def _subject(options: dict[str, Any]) -> Family | Model:
-    lab, _slash, name = (options["model"] or options["family"]).partition("/")
+    lab, slash, name = (options["model"] or options["family"]).partition("/")
+    if not slash:
+        raise CommandError(f"Name the lab too: --{'model' if options['model'] else 'family'} LAB/{lab}.")
     found = lookup.by_any_name(lab, name) if options["model"] else lookup.family(lab, name)
     if found is None:
         raise CommandError(f"There is no {lab}/{name} here.")
