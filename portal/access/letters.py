@@ -143,5 +143,8 @@ declare(
     Letter("grant_resumed", Topic.DECISIONS, _HOLDER, _("the lab lets a grant go on"), GRANT),
     Letter("grant_revoked", Topic.DECISIONS, _HOLDER, _("the lab revokes a grant"), GRANT | {"deletion_due": "2026-12-25 14:20 UTC"}),
     Letter("renewal_granted", Topic.DECISIONS, _HOLDER, _("a renewal is granted"), GRANT | {"until": "2027-11-25 14:20 UTC"}),
-    Letter("renewal_declined", Topic.DECISIONS, _HOLDER, _("a renewal is declined"), GRANT | {"until": "2026-12-24 14:20 UTC"}),
+    Letter(
+        "renewal_declined", Topic.DECISIONS, _HOLDER, _("a renewal is declined"),
+        GRANT | {"until": "2026-12-24 14:20 UTC", "over": False, "deletion_due": ""}, later=("over", "deletion_due"),
+    ),
 )  # fmt: skip

@@ -23,6 +23,7 @@ from portal.agreements import actions as agreements
 from portal.agreements.models import Signature
 from portal.audit.models import Entry
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
+from portal.mail import sending
 from portal.outbox import delivery
 from portal.outbox.models import Message
 from portal.people import erasure
@@ -452,6 +453,51 @@ def test_a_late_renewal_extends_the_team_but_not_whoever_had_a_grant_of_their_ow
         actions.close_out(by=ana, grant=alone, typed_name=ana.name, deleted_on=day, statement="All deleted.")
         actions.approve_renewal(by=lyceum.reviewers[0], grant=lead)
         assert (active(mara), active(joan), active(ana)) == (True, True, False)
+
+
+@pytest.mark.parametrize("how", ["declined", "taken back"])
+def test_a_member_is_told_by_when_to_delete_once_a_late_renewal_of_the_lead_comes_to_nothing(
+    lyceum, mara, ana, team, how
+):
+    lead, theirs = team
+    with time_machine.travel(lead.ends_at - timedelta(days=20)):
+        actions.renew(by=mara, grant=lead)
+    with time_machine.travel(lead.ends_at + timedelta(hours=1)):
+        tasks.announce_expiries()
+        theirs.refresh_from_db()
+        assert theirs.deletion_due_at is None, "it may still be granted"
+    Message.objects.all().delete()
+    with time_machine.travel(lead.ends_at + timedelta(days=3)):
+        if how == "declined":
+            actions.decline_renewal(by=lyceum.reviewers[0], grant=lead, message="Over.")
+        else:
+            actions.withdraw_renewal(by=mara, grant=lead)
+    theirs.refresh_from_db()
+    told = Message.objects.get(key=f"grant:{theirs.pk}", topic="mail.send").payload
+    assert (told["to"], told["template"]) == (ana.email, "member_grant_ended")
+    assert told["context"]["deletion_due"] == sending.moment(theirs.deletion_due_at) != ""
+
+
+def test_a_member_whose_weights_were_none_is_not_told_to_delete_them(lyceum, mara, ana, team):
+    lead, theirs = team
+    Grant.objects.update(capabilities=["query"])
+    with time_machine.travel(lead.ends_at - timedelta(days=20)):
+        actions.renew(by=mara, grant=lead)
+    Message.objects.all().delete()
+    with time_machine.travel(lead.ends_at + timedelta(days=3)):
+        actions.decline_renewal(by=lyceum.reviewers[0], grant=lead, message="Over.")
+    assert not Message.objects.filter(key=f"grant:{theirs.pk}", topic="mail.send").exists()
+
+
+def test_a_member_whose_access_began_by_a_clock_that_was_set_back_since_is_taken_off_all_the_same(
+    lyceum, mara, ana, team
+):
+    _lead, theirs = team
+    with time_machine.travel(theirs.starts_at - timedelta(minutes=5), tick=False):
+        actions.remove_member(by=mara, member=theirs.membership)
+        assert not active(ana)
+    theirs.refresh_from_db()
+    assert theirs.starts_at < theirs.ends_at
 
 
 def test_a_member_is_told_of_the_end_alone_and_of_no_week_in_which_to_renew(lyceum, mara, ana, team):
