@@ -47,7 +47,7 @@ def refusal(project: Project, by: User) -> NotAllowed | Conflict | None:
     if project.closed_at is not None:
         return Conflict(_("This project is closed."), code="closed")
     if _is_over(project):
-        return Conflict(_("Your grant for this project is over. Renew it, or apply again."), code="grant_over")
+        return Conflict(_("Your grant for this project is over. Apply again to go on."), code="grant_over")
     if AllocationRequest.objects.filter(project=project, status=Status.SUBMITTED).exists():
         return Conflict(_("A request of this project is with the lab already."), code="already_sent")
     return None
@@ -151,6 +151,11 @@ def decline_allocation(*, by: User, request: AllocationRequest, ground: str, mes
     return locked
 
 
+def closed_by_now() -> Conflict:
+    """What whoever comes second is told."""
+    return Conflict(_("This request is closed by now. Reload the page."), code="wrong_state")
+
+
 def leave(*, by: User) -> None:
     """Take back what somebody waits for who is being erased: nobody decides for a pseudonym."""
     waiting = AllocationRequest.objects.filter(project__owner=by, status=Status.SUBMITTED)
@@ -181,7 +186,7 @@ def _move(request: AllocationRequest, verb: Verb, by: User) -> AllocationRequest
         raise NotAllowed(_("This is not yours to do: who asks does not decide."), code="wrong_party")
     status = allocation.next_status(locked.status, verb, acting)
     if status is None:
-        raise Conflict(_("This request is closed by now. Reload the page."), code="wrong_state")
+        raise closed_by_now()
     found = conflicts.between(by, locked.asked_by) if status in allocation.DECIDED else ()
     if found:
         raise NotAllowed(

@@ -55,7 +55,9 @@ def test_a_refusal_without_words_for_a_page_says_its_message_there_too():
 
 
 def test_who_comes_second_reads_the_number_that_was_answered_and_has_a_way_back_to_the_page_as_it_is_now():
-    answer = page_of(TAKEN, method="post", path="/grants/1/renew/", referer=f"{settings.BASE_URL}/grants/1/renew/?of=me")
+    answer = page_of(
+        TAKEN, method="post", path="/grants/1/renew/", referer=f"{settings.BASE_URL}/grants/1/renew/?of=me"
+    )
     html = answer.content.decode()
     assert answer.status_code == 409
     assert '<p class="code-number">409</p>' in html
