@@ -231,7 +231,8 @@ def _deciders(request: AllocationRequest) -> list[User]:
     held = Membership.objects.active().filter(lab=request.project.lab, role__in=_DECIDERS)
     inside = ProjectMember.objects.filter(project=request.project, left_at=None).values("user")
     rows = held.exclude(user__in=inside).select_related("user")
-    return list({row.user_id: row.user for row in rows}.values())
+    people = {row.user_id: row.user for row in rows}.values()
+    return [person for person in people if not conflicts.between(person, request.asked_by)]
 
 
 def _record(event: Event, request: AllocationRequest, by: User, **facts: Any) -> None:

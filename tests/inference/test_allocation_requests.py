@@ -187,6 +187,7 @@ def test_a_colleague_of_the_lead_does_not_decide(bench):
     with pytest.raises(NotAllowed) as refused:
         granted(bench, made, by=near)
     assert refused.value.code == "conflict_of_interest"
+    assert near.email not in mails("allocation_to_review"), "who may not decide is not asked to"
     assert "Somebody else of the lab decides" in browser(near).get(made.get_absolute_url()).content.decode()
 
 

@@ -449,6 +449,8 @@ def test_a_password_or_a_recovery_code_does_not_do(bench, noor, ines, asked):
     for browser in (by_password, confirmed(ines, "mfa_reauthenticate", code=code)):
         answer = browser.post(asked.get_absolute_url(), {"verb": "allow"})
         assert answer["Location"].startswith(reverse("mfa_reauthenticate"))
+        told = browser.get(answer["Location"]).content.decode()
+        assert "your password or a recovery code does not open it" in told, "or one is asked again without a word"
     bare = confirmed(noor, "account_reauthenticate", password=world.PASSWORD)
     assert bare.post("/review/content/", {})["Location"] == reverse("mfa_index")
     asked.refresh_from_db()

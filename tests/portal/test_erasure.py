@@ -153,6 +153,14 @@ def test_a_person_asks_on_the_page_and_changes_their_mind(holder):
     assert holder.name == "Mara Lindqvist"
 
 
+def test_who_has_asked_reads_the_hour_and_is_not_offered_to_ask_again(holder):
+    client = signed_in(holder)
+    with time_machine.travel("2027-03-01T14:20:30Z", tick=False):
+        erasure.request_erasure(by=holder)
+    assert "15 Mar 2027, 14:20 UTC" in client.get(reverse("people:data")).content.decode().replace("\xa0", " ")
+    assert client.get(reverse("people:erase"))["Location"] == reverse("people:data")
+
+
 def test_nothing_happens_before_the_day(holder):
     erasure.request_erasure(by=holder)
     with time_machine.travel(timezone.now() + erasure.DELAY - timedelta(minutes=1)):

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from portal.access.actions.closing import BEHIND
 from portal.access.application_models import STAFF
 from portal.access.desk_models import Substitute
 from portal.audit import trail
@@ -60,7 +61,7 @@ def _check(by: User, lab: Lab, substitute: User, starts_on: date, ends_on: date)
     problems: dict[str, list[str]] = {}
     if substitute.pk == by.pk or substitute.roles_in(lab).isdisjoint(STAFF):
         problems["substitute"] = [_("Choose somebody else of this lab.")]
-    if starts_on < timezone.now().date():
+    if starts_on < (timezone.now() - BEHIND).date():
         problems["starts_on"] = [_("Choose today or a later day.")]
     if ends_on < starts_on:
         problems["ends_on"] = [_("Choose the first day or a later one.")]

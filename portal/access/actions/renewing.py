@@ -68,7 +68,8 @@ def renew(*, by: User, grant: Grant, report: Mapping[str, str] | None = None) ->
     else:
         path = reverse("access:grant", args=[locked.pk])
         for reviewer in grant_moves.staff(locked, [Role.REVIEWER]):
-            grant_moves.tell(locked, "renewal_to_review", path, to=reviewer)
+            if not conflicts.between(reviewer, locked.user):
+                grant_moves.tell(locked, "renewal_to_review", path, to=reviewer)
     return renewal
 
 
