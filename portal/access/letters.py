@@ -62,13 +62,17 @@ declare(
         "member_invited", Topic.DECISIONS, _("whoever an applicant named"), _("a member is named, or reminded"),
         {
             "name": "Ana Duarte", "lead": "Mara Lindqvist", "gate": "Lyceum large", "lab": "Lyceum Laboratory", "until": "2026-12-09 14:20 UTC",
-            "again": False, "path": "/invitations/",
+            "again": False, "granted": False, "path": "/invitations/",
         },
-        later=_LATER,
+        later=("until", "granted"),
     ),
     Letter(
         "member_answered", Topic.APPLICATIONS, _APPLICANT, _("a named member accepts or declines"),
         APPLICATION | {"member": "Ana Duarte", "accepted": True},
+    ),
+    Letter(
+        "member_left", Topic.APPLICATIONS, _("the lead"), _("a member closes out their access, and so leaves the team"),
+        APPLICATION | {"member": "Ana Duarte"},
     ),
     Letter("member_removed", Topic.DECISIONS, _("the member"), _("the lead takes a member off the team"), MEMBER),
     Letter(

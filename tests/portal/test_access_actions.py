@@ -41,7 +41,9 @@ def test_a_reviewer_with_a_known_conflict_is_not_asked_to_review(lyceum, mara, h
         User.objects.filter(pk=near.pk).update(email=f"near@{mara.email.partition('@')[2]}")
     else:
         for person in (near, mara):
-            Affiliation.objects.update_or_create(user=person, ends_at=None, defaults={"organisation": "Eastmark"})
+            Affiliation.objects.update_or_create(
+                user=person, ends_at=None, defaults={"organisation": "Eastmark", "klass": "academia"}
+            )
     lyceum.applied(mara)
     assert {m.payload["to"] for m in mails("application_to_review")} == {r.email for r in lyceum.reviewers[1:]}
 

@@ -149,7 +149,9 @@ def test_a_reviewer_with_a_known_conflict_is_not_called_to_an_appeal_and_not_cou
     give_role(user=head, lab=lyceum.lab, role=Role.ADMINISTRATOR, by=None)
     near, fresh = lyceum.reviewers[1:]
     for person in (near, mara):
-        Affiliation.objects.update_or_create(user=person, ends_at=None, defaults={"organisation": "Eastmark"})
+        Affiliation.objects.update_or_create(
+            user=person, ends_at=None, defaults={"organisation": "Eastmark", "klass": "academia"}
+        )
     actions.appeal(by=mara, application=declined, text="Read the method again.")
     assert mailed("appeal_to_review") == {fresh.email}
     assert mailed("appeal_lacks_reviewers") == {head.email}, "two are needed, and one is left"

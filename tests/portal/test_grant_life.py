@@ -149,7 +149,9 @@ def test_a_renewal_waits_for_a_person_unless_lane_gate_and_report_all_allow(lyce
 
 def test_a_colleague_of_the_holder_is_not_asked_to_review_a_renewal(lyceum, mara, grant, near):
     for person in (lyceum.reviewers[0], mara):
-        Affiliation.objects.update_or_create(user=person, ends_at=None, defaults={"organisation": "Eastmark"})
+        Affiliation.objects.update_or_create(
+            user=person, ends_at=None, defaults={"organisation": "Eastmark", "klass": "academia"}
+        )
     actions.renew(by=mara, grant=grant)
     assert {m.payload["to"] for m in mails("renewal_to_review")} == {r.email for r in lyceum.reviewers[1:]}
 

@@ -419,6 +419,51 @@ def test_the_end_of_the_lead_is_the_end_of_the_team(lyceum, mara, ana, team, how
     assert not active(ana)
 
 
+def close(who: User, grant: Grant) -> None:
+    day = timezone.now().date()
+    actions.close_out(by=who, grant=grant, typed_name=who.name, deleted_on=day, statement="All deleted.")
+
+
+def test_a_member_leaves_by_closing_out_and_the_lead_hears_of_it_and_has_the_place_again(lyceum, mara, ana, team):
+    lead, theirs = team
+    page = browser(ana).get(f"/grants/{theirs.pk}/mine/").content.decode()
+    assert "Leave the team" in page
+    assert (
+        "You leave the team of Mara Lindqvist with it"
+        in browser(ana).get(f"/grants/{theirs.pk}/close-out/").content.decode()
+    )
+    close(ana, theirs)
+    assert Member.objects.get(grant=theirs).status == MemberStatus.REMOVED
+    assert not ProjectMember.objects.filter(project=lead.project, user=ana, left_at=None).exists()
+    told = Message.objects.get(payload__template="member_left").payload
+    assert (told["to"], told["context"]["member"]) == (mara.email, ana.name)
+    assert active(mara)
+    assert not active(ana)
+    again = actions.invite(by=mara, application=lead.application, name=ana.name, email=ana.email)
+    assert again.status == MemberStatus.INVITED, "they may be asked again"
+
+
+def test_the_lead_who_closes_out_reads_whose_access_ends_with_theirs_and_hears_of_no_leaving(lyceum, mara, ana, team):
+    lead, theirs = team
+    assert "The access of 1 member of your team" in browser(mara).get(f"/grants/{lead.pk}/close-out/").content.decode()
+    close(mara, lead)
+    theirs.refresh_from_db()
+    assert theirs.state() == "ended"
+    close(ana, theirs)
+    assert not Message.objects.filter(payload__template="member_left").exists(), "their access was over before"
+
+
+def test_the_invitation_says_whether_the_lead_applies_or_has_access(lyceum, mara, ana, team):
+    joan = verified(world.person("Joan Roe"))
+    waiting = lyceum.applied(world.person("Ida Fremd"))
+    for application, granted in ((team[0].application, True), (waiting, False)):
+        actions.invite(by=application.applicant, application=application, name=joan.name, email=joan.email)
+        told = Message.objects.filter(payload__template="member_invited").latest("pk").payload["context"]
+        text = sending.render("member_invited", {**told, "base_url": "https://models.example"}).body
+        assert ("has access to" in text) is granted
+        assert ("applies to" in text) is not granted
+
+
 def test_the_lab_can_end_one_members_grant_alone(lyceum, mara, ana, team):
     actions.revoke_grant(by=lyceum.manager, grant=team[1], reason="Broke the rules.")
     assert not active(ana)
