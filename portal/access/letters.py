@@ -115,6 +115,10 @@ declare(
         },
     ),
     Letter(
+        "substitute_ended", Topic.REVIEW, _("the substitute"), _("the reviewer takes it back before its last day is over"),
+        {"name": "Noor Haddad", "reviewer": "Ada Weiss", "lab": "Lyceum Laboratory", "path": "/review/absence/"},
+    ),
+    Letter(
         "appeal_lacks_reviewers", Topic.LAB, _("the lab’s administrators"), _("too few reviewers had no part in a decline that is appealed"),
         TO_REVIEW | {"needed": 2, "has": 1},
     ),

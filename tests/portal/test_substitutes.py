@@ -70,6 +70,17 @@ def test_who_is_a_day_behind_utc_goes_away_today_as_it_is_where_they_are(lyceum)
         away(lyceum, lyceum.reviewers[1], lyceum.manager, begin=-1)
 
 
+def test_who_stands_in_hears_that_it_is_taken_back_and_of_one_that_is_over_nothing(lyceum):
+    made = away(lyceum, lyceum.reviewers[0], lyceum.manager)
+    actions.end_substitute(by=lyceum.reviewers[0], pk=made.pk)
+    told = Message.objects.get(payload__template="substitute_ended").payload
+    assert (told["to"], told["context"]["reviewer"]) == (lyceum.manager.email, lyceum.reviewers[0].name)
+    over = away(lyceum, lyceum.reviewers[1], lyceum.manager)
+    with time_machine.travel(timezone.now() + timedelta(days=9)):
+        actions.end_substitute(by=lyceum.reviewers[1], pk=over.pk)
+    assert Message.objects.filter(payload__template="substitute_ended").count() == 1
+
+
 def test_one_chair_has_one_vote_whoever_casts_it(lyceum, mara, stranger):
     absent, second, _ = lyceum.reviewers
     one, two = lyceum.applied(mara), lyceum.applied(stranger)
@@ -143,7 +154,7 @@ def test_only_a_reviewer_names_only_somebody_of_the_lab_for_a_time_to_come(lyceu
     for outsider in (lyceum.manager, harbour.reviewers[0], stranger):
         with pytest.raises(NotFound):
             away(lyceum, outsider, lyceum.reviewers[1])
-    for wrong in ({"begin": -1}, {"days": -1}, {"days": 181}):
+    for wrong in ({"begin": -2}, {"days": -1}, {"days": 181}):
         with pytest.raises(Invalid):
             away(lyceum, first, lyceum.manager, **wrong)
     away(lyceum, first, lyceum.manager)
