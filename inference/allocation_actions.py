@@ -47,7 +47,7 @@ def refusal(project: Project, by: User) -> NotAllowed | Conflict | None:
     if project.closed_at is not None:
         return Conflict(_("This project is closed."), code="closed")
     if _is_over(project):
-        return Conflict(_("Your grant for this project is over. Renew it, or apply again."), code="grant_over")
+        return Conflict(_("Your grant for this project is over. Apply again to go on."), code="grant_over")
     if AllocationRequest.objects.filter(project=project, status=Status.SUBMITTED).exists():
         return Conflict(_("A request of this project is with the lab already."), code="already_sent")
     return None
@@ -151,6 +151,11 @@ def decline_allocation(*, by: User, request: AllocationRequest, ground: str, mes
     return locked
 
 
+def closed_by_now() -> Conflict:
+    """What whoever comes second is told."""
+    return Conflict(_("This request is closed by now. Reload the page."), code="wrong_state")
+
+
 def leave(*, by: User) -> None:
     """Take back what somebody waits for who is being erased: nobody decides for a pseudonym."""
     waiting = AllocationRequest.objects.filter(project__owner=by, status=Status.SUBMITTED)
@@ -181,7 +186,7 @@ def _move(request: AllocationRequest, verb: Verb, by: User) -> AllocationRequest
         raise NotAllowed(_("This is not yours to do: who asks does not decide."), code="wrong_party")
     status = allocation.next_status(locked.status, verb, acting)
     if status is None:
-        raise Conflict(_("This request is closed by now. Reload the page."), code="wrong_state")
+        raise closed_by_now()
     found = conflicts.between(by, locked.asked_by) if status in allocation.DECIDED else ()
     if found:
         raise NotAllowed(
@@ -226,7 +231,8 @@ def _deciders(request: AllocationRequest) -> list[User]:
     held = Membership.objects.active().filter(lab=request.project.lab, role__in=_DECIDERS)
     inside = ProjectMember.objects.filter(project=request.project, left_at=None).values("user")
     rows = held.exclude(user__in=inside).select_related("user")
-    return list({row.user_id: row.user for row in rows}.values())
+    people = {row.user_id: row.user for row in rows}.values()
+    return [person for person in people if not conflicts.between(person, request.asked_by)]
 
 
 def _record(event: Event, request: AllocationRequest, by: User, **facts: Any) -> None:

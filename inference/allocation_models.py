@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import date
 from typing import Final
 
 from django.conf import settings
@@ -94,6 +95,16 @@ class AllocationRequest(models.Model):
     def get_absolute_url(self) -> str:
         """Its page, for the project and the lab alike."""
         return reverse("inference:allocation_request", args=[self.pk])
+
+    @property
+    def tokens(self) -> int | None:
+        """In all: as granted, where it was, else as asked."""
+        return self.allowance.tokens_per_period if self.allowance else self.tokens_per_period
+
+    @property
+    def last_day(self) -> date:
+        """The last day, in UTC, as granted, where it was, else as asked."""
+        return (self.allowance.last_day if self.allowance else None) or self.until
 
     @property
     def ground_words(self) -> str:

@@ -53,7 +53,7 @@ def request_of(user: User, pk: UUID) -> tuple[AllocationRequest, frozenset[Party
 def of_project(request: HttpRequest, pk: UUID) -> HttpResponse:
     """What a project asked for and was given; its lead asks for more there."""
     user = signed_in(request)
-    project, _acting = project_of(user, pk)
+    project, acting = project_of(user, pk)
     rows = AllocationRequest.objects.filter(project=project).select_related(*RELATED)
     burn = usage.burn_of(project, timezone.now())
     refused = actions.refusal(project, user)
@@ -66,7 +66,8 @@ def of_project(request: HttpRequest, pk: UUID) -> HttpResponse:
             messages.success(request, _("Sent. Somebody of the lab decides; we will write."))
             return redirect(made)
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
-    context = {"project": project, "burn": burn, "page": page, "form": None if refused else form}
+    why = refused.message if refused is not None and Party.LEAD in acting else ""
+    context = {"project": project, "burn": burn, "page": page, "form": None if refused else form, "refused": why}
     return render(request, "inference/allocation_project.html", context, status=422 if form.errors else 200)
 
 
@@ -146,6 +147,8 @@ def _act(request: HttpRequest, found: AllocationRequest, user: User, forms: dict
     form = GrantForm(request.POST, auto_id="grant_%s") if chosen == Verb.GRANT else DeclineForm(request.POST)
     forms[chosen] = form
     if not form.is_valid():
+        if found.closed_at is not None:
+            raise actions.closed_by_now()
         return ""
     do = actions.grant_allocation if chosen == Verb.GRANT else actions.decline_allocation
     try:

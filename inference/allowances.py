@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from inference.contract import CLASSES, Limits
-from inference.models import Allowance, month_of
+from inference.models import Allowance, last_day, month_of
 from portal.errors import Invalid, NotFound
 from portal.people.models import Lab, User
 from portal.projects.models import Kind, Project
@@ -134,11 +134,6 @@ def end_of(day: date) -> datetime:
         wrong = _("Name a day from today on, at most two years ahead.")
         raise Invalid(wrong, fields={"until": [wrong]})
     return datetime.combine(day, time(), tzinfo=UTC) + timedelta(days=1)
-
-
-def last_day(end: datetime) -> date:
-    """The day of the last moment before an end, in UTC."""
-    return (end - timedelta.resolution).astimezone(UTC).date()
 
 
 def widest(limits: Iterable[Limits]) -> Limits:

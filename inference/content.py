@@ -86,10 +86,15 @@ def _is_there(user_id: str) -> bool:
     return person is not None and not ErasureRequest.objects.filter(user=person, done=True).exists()
 
 
-def opened(kept: KeptContent) -> Plain:
-    """What was asked and answered. Raises Unavailable where this process has not the key that opens it."""
+def require_key() -> None:
+    """Raise NotSetUp where this process could open nothing."""
     if not settings.CONTENT_PRIVATE_KEY:
         raise NotSetUp(_("This portal has no key to open it. The operator sets CONTENT_PRIVATE_KEY."))
+
+
+def opened(kept: KeptContent) -> Plain:
+    """What was asked and answered. Raises Unavailable where this process has not the key that opens it."""
+    require_key()
     private = _private_half(kept.key)
     try:
         plain = SUITE.decrypt(bytes(kept.sealed), private, contract.content_label(kept.request_id)) if private else b""

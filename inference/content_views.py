@@ -24,7 +24,7 @@ from inference.content_models import Disclosure, KeptContent
 from inference.disclosure import Verb
 from inference.signal_models import Signal
 from inference.signal_states import MANAGERS
-from portal.errors import Conflict, Invalid, NotAllowed, NotFound
+from portal.errors import Conflict, Invalid, NotAllowed, NotFound, NotSetUp
 from portal.people.models import Lab, Membership, User
 from portal.people.second_factor import by_authenticator
 from portal.people.views import signed_in
@@ -104,7 +104,7 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
             disclosing.answer(by=user, found=found, verb=Verb(request.POST.get("verb", "")))
         except ValueError:
             problem = _("Choose what to do with it.")
-        except (Conflict, NotAllowed) as error:
+        except (Conflict, NotAllowed, NotSetUp) as error:
             problem = error.message
         else:
             return redirect(found)
@@ -167,5 +167,6 @@ def _shown(user: User, found: Disclosure, problem: str) -> dict[str, Any]:
         "is_open": is_open,
         "verbs": [(verb.value, VERBS[verb]) for verb in verbs if verb in VERBS],
         "hours": settings.CONTENT_OPEN_HOURS,
+        "now": timezone.now(),
         "problem": problem,
     }

@@ -78,9 +78,11 @@ def ask(*, by: User, lab: Lab, request_ids: Iterable[str], reason: str, signal: 
 def answer(*, by: User, found: Disclosure, verb: Verb) -> Disclosure:
     """Allow it for a time, decline, withdraw or close it. Allowed, it names the hour at which the members are told.
 
-    Raises Conflict (`already_answered`) where somebody was first.
+    Raises Conflict (`already_answered`) where somebody was first, NotSetUp where this portal could open nothing.
     """
     locked = _locked(found, by, verb)
+    if verb == Verb.ALLOW:
+        content.require_key()  # or the project would be told of an opening that opened nothing
     state = disclosure.after(locked.state, verb)
     if state is None or verb not in _EVENTS:
         raise Conflict(_("This was answered already. Load the page again."), code="already_answered")

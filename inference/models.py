@@ -199,6 +199,16 @@ class Allowance(LimitFields):
             return since.astimezone(UTC).isoformat(timespec="milliseconds"), since, self.ends_at
         return month_of(now)
 
+    @property
+    def last_day(self) -> date | None:
+        """The last on which it holds, in UTC; None for good."""
+        return last_day(self.ends_at) if self.ends_at else None
+
+
+def last_day(end: datetime) -> date:
+    """The day of the last moment before an end, in UTC."""
+    return (end - timedelta.resolution).astimezone(UTC).date()
+
 
 def month_of(now: datetime) -> tuple[str, datetime, datetime]:
     """Name (`2026-11`), start and end of the UTC month that holds `now`."""

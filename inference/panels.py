@@ -75,4 +75,5 @@ def allocations(grant: Grant, viewer: User) -> dict[str, Any]:
     """What the grant's project asked for and was given, for the project and its lab."""
     rows = AllocationRequest.objects.filter(project=grant.project).select_related("allowance", "asked_by", "decided_by")
     lead = Party.LEAD in allocation_actions.parties(grant.project, viewer)
-    return {"project": grant.project, "rows": rows[:10], "lead": lead}
+    may_ask = lead and allocation_actions.refusal(grant.project, viewer) is None
+    return {"project": grant.project, "rows": rows[:10], "may_ask": may_ask}

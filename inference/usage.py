@@ -10,10 +10,10 @@ import redis
 from django.db.models import F, Q, QuerySet, Sum
 
 from inference import queryable
-from inference.allowances import Budget, last_day
+from inference.allowances import Budget
 from inference.contract import Limits
 from inference.gateway.counters import counter_of
-from inference.models import DailyUsage, UsageRecord
+from inference.models import DailyUsage, UsageRecord, last_day
 from portal.counters import client
 from portal.people.models import User
 from portal.projects.models import Project

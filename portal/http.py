@@ -10,7 +10,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 from tempfile import SpooledTemporaryFile
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.core.files.uploadedfile import InMemoryUploadedFile
@@ -19,6 +19,7 @@ from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, UnreadablePostError
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from portal import errors
@@ -184,9 +185,23 @@ def page(request: HttpRequest, error: errors.WeighbridgeError) -> HttpResponse:
         return HttpResponseRedirect(f"{settings.LOGIN_URL}?next={quote(request.get_full_path())}")
     status = status_of(error)
     shown = status if status in {400, 403, 404, 429, 503} else 400
-    response = render(request, f"errors/{shown}.html", {"error": error, "status": status}, status=status)
+    context = {"error": error, "status": status, "back": _back(request)}
+    response = render(request, f"errors/{shown}.html", context, status=status)
     say_when(response, error)
     return response
+
+
+def _back(request: HttpRequest) -> str:
+    """The address of our page that a refused request came from; empty where no other is known than what was refused.
+
+    The browser's own way back may show the page as it was, or ask whether to send a form again.
+    """
+    referer = request.headers.get("Referer", "")
+    way = referer.removeprefix(settings.BASE_URL)
+    if not way.startswith("/") or not url_has_allowed_host_and_scheme(way, allowed_hosts=None):
+        return ""
+    asks_the_same = request.method in {"GET", "HEAD"} and urlsplit(way).path == request.path
+    return "" if asks_the_same else way
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

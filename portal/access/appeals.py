@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from portal.access import conflicts
 from portal.access.application_models import Application
 from portal.access.desk_models import Appeal
 from portal.access.review_models import Vote
@@ -43,8 +44,9 @@ def involved(application: Application) -> set[UUID]:
 
 
 def fresh_reviewers(application: Application) -> list[User]:
-    """Reviewers of the lab who had no part in the decline and have not recused themselves."""
+    """Reviewers of the lab who may judge the appeal: no part in the decline, no conflict that is known, none that they declared."""
     held = Membership.objects.active().filter(lab=application.gate.lab, role=Role.REVIEWER).select_related("user")
     recused = application.reviews.filter(vote=Vote.RECUSE).values("reviewer")
     barred = {*involved(application), application.applicant_id}
-    return [row.user for row in held.exclude(user__in=recused) if row.user_id not in barred]
+    fresh = [row.user for row in held.exclude(user__in=recused) if row.user_id not in barred]
+    return [reviewer for reviewer in fresh if not conflicts.known(reviewer, application)]

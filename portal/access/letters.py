@@ -62,13 +62,17 @@ declare(
         "member_invited", Topic.DECISIONS, _("whoever an applicant named"), _("a member is named, or reminded"),
         {
             "name": "Ana Duarte", "lead": "Mara Lindqvist", "gate": "Lyceum large", "lab": "Lyceum Laboratory", "until": "2026-12-09 14:20 UTC",
-            "again": False, "path": "/invitations/",
+            "again": False, "granted": False, "path": "/invitations/",
         },
-        later=_LATER,
+        later=("until", "granted"),
     ),
     Letter(
         "member_answered", Topic.APPLICATIONS, _APPLICANT, _("a named member accepts or declines"),
         APPLICATION | {"member": "Ana Duarte", "accepted": True},
+    ),
+    Letter(
+        "member_left", Topic.APPLICATIONS, _("the lead"), _("a member closes out their access, and so leaves the team"),
+        APPLICATION | {"member": "Ana Duarte"},
     ),
     Letter("member_removed", Topic.DECISIONS, _("the member"), _("the lead takes a member off the team"), MEMBER),
     Letter(
@@ -111,6 +115,10 @@ declare(
         },
     ),
     Letter(
+        "substitute_ended", Topic.REVIEW, _("the substitute"), _("the reviewer takes it back before its last day is over"),
+        {"name": "Noor Haddad", "reviewer": "Ada Weiss", "lab": "Lyceum Laboratory", "path": "/review/absence/"},
+    ),
+    Letter(
         "appeal_lacks_reviewers", Topic.LAB, _("the lab’s administrators"), _("too few reviewers had no part in a decline that is appealed"),
         TO_REVIEW | {"needed": 2, "has": 1},
     ),
@@ -143,5 +151,8 @@ declare(
     Letter("grant_resumed", Topic.DECISIONS, _HOLDER, _("the lab lets a grant go on"), GRANT),
     Letter("grant_revoked", Topic.DECISIONS, _HOLDER, _("the lab revokes a grant"), GRANT | {"deletion_due": "2026-12-25 14:20 UTC"}),
     Letter("renewal_granted", Topic.DECISIONS, _HOLDER, _("a renewal is granted"), GRANT | {"until": "2027-11-25 14:20 UTC"}),
-    Letter("renewal_declined", Topic.DECISIONS, _HOLDER, _("a renewal is declined"), GRANT | {"until": "2026-12-24 14:20 UTC"}),
+    Letter(
+        "renewal_declined", Topic.DECISIONS, _HOLDER, _("a renewal is declined"),
+        GRANT | {"until": "2026-12-24 14:20 UTC", "over": False, "deletion_due": ""}, later=("over", "deletion_due"),
+    ),
 )  # fmt: skip

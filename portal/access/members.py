@@ -31,7 +31,7 @@ class MemberVerb(StrEnum):
     REMOVE = "remove"
     LAPSE = "lapse"
     LEAVE = "leave"
-    """What follows where their account is erased."""
+    """What follows where their account is erased, or they close out their grant."""
 
 
 class Party(StrEnum):

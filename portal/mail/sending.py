@@ -34,17 +34,27 @@ PREHEADER: Final = 140
 """Characters that an inbox shows beside the subject."""
 
 
-def send(*, to: str, template: str, context: dict[str, Any], key: str, language: str = "", trial: bool = False) -> None:
+def send(
+    *,
+    to: str,
+    template: str,
+    context: dict[str, Any],
+    key: str,
+    language: str = "",
+    trial: bool = False,
+    parting: bool = False,
+) -> None:
     """Enqueue one mail. `context` must be JSON; `key` names what the mail is about, for ordering and tests.
 
-    A `trial` comes at once, whatever pace the reader chose, and its subject says that it is one. To nobody nothing is
+    A `trial` comes at once, whatever pace the reader chose, and its subject says that it is one. Of a `parting` letter, to
+    somebody who is erased, nothing is kept once it has left, not even to whom it went. To nobody nothing is
     sent: an address that was erased is empty, or a pseudonym in the domain that never exists (RFC 6761). Raises
     LookupError where no letter of this name is declared.
     """
     registry.letter(template)
     if not to or to.endswith(NOBODY):
         return
-    more = {"trial": True} if trial else {}
+    more = {name: True for name, said in (("trial", trial), ("parting", parting)) if said}
     delivery.enqueue(TOPIC, key=key, to=to, template=template, context=context, language=language, **more)
 
 
@@ -78,6 +88,9 @@ def deliver(payload: dict[str, Any]) -> None:
     if reader and pace is Pace.DAILY:
         line = {"letter": letter.name, "subject": str(message.subject)[:300], "path": context["path"]}
         Waiting.objects.create(user=reader, **line)
+    elif payload.get("parting"):
+        _part(message, to)
+        payload.clear()
     elif letter.topic is not Topic.SIGN_IN and reach.is_unreachable(to):
         reach.remember(address=to, letter=letter.name, state=State.WITHHELD)
     else:
@@ -133,6 +146,18 @@ def _hand_over(message: EmailMultiAlternatives, letter: Letter, to: str) -> None
     else:
         service: Any = getattr(message, "anymail_status", None)
         reach.remember(address=to, letter=letter.name, message_id=service.message_id if service else own_id)
+
+
+def _part(message: EmailMultiAlternatives, to: str) -> None:
+    """Hand over without remembering; where nobody has the address any more, there is nobody to tell."""
+    message.to = [to]
+    try:
+        message.send()
+    except SMTPRecipientsRefused as error:
+        if not _no_such_mailbox(error):
+            raise
+    except AnymailRecipientsRefused:
+        pass
 
 
 def _no_such_mailbox(error: SMTPRecipientsRefused) -> bool:

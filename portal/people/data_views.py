@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -46,7 +47,10 @@ def erase(request: HttpRequest) -> HttpResponse:
     """Say what will go and what stays, then take the wish down."""
     user = signed_in(request)
     if request.method != "POST":
-        return render(request, "people/erase.html", {"days": erasure.DELAY.days, "asked": erasure.waiting(user)})
+        if erasure.waiting(user):
+            return redirect("people:data")
+        due = timezone.now() + erasure.DELAY
+        return render(request, "people/erase.html", {"days": erasure.DELAY.days, "due": due})
     try:
         erasure.request_erasure(by=user)
     except Conflict as refusal:

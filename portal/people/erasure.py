@@ -106,16 +106,21 @@ def erase(*, request: ErasureRequest, now: datetime) -> bool:
     """Remove a person's data as the holdings say, once the time has come; False when it was cancelled or done.
 
     What they had open is closed before (`leaving`), so that nobody waits for a pseudonym.
-    What stays (signatures, decisions, dates, ledgers) names a pseudonym, and the audit trail still verifies.
+    What stays (signatures, decisions, dates, ledgers) names a pseudonym, and the audit trail still verifies. A last letter
+    says that it is done (GDPR, article 12); once it has left, nothing holds the address.
     """
     asked = ErasureRequest.objects.select_for_update().filter(pk=request.pk, ended_at=None, due_at__lte=now).first()
     if asked is None:
         return False
     leaving.send(sender=User, user=User.objects.get(pk=asked.user_id))  # before the lock: others lock a person last
     user = User.objects.select_for_update().get(pk=asked.user_id)
+    address, language = user.email, user.language
     asked.ended_at, asked.done = now, True
     asked.save(update_fields=["ended_at", "done"])
     _remove(user)
+    context = {"name": "", "day": sending.moment(now), "path": reverse("people:help")}
+    key = f"user:{user.pk}"
+    sending.send(to=address, template="erasure_done", context=context, key=key, language=language, parting=True)
     return True
 
 

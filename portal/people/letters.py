@@ -41,6 +41,10 @@ declare(
         {"name": "Mara Lindqvist", "institution": "University of Northfield", "path": "/me/address/example/"},
     ),
     Letter(
+        "erasure_done", Topic.SECURITY, _("whoever was erased"), _("the day has come, and it is done"),
+        {"name": "", "day": "2026-12-09 14:20 UTC", "path": "/help/"},
+    ),
+    Letter(
         "erasure_requested", Topic.SECURITY, _("whoever asked"), _("somebody asks to be erased"),
         {"name": "Mara Lindqvist", "day": "2026-12-09 14:20 UTC", "path": "/me/data/"},
     ),

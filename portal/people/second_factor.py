@@ -62,6 +62,9 @@ def by_authenticator(view: View) -> View:
         if not _devices(request.user.pk).exists():
             messages.warning(request, _("This needs an authenticator app or a passkey. Set one up to go on."))
             return HttpResponseRedirect(reverse("mfa_index"))
+        messages.warning(
+            request, _("This takes your app’s code or a passkey; your password or a recovery code does not open it.")
+        )
         leads: HttpResponse = suspend_request(request, reverse("mfa_reauthenticate"))
         return leads
 

@@ -22,6 +22,7 @@ from portal.access import actions as access
 from portal.access.application_models import Application
 from portal.access.models import Grant
 from portal.mail import sending
+from portal.outbox import delivery
 from portal.outbox.models import Message
 from portal.people import erasure
 from portal.people.actions import end_role, give_role
@@ -133,6 +134,8 @@ def test_whoever_was_everywhere_is_named_nowhere_once_they_are_erased_and_nothin
         erasure.request_erasure(by=scene.people[who])
     with time_machine.travel(timezone.now() + erasure.DELAY):
         assert erase_due() == len(GONE)
+        last = list(Message.objects.filter(payload__template="erasure_done"))
+        assert [delivery.deliver(letter.pk) for letter in last] == [True] * len(GONE)
     again = {*named, *(each for each in everything if each[2] == "manager")}
     assert answers(scene, sorted(again)) == ([], [])
     assert {model: model.objects.count() for model in before} == before, "what is counted is kept"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ import time_machine
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from inference import allocation, allocation_actions, usage
 from inference.actions import set_allowance
@@ -185,6 +187,7 @@ def test_a_colleague_of_the_lead_does_not_decide(bench):
     with pytest.raises(NotAllowed) as refused:
         granted(bench, made, by=near)
     assert refused.value.code == "conflict_of_interest"
+    assert near.email not in mails("allocation_to_review"), "who may not decide is not asked to"
     assert "Somebody else of the lab decides" in browser(near).get(made.get_absolute_url()).content.decode()
 
 
@@ -275,6 +278,47 @@ def test_it_is_asked_read_and_granted_on_pages(bench):
     for grant_page in (f"/grants/{bench.grant.pk}/", f"/grants/{bench.grant.pk}/mine/"):
         whose = manager if not grant_page.endswith("mine/") else mara
         assert "4,000,000" in whose.get(grant_page).content.decode()
+
+
+def page_for(who, url: str) -> str:
+    shown = html.unescape(browser(who).get(url).content.decode()).replace("\xa0", " ")
+    return re.sub(r"<time[^>]*>|</time>", "", shown)
+
+
+def test_where_no_more_can_be_asked_for_the_page_says_why_to_the_lead_and_the_grant_leads_nobody_there(bench):
+    url, mine = f"/projects/{bench.project.pk}/requests/", f"/grants/{bench.grant.pk}/mine/"
+    assert "Ask for more query time" in page_for(bench.researcher, mine)
+    request = asked(bench)
+    assert "A request of this project is with the lab already." in page_for(bench.researcher, url)
+    allocation_actions.withdraw_allocation(by=bench.researcher, request=request)
+    assert "with the lab already" not in page_for(bench.researcher, url)
+    ended(bench, "past")
+    assert "Your grant for this project is over. Apply again to go on." in page_for(bench.researcher, url)
+    assert "Ask for more query time" not in page_for(bench.researcher, mine)
+    assert url in page_for(bench.researcher, mine), "what was asked can still be read"
+    assert "Your grant for this project is over" not in page_for(bench.world.manager, url)
+
+
+def test_who_decides_second_is_told_so_even_where_their_form_was_not_filled_in(bench):
+    made = asked(bench)
+    granted(bench, made)
+    for verb in ("grant", "decline"):
+        late = browser(bench.world.reviewers[0]).post(made.get_absolute_url(), {"verb": verb})
+        assert late.status_code == 409
+        assert "This request is closed by now." in late.content.decode()
+
+
+def test_a_request_that_was_granted_otherwise_is_headed_and_listed_by_what_was_granted(bench):
+    made = asked(bench)
+    last = UNTIL - timedelta(days=30)
+    assert f"9,000,000 tokens until {date_format(UNTIL)}" in page_for(bench.researcher, made.get_absolute_url())
+    granted(bench, made, until=last)
+    told = page_for(bench.researcher, made.get_absolute_url())
+    assert f"5,000,000 tokens until {date_format(last)}" in told
+    assert f"{date_format(last + timedelta(days=1))}, 00:00 UTC" not in told, "one end, written in one way"
+    listed = page_for(bench.researcher, f"/projects/{bench.project.pk}/requests/").partition("Requests so far")[2]
+    assert date_format(last) in listed
+    assert date_format(UNTIL) not in listed
 
 
 def test_programs_of_the_lab_decide_and_none_asks(bench):

@@ -464,10 +464,33 @@ def test_a_password_or_a_recovery_code_does_not_do(bench, noor, ines, asked):
     for browser in (by_password, confirmed(ines, "mfa_reauthenticate", code=code)):
         answer = browser.post(asked.get_absolute_url(), {"verb": "allow"})
         assert answer["Location"].startswith(reverse("mfa_reauthenticate"))
+        told = browser.get(answer["Location"]).content.decode()
+        assert "your password or a recovery code does not open it" in told, "or one is asked again without a word"
     bare = confirmed(noor, "account_reauthenticate", password=world.PASSWORD)
     assert bare.post("/review/content/", {})["Location"] == reverse("mfa_index")
     asked.refresh_from_db()
     assert asked.state == State.ASKED
+
+
+def test_a_portal_without_the_key_allows_nothing_and_tells_nobody_that_something_was_opened(ines, asked, settings):
+    settings.CONTENT_PRIVATE_KEY = ""
+    browser = with_device(ines)
+    answer = browser.post(asked.get_absolute_url(), {"verb": "allow"})
+    assert answer.status_code == 409
+    assert "This portal has no key to open it" in answer.content.decode()
+    asked.refresh_from_db()
+    assert (asked.state, mails("content_opened")) == (State.ASKED, [])
+    browser.post(asked.get_absolute_url(), {"verb": "decline"})
+    asked.refresh_from_db()
+    assert asked.state == State.DECLINED, "a no needs no key"
+
+
+@pytest.mark.parametrize(("verb", "word"), [("allow", "open"), ("decline", "declined")])
+def test_the_page_of_a_disclosure_says_where_it_stands(ines, asked, verb, word):
+    browser = with_device(ines)
+    assert "<span>asked</span>" in browser.get(asked.get_absolute_url()).content.decode()
+    browser.post(asked.get_absolute_url(), {"verb": verb})
+    assert f"<span>{word}</span>" in browser.get(asked.get_absolute_url()).content.decode()
 
 
 def test_a_code_of_the_app_does(ines, asked):

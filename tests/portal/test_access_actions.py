@@ -21,7 +21,7 @@ from portal.audit.models import Entry
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound, Unavailable
 from portal.outbox.models import Message
 from portal.people.actions import end_role, give_role, suspend
-from portal.people.models import Affiliation, Institution, Membership, Role
+from portal.people.models import Affiliation, Institution, Membership, Role, User
 from portal.projects.actions import close
 from portal.switches.models import Switch, flip
 from tests.portal import world
@@ -32,6 +32,20 @@ def mails(template):
 
 
 # --- Applying
+
+
+@pytest.mark.parametrize("how", ["same institution", "same domain"])
+def test_a_reviewer_with_a_known_conflict_is_not_asked_to_review(lyceum, mara, how):
+    near = lyceum.reviewers[0]
+    if how == "same domain":
+        User.objects.filter(pk=near.pk).update(email=f"near@{mara.email.partition('@')[2]}")
+    else:
+        for person in (near, mara):
+            Affiliation.objects.update_or_create(
+                user=person, ends_at=None, defaults={"organisation": "Eastmark", "klass": "academia"}
+            )
+    lyceum.applied(mara)
+    assert {m.payload["to"] for m in mails("application_to_review")} == {r.email for r in lyceum.reviewers[1:]}
 
 
 def test_a_draft_begins_at_the_first_save_and_keeps_what_was_typed(lyceum, mara):

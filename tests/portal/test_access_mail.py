@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from portal.access import actions, tasks
 from portal.access.application_models import Decline
@@ -199,3 +200,19 @@ def test_a_deadline_has_its_hour_and_zone_in_the_letter_and_its_day_alone_in_the
     subject, text = written("grant_expiring")
     assert subject.endswith("ends on 29 Feb 2028")
     assert "ends on 29 Feb 2028, 14:20 UTC" in text
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before the end", "after it"])
+def test_whoever_is_not_renewed_reads_what_can_still_be_done_and_by_when_copies_are_to_be_deleted(lyceum, mara, late):
+    grant = lyceum.granted(mara)
+    with time_machine.travel(grant.ends_at - timedelta(days=30)):
+        actions.renew(by=mara, grant=grant)
+    with time_machine.travel(grant.ends_at + timedelta(days=1 if late else -1)):
+        actions.decline_renewal(by=lyceum.reviewers[0], grant=grant, message="The project is over.")
+    grant.refresh_from_db()
+    text = written("renewal_declined")[1]
+    assert ("with another renewal before the end" in text) is not late
+    assert ("Delete every copy" in text) is late
+    if late:
+        due = f"{date_format(grant.deletion_due_at)}, {grant.deletion_due_at:%H:%M} UTC"
+        assert f"on the grant’s page by {due}, or apply again" in text

@@ -8,6 +8,7 @@ import pytest
 import time_machine
 from django.db import IntegrityError, transaction
 from django.urls import reverse
+from django.utils.formats import date_format
 
 from portal.access import actions, appeals
 from portal.access.application_models import Application, Decline
@@ -18,7 +19,7 @@ from portal.audit.models import Entry
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.outbox.models import Message
 from portal.people.actions import give_role
-from portal.people.models import Role
+from portal.people.models import Affiliation, Role
 from tests.portal import world
 from tests.portal.world import browser
 
@@ -92,7 +93,11 @@ def test_a_fresh_reviewer_lets_it_stand_with_words_and_there_is_no_second_appeal
     assert "The course is sold." in browser(mara).get(appealed.get_absolute_url()).content.decode()
     with pytest.raises(Conflict):
         actions.appeal(by=mara, application=appealed, text="Once more.")
-    assert browser(mara).get(reverse("access:appeal", args=[appealed.pk])).status_code == 409
+    late = browser(mara).get(reverse("access:appeal", args=[appealed.pk]), follow=True)
+    assert late.redirect_chain[0][0] == appealed.get_absolute_url(), (
+        "where it says how it ended, and offers to apply again"
+    )
+    assert "You have appealed already" in late.content.decode()
     assert actions.apply_again(by=mara, application=appealed).status == Status.DRAFT
 
 
@@ -124,6 +129,41 @@ def test_the_term_is_thirty_days(declined, mara):
         actions.appeal(by=mara, application=declined, text="Late.")
     with time_machine.travel(until - timedelta(seconds=1), tick=False):
         assert actions.appeal(by=mara, application=declined, text="In time.").text == "In time."
+
+
+def test_the_page_names_the_hour_after_which_an_appeal_comes_too_late_and_then_says_so(declined, mara):
+    until, page = declined.decided_at + appeals.TERM, reverse("access:appeal", args=[declined.pk])
+    hour = f"{date_format(until)}, {until:%H:%M} UTC"
+    for shown in (declined.get_absolute_url(), page):
+        assert hour in browser(mara).get(shown).content.decode().replace("\xa0", " ")
+    with time_machine.travel(until + timedelta(minutes=1), tick=False):
+        late = browser(mara).get(page, follow=True)
+        assert late.redirect_chain[0][0] == declined.get_absolute_url()
+        assert "can no longer be appealed" in late.content.decode()
+        assert "Apply again" in late.content.decode()
+        assert "can no longer be appealed" in browser(mara).post(page, {"text": "Late."}, follow=True).content.decode()
+
+
+def test_a_reviewer_with_a_known_conflict_is_not_called_to_an_appeal_and_not_counted(lyceum, declined, mara):
+    head = world.person("Head of Lyceum")
+    give_role(user=head, lab=lyceum.lab, role=Role.ADMINISTRATOR, by=None)
+    near, fresh = lyceum.reviewers[1:]
+    for person in (near, mara):
+        Affiliation.objects.update_or_create(
+            user=person, ends_at=None, defaults={"organisation": "Eastmark", "klass": "academia"}
+        )
+    actions.appeal(by=mara, application=declined, text="Read the method again.")
+    assert mailed("appeal_to_review") == {fresh.email}
+    assert mailed("appeal_lacks_reviewers") == {head.email}, "two are needed, and one is left"
+
+
+def test_a_colleague_who_may_not_judge_is_a_wrong_answer_beside_the_field(lyceum, appealed):
+    involved, fresh = lyceum.reviewers[0], lyceum.reviewers[1]
+    url = reverse("access:assign", args=[appealed.pk])
+    answer = browser(fresh).post(url, {"to": str(involved.pk)})
+    assert answer.status_code == 422
+    assert f"{involved.name} may not judge this application. Choose somebody else." in answer.content.decode()
+    assert browser(involved).post(url, {"to": "me"}).status_code == 403, "oneself is refused as anywhere"
 
 
 def test_only_a_decline_is_appealed_only_by_its_applicant_and_not_beside_a_new_application(

@@ -7,9 +7,11 @@ import json
 import tracemalloc
 import zipfile
 from datetime import timedelta
+from smtplib import SMTPRecipientsRefused
 
 import pytest
 import time_machine
+from django.core.mail import EmailMultiAlternatives
 from django.db.models import ProtectedError, QuerySet
 from django.test import Client
 from django.urls import reverse
@@ -31,6 +33,8 @@ from portal.agreements.models import Signature
 from portal.audit import trail
 from portal.audit.models import Entry
 from portal.errors import BadToken, Conflict
+from portal.mail.models import Sent
+from portal.outbox import delivery
 from portal.outbox.models import Message
 from portal.people import erasure, privacy
 from portal.people.erasure_models import ErasureRequest
@@ -65,9 +69,12 @@ def signed_in(user):
 
 
 def erased(user):
+    """Erase somebody, up to the last letter, which is sent."""
+    address = user.email
     erasure.request_erasure(by=user)
     with time_machine.travel(timezone.now() + erasure.DELAY):
         assert erase_due() == 1
+        assert delivery.deliver(Message.objects.get(payload__template="erasure_done", payload__to=address).pk)
     user.refresh_from_db()
 
 
@@ -153,6 +160,14 @@ def test_a_person_asks_on_the_page_and_changes_their_mind(holder):
     assert holder.name == "Mara Lindqvist"
 
 
+def test_who_has_asked_reads_the_hour_and_is_not_offered_to_ask_again(holder):
+    client = signed_in(holder)
+    with time_machine.travel("2027-03-01T14:20:30Z", tick=False):
+        erasure.request_erasure(by=holder)
+    assert "15 Mar 2027, 14:20 UTC" in client.get(reverse("people:data")).content.decode().replace("\xa0", " ")
+    assert client.get(reverse("people:erase"))["Location"] == reverse("people:data")
+
+
 def test_nothing_happens_before_the_day(holder):
     erasure.request_erasure(by=holder)
     with time_machine.travel(timezone.now() + erasure.DELAY - timedelta(minutes=1)):
@@ -174,6 +189,37 @@ def test_of_an_erased_person_nothing_is_left_but_the_signed_record(holder):
     assert left == {"agreements.Signature"}
     with pytest.raises(BadToken):
         identify(f"Bearer {secret}")
+
+
+def test_a_last_letter_says_that_it_is_done_and_nothing_holds_to_whom_it_went(holder, mailoutbox):
+    address = holder.email
+    User.objects.filter(pk=holder.pk).update(language="de")
+    erased(holder)
+    letter = mailoutbox[-1]
+    assert letter.to == [address]
+    assert "/help/" in letter.body
+    assert holder.name not in letter.body
+    assert "Mara" not in letter.body
+    assert address not in str(everything())
+    assert erase_due() == 0, "and it comes once"
+
+
+@pytest.mark.parametrize(("code", "answer"), [(550, b"5.1.1 no such user"), (451, b"4.3.0 not now")])
+def test_the_last_letter_waits_for_a_server_that_is_busy_and_for_none_that_knows_nobody(
+    holder, monkeypatch, code, answer
+):
+    def refuse(_self: object) -> None:
+        raise SMTPRecipientsRefused({"x": (code, answer)})
+
+    monkeypatch.setattr(EmailMultiAlternatives, "send", refuse)
+    erasure.request_erasure(by=holder)
+    with time_machine.travel(timezone.now() + erasure.DELAY):
+        erase_due()
+        last = Message.objects.get(payload__template="erasure_done")
+        assert delivery.deliver(last.pk) is (code == 550)
+    last.refresh_from_db()
+    assert bool(last.payload) is (code == 451)
+    assert not Sent.objects.filter(letter="erasure_done").exists()
 
 
 def test_decisions_dates_and_grants_stay_under_the_pseudonym(holder):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.test import RequestFactory
 
@@ -13,8 +15,11 @@ from portal import errors, http
 pytestmark = pytest.mark.django_db
 
 
-def page_of(error):
-    request = RequestFactory().get("/")
+TAKEN: Final = errors.Conflict("Your renewal is with the lab already.")
+
+
+def page_of(error, *, method="get", path="/", **headers):
+    request = getattr(RequestFactory(), method)(path, headers=headers)
     request.user = AnonymousUser()
     return http.page(request, error)
 
@@ -47,3 +52,32 @@ def test_a_refusal_without_words_for_a_page_says_its_message_there_too():
     html = page_of(errors.NotAllowed(told.message, reasons=[told])).content.decode()
     assert '<p class="measure">This is your own application.</p>' in html
     assert '<a class="btn primary" href="/review/">Do this now</a>' in html
+
+
+def test_who_comes_second_reads_the_number_that_was_answered_and_has_a_way_back_to_the_page_as_it_is_now():
+    answer = page_of(
+        TAKEN, method="post", path="/grants/1/renew/", referer=f"{settings.BASE_URL}/grants/1/renew/?of=me"
+    )
+    html = answer.content.decode()
+    assert answer.status_code == 409
+    assert '<p class="code-number">409</p>' in html
+    assert '<a class="btn primary" href="/grants/1/renew/?of=me">See the page as it is now</a>' in html
+
+
+@pytest.mark.parametrize(
+    ("method", "referer"),
+    [
+        ("post", ""),
+        ("post", "https://elsewhere.example/grants/1/renew/"),
+        ("post", "javascript:alert(1)"),
+        ("post", f"{settings.BASE_URL}.elsewhere.example/"),
+        ("post", f"{settings.BASE_URL}//elsewhere.example/"),
+        ("post", f"{settings.BASE_URL}/\\elsewhere.example/"),
+        ("post", "http://["),
+        ("get", f"{settings.BASE_URL}/grants/1/renew/"),
+    ],
+)
+def test_no_way_back_is_shown_to_a_page_that_is_not_ours_or_is_refused_as_well(method, referer):
+    html = page_of(TAKEN, method=method, path="/grants/1/renew/", referer=referer).content.decode()
+    assert "See the page as it is now" not in html
+    assert "Go back, look at the page again" in html

@@ -34,7 +34,7 @@ from portal.errors import Conflict, Invalid, NotAllowed, NotFound, WeighbridgeEr
 from portal.mail import sending
 from portal.outbox.models import Message
 from portal.people.actions import give_role
-from portal.people.models import Role
+from portal.people.models import Affiliation, Role
 from tests.portal import world
 
 DAY = timedelta(days=1)
@@ -145,6 +145,15 @@ def test_a_renewal_waits_for_a_person_unless_lane_gate_and_report_all_allow(lyce
     assert {m.payload["to"] for m in mails("renewal_to_review")} == {r.email for r in lyceum.reviewers}
     grant.refresh_from_db()
     assert grant.ends_at == before
+
+
+def test_a_colleague_of_the_holder_is_not_asked_to_review_a_renewal(lyceum, mara, grant, near):
+    for person in (lyceum.reviewers[0], mara):
+        Affiliation.objects.update_or_create(
+            user=person, ends_at=None, defaults={"organisation": "Eastmark", "klass": "academia"}
+        )
+    actions.renew(by=mara, grant=grant)
+    assert {m.payload["to"] for m in mails("renewal_to_review")} == {r.email for r in lyceum.reviewers[1:]}
 
 
 def test_one_reviewer_approves_and_the_audit_trail_knows(lyceum, mara, grant, near):

@@ -12,6 +12,7 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from portal.access import actions
 from portal.access.lifetime import RenewalStatus
@@ -144,6 +145,14 @@ def test_a_reviewer_declines_a_renewal_with_words(lyceum, mara, grant, near):
     assert "in a sentence or two" in empty.content.decode()
     client.post(page("grant", grant), {"verb": "decline", "message": "The project has ended."})
     assert "The project has ended." in browser(mara).get(page("my_grant", grant)).content.decode()
+
+
+def test_a_reviewer_who_approves_reads_the_new_end_as_every_page_writes_a_day(lyceum, mara, grant, near):
+    actions.renew(by=mara, grant=grant)
+    client = browser(lyceum.reviewers[0])
+    said = client.post(page("grant", grant), {"verb": "approve"}, follow=True).content.decode()
+    grant.refresh_from_db()
+    assert f"Renewed until {date_format(grant.ends_at)}." in said
 
 
 def test_a_manager_does_not_decide_on_renewals_nor_a_reviewer_on_revocation(lyceum, mara, grant, near):

@@ -50,6 +50,37 @@ def test_a_manager_who_stands_in_votes_on_what_is_the_absent_ones_and_on_nothing
     assert "in the place of Reviewer 1" in review
 
 
+def test_who_stands_in_without_being_a_reviewer_is_not_offered_to_take_what_they_cannot_take(lyceum, mara):
+    absent = lyceum.reviewers[0]
+    theirs = lyceum.applied(mara)
+    actions.assign(by=absent, application=theirs, to=absent)
+    away(lyceum, absent, lyceum.manager)
+    url = reverse("access:review", args=[theirs.pk])
+    stands_in = browser(lyceum.manager).get(url).content.decode()
+    assert "You stand in for" in stands_in
+    assert "Take it</button>" not in stands_in
+    assert "Take it</button>" in browser(lyceum.reviewers[1]).get(url).content.decode()
+
+
+def test_who_is_a_day_behind_utc_goes_away_today_as_it_is_where_they_are(lyceum):
+    with time_machine.travel("2027-03-02T09:00:00Z", tick=False):
+        made = away(lyceum, lyceum.reviewers[0], lyceum.manager, begin=-1)
+        assert made.starts_on.isoformat() == "2027-03-01", "today in Honolulu"
+    with time_machine.travel("2027-03-02T13:00:00Z", tick=False), pytest.raises(Invalid):
+        away(lyceum, lyceum.reviewers[1], lyceum.manager, begin=-1)
+
+
+def test_who_stands_in_hears_that_it_is_taken_back_and_of_one_that_is_over_nothing(lyceum):
+    made = away(lyceum, lyceum.reviewers[0], lyceum.manager)
+    actions.end_substitute(by=lyceum.reviewers[0], pk=made.pk)
+    told = Message.objects.get(payload__template="substitute_ended").payload
+    assert (told["to"], told["context"]["reviewer"]) == (lyceum.manager.email, lyceum.reviewers[0].name)
+    over = away(lyceum, lyceum.reviewers[1], lyceum.manager)
+    with time_machine.travel(timezone.now() + timedelta(days=9)):
+        actions.end_substitute(by=lyceum.reviewers[1], pk=over.pk)
+    assert Message.objects.filter(payload__template="substitute_ended").count() == 1
+
+
 def test_one_chair_has_one_vote_whoever_casts_it(lyceum, mara, stranger):
     absent, second, _ = lyceum.reviewers
     one, two = lyceum.applied(mara), lyceum.applied(stranger)
@@ -123,7 +154,7 @@ def test_only_a_reviewer_names_only_somebody_of_the_lab_for_a_time_to_come(lyceu
     for outsider in (lyceum.manager, harbour.reviewers[0], stranger):
         with pytest.raises(NotFound):
             away(lyceum, outsider, lyceum.reviewers[1])
-    for wrong in ({"begin": -1}, {"days": -1}, {"days": 181}):
+    for wrong in ({"begin": -2}, {"days": -1}, {"days": 181}):
         with pytest.raises(Invalid):
             away(lyceum, first, lyceum.manager, **wrong)
     away(lyceum, first, lyceum.manager)

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from portal.access.actions.closing import BEHIND
 from portal.access.application_models import STAFF
 from portal.access.desk_models import Substitute
 from portal.audit import trail
@@ -41,26 +42,30 @@ def name_substitute(*, by: User, lab: Lab, substitute: User, starts_on: date, en
     )
     told = {"substitute": str(substitute.pk), "from": starts_on.isoformat(), "until": ends_on.isoformat()}
     trail.record(Event.SUBSTITUTE_NAMED, by=by, target=made, lab=lab, **told)
-    context = {
-        "name": substitute.get_full_name(),
-        "reviewer": by.get_full_name(),
-        "lab": lab.name,
-        "path": reverse("access:queue") + "?assignee=me",
-        "first": starts_on.isoformat(),
-        "last": ends_on.isoformat(),
-    }
-    key = f"substitute:{made.pk}"
-    sending.send(
-        to=substitute.email, template="substitute_named", context=context, key=key, language=substitute.language
-    )
+    days = {"first": starts_on.isoformat(), "last": ends_on.isoformat()}
+    _tell(made, "substitute_named", reverse("access:queue") + "?assignee=me", **days)
     return made
+
+
+def _tell(about: Substitute, template: str, path: str, **more: str) -> None:
+    """Leave a mail to whoever stands in."""
+    reader = about.substitute
+    context = {
+        "name": reader.get_full_name(),
+        "reviewer": about.reviewer.get_full_name(),
+        "lab": about.lab.name,
+        "path": path,
+        **more,
+    }
+    key = f"substitute:{about.pk}"
+    sending.send(to=reader.email, template=template, context=context, key=key, language=reader.language)
 
 
 def _check(by: User, lab: Lab, substitute: User, starts_on: date, ends_on: date) -> None:
     problems: dict[str, list[str]] = {}
     if substitute.pk == by.pk or substitute.roles_in(lab).isdisjoint(STAFF):
         problems["substitute"] = [_("Choose somebody else of this lab.")]
-    if starts_on < timezone.now().date():
+    if starts_on < (timezone.now() - BEHIND).date():
         problems["starts_on"] = [_("Choose today or a later day.")]
     if ends_on < starts_on:
         problems["ends_on"] = [_("Choose the first day or a later one.")]
@@ -72,11 +77,12 @@ def _check(by: User, lab: Lab, substitute: User, starts_on: date, ends_on: date)
 
 @transaction.atomic
 def end_substitute(*, by: User, pk: int) -> Substitute:
-    """Take it back from this moment. What was done in one's place stays.
+    """Take it back from this moment; the substitute is told. What was done in one's place stays.
 
     Raises NotFound for one that is not theirs, Conflict (`ended`) where it was taken back before.
     """
-    found = Substitute.objects.select_for_update().select_related("lab").filter(pk=pk, reviewer=by).first()
+    rows = Substitute.objects.select_for_update(of=("self",)).select_related("lab", "reviewer", "substitute")
+    found = rows.filter(pk=pk, reviewer=by).first()
     if found is None:
         raise NotFound(_("There is no such substitute."))
     if found.ended_at is not None:
@@ -84,4 +90,6 @@ def end_substitute(*, by: User, pk: int) -> Substitute:
     found.ended_at = timezone.now()
     found.save(update_fields=["ended_at"])
     trail.record(Event.SUBSTITUTE_ENDED, by=by, target=found, lab=found.lab, substitute=str(found.substitute_id))
+    if found.ends_on >= found.ended_at.date():
+        _tell(found, "substitute_ended", reverse("access:absence"))
     return found

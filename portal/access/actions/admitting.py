@@ -66,13 +66,17 @@ def end(grant: Grant, by: User | None, verb: str) -> None:
     projects.leave(project=locked.project, user=locked.user)
     if locked.state(now) not in {State.ACTIVE, State.SUSPENDED}:
         return
-    locked.ends_at = now
+    ended = grant_moves.end(locked, now)
     grant_moves.ask_for_deletion(locked, now)
-    locked.save(update_fields=["ends_at", "deletion_due_at"])
+    locked.save(update_fields=[*ended, "deletion_due_at"])
     GrantStep.objects.create(grant=locked, verb=verb, by=by, at=now)
     bump_user(locked.user)
-    due = sending.moment(locked.deletion_due_at)
-    grant_moves.tell(locked, "member_grant_ended", locked.get_absolute_url(), deletion_due=due)
+    _tell_end(locked)
+
+
+def _tell_end(grant: Grant) -> None:
+    due = sending.moment(grant.deletion_due_at)
+    grant_moves.tell(grant, "member_grant_ended", grant.get_absolute_url(), deletion_due=due)
 
 
 def end_team(lead: Grant, by: User | None) -> None:
@@ -94,10 +98,12 @@ def extend_team(lead: Grant, old_end: datetime) -> None:
 
 
 def run_out(lead: Grant, now: datetime) -> None:
-    """Ask the members for the deletion that the lead is asked for: the grants ended together, and stay so."""
+    """Ask the members for the deletion that the lead is asked for, and tell them: the grants ended together, and stay so."""
     for grant in _team(lead).filter(ends_at__lte=now, deletion_due_at=None):
         grant_moves.ask_for_deletion(grant, now)
-        grant.save(update_fields=["deletion_due_at"])
+        if grant.deletion_due_at is not None:
+            grant.save(update_fields=["deletion_due_at"])
+            _tell_end(grant)
 
 
 def changed(lead: Grant) -> None:

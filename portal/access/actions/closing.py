@@ -13,9 +13,10 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from portal.access import lifetime
-from portal.access.actions import admitting, grant_moves, institutional_moves, renewing
+from portal.access.actions import admitting, grant_moves, institutional_moves, moves, renewing, teaming
 from portal.access.lifetime import GrantVerb
 from portal.access.lifetime_models import Notice
+from portal.access.member_models import Member
 from portal.access.models import Grant, GrantQuerySet
 from portal.agreements.actions import same_name
 from portal.audit import trail
@@ -24,6 +25,7 @@ from portal.errors import Invalid
 from portal.mail import sending
 from portal.people.actions import bump_user
 from portal.people.models import MANAGERS, User
+from portal.projects import actions as projects
 
 AHEAD: Final = timedelta(hours=14)
 BEHIND: Final = timedelta(hours=12)
@@ -36,9 +38,14 @@ STALE: Final = timedelta(days=30)
 def close_out(*, by: User, grant: Grant, typed_name: str, deleted_on: date | None, statement: str) -> Grant:
     """The holder's word that every copy is deleted. A running grant ends with it. Cannot be undone.
 
+    A member of a team leaves it so: the place is free, the project is theirs no more, and the lead is told.
+
     Raises Invalid when the name is not the account's, the date is missing, to come or before the grant, or nothing is
     stated.
     """
+    place = Member.objects.filter(grant=grant).select_related("application").first()
+    if place is not None:
+        moves.lock(place.application)  # before the grant, as whoever takes a member off the team does
     locked = grant_moves.lock(grant)
     grant_moves.check(locked, GrantVerb.CLOSE_OUT, by)
     now = timezone.now()
@@ -53,6 +60,9 @@ def close_out(*, by: User, grant: Grant, typed_name: str, deleted_on: date | Non
     renewing.lapse(locked)
     admitting.end_team(locked, by)
     institutional_moves.vacate(locked)
+    if place is not None:
+        projects.leave(project=locked.project, user=locked.user)
+        teaming.close_place(by=by, member=place, told=ran)
     grant_moves.record(locked, Event.GRANT_CLOSED_OUT, GrantVerb.CLOSE_OUT, by, ran=ran, deleted_on=deleted_on)
     if ran:
         bump_user(locked.user)

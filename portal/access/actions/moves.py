@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from portal.access import substitutes
+from portal.access import conflicts, substitutes
 from portal.access.application_models import Application, Step
 from portal.access.workflow import Party, Status, Verb, next_status
 from portal.audit import trail
@@ -111,6 +111,6 @@ def write(to: User, template: str, application: Application, path: str, **more: 
 
 
 def reviewers(application: Application) -> list[User]:
-    """Everybody who may be asked to review it."""
-    held = Membership.objects.active().filter(lab=application.gate.lab, role=Role.REVIEWER)
-    return [row.user for row in held.exclude(user=application.applicant_id).select_related("user")]
+    """Everybody who may be asked to review it: whom no known conflict keeps from judging it."""
+    held = Membership.objects.active().filter(lab=application.gate.lab, role=Role.REVIEWER).select_related("user")
+    return [row.user for row in held if not conflicts.known(row.user, application)]

@@ -68,7 +68,8 @@ def renew(*, by: User, grant: Grant, report: Mapping[str, str] | None = None) ->
     else:
         path = reverse("access:grant", args=[locked.pk])
         for reviewer in grant_moves.staff(locked, [Role.REVIEWER]):
-            grant_moves.tell(locked, "renewal_to_review", path, to=reviewer)
+            if not conflicts.between(reviewer, locked.user):
+                grant_moves.tell(locked, "renewal_to_review", path, to=reviewer)
     return renewal
 
 
@@ -109,14 +110,18 @@ def approve_renewal(*, by: User, grant: Grant) -> Renewal:
 
 @transaction.atomic
 def decline_renewal(*, by: User, grant: Grant, message: str) -> Renewal:
-    """Let the grant run out at its old end, with words for the holder, who may ask again or apply again."""
+    """Let the grant run out at its old end, with words for the holder, who may ask again before that or apply again.
+
+    After the end it is over with this word: the holder and the team are told by when copies are to be deleted.
+    """
     locked, renewal = _decidable(grant, by, RenewalVerb.DECLINE)
     renewal.message = grant_moves.said(message, "message", _("Tell the holder why, in a sentence or two."))
     renewal.decided_by = by
     _close(renewal, RenewalStatus.DECLINED)
     grant_moves.record(locked, Event.RENEWAL_DECLINED, "decline_renewal", by, message=renewal.message)
-    _run_out(locked)
-    grant_moves.tell(locked, "renewal_declined", locked.get_absolute_url(), until=sending.moment(locked.ends_at))
+    told = {"until": sending.moment(locked.ends_at), "over": _run_out(locked)}
+    told["deletion_due"] = sending.moment(locked.deletion_due_at)
+    grant_moves.tell(locked, "renewal_declined", locked.get_absolute_url(), **told)
     return renewal
 
 
@@ -194,13 +199,15 @@ def _close(renewal: Renewal, status: RenewalStatus) -> None:
     renewal.save(update_fields=["status", "closed_at", "decided_by", "message", "ends_to"])
 
 
-def _run_out(grant: Grant) -> None:
-    """A grant that ended while its renewal waited is over now, and its copies with it."""
+def _run_out(grant: Grant) -> bool:
+    """A grant that ended while its renewal waited is over now, and its copies with it. Whether it had ended."""
     now = timezone.now()
-    if grant.ends_at <= now:
+    over = grant.ends_at <= now
+    if over:
         grant_moves.ask_for_deletion(grant, now)
         grant.save(update_fields=["deletion_due_at"])
         admitting.run_out(grant, now)
+    return over
 
 
 def shown(grant: Grant) -> dict[str, Any]:

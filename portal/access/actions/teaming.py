@@ -150,6 +150,22 @@ def leave_team(*, by: User, member: Member) -> Member:
     return _off(_locked(member, MemberVerb.LEAVE, Party.CLOCK), by)
 
 
+@transaction.atomic
+def close_place(*, by: User, member: Member, told: bool) -> None:
+    """Free the place of a member who has closed out their grant, where they still have it; the lead is `told`, or not.
+
+    The caller holds the lock of the application.
+    """
+    rows = Member.objects.select_for_update(of=("self",)).select_related("application__gate__lab")
+    locked = rows.get(pk=member.pk)
+    if next_status(locked.status, MemberVerb.LEAVE, Party.CLOCK) is None:
+        return
+    application = _off(locked, by).application
+    if told:
+        path = reverse("access:team", args=[application.pk])
+        moves.write(application.applicant, "member_left", application, path, member=by.get_full_name())
+
+
 def _off(member: Member, by: User) -> Member:
     had = member.status
     member.status, member.digest, member.ended_at = MemberStatus.REMOVED, "", timezone.now()
@@ -277,6 +293,7 @@ def _ask(member: Member, secret: str, *, again: bool) -> None:
         "lab": application.gate.lab.name,
         "until": sending.moment(member.sent_at + LINK_LIFE),
         "again": again,
+        "granted": application.status == Status.GRANTED,
         "path": reverse("access:invitation", args=[secret]),
     }
     language = application.applicant.language

@@ -31,11 +31,16 @@ def appeal(request: HttpRequest, pk: UUID) -> HttpResponse:
             actions.appeal(by=found.applicant, application=found, text=request.POST.get("text", ""))
         except Invalid as error:
             problems = error.fields
+        except Conflict as refusal:
+            messages.error(request, _refused(found, refusal.message))
+            return redirect(found)
         else:
             messages.success(request, _("Your appeal is made. Reviewers who had no part in the decline read it."))
             return redirect(found)
     elif not appeals.may_appeal(found):
-        raise Conflict(_("This application can no longer be appealed. You may apply again."), code="appeal_closed")
+        late = _("This application can no longer be appealed. You may apply again.")
+        messages.error(request, _refused(found, late))
+        return redirect(found)
     context = {
         "application": found,
         "gate": found.gate,
@@ -44,3 +49,8 @@ def appeal(request: HttpRequest, pk: UUID) -> HttpResponse:
         "typed": request.POST,
     }
     return render(request, "access/appeal.html", context, status=422 if problems else 200)
+
+
+def _refused(application: Application, why: str) -> str:
+    """What is said on the application's page to whoever comes too late, or a second time."""
+    return _("You have appealed already, and once is as often as one may.") if hasattr(application, "appeal") else why

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
@@ -151,7 +152,7 @@ def _act(request: HttpRequest, grant: Grant, user: User) -> str:
         return _("Resumed. It runs to its old end.")
     if verb == "approve":
         renewal = actions.approve_renewal(by=user, grant=grant)
-        return _("Renewed until %(day)s.") % {"day": f"{renewal.ends_to:%Y-%m-%d}"}
+        return _("Renewed until %(day)s.") % {"day": date_format(renewal.ends_to)}
     if verb == "decline":
         actions.decline_renewal(by=user, grant=grant, message=request.POST.get("message", ""))
         return _("Declined. The holder has your words; the grant keeps its end.")

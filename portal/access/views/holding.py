@@ -139,8 +139,13 @@ def close_out(request: HttpRequest, pk: UUID) -> HttpResponse:
     else:
         typed = {"typed_name": "", "deleted_on": timezone.now().date().isoformat(), "statement": _statement(found)}
     labels = {"typed_name": _("Type your full name"), "deleted_on": _("Day"), "statement": _("Statement")}
-    context = {**shown, "typed": typed, **forms.marked(problems, labels)}
+    context = {**shown, "typed": typed, "team": _resting(found), **forms.marked(problems, labels)}
     return render(request, "access/close_out.html", context, status=422 if problems else 200)
+
+
+def _resting(grant: Grant) -> int:
+    """How many members' access ends with this grant."""
+    return grant.team.standing().count()
 
 
 def _date(text: str) -> date | None:

@@ -38,9 +38,9 @@ from portal.access.review_models import Review, Vote
 from portal.access.views.staff import colleagues, reviewable, staff
 from portal.access.workflow import QUEUED, Party, Status, Verb, verbs
 from portal.audit import trail
-from portal.errors import Invalid, Reason
+from portal.errors import Invalid, NotAllowed, Reason
 from portal.people import identity
-from portal.people.models import Affiliation, User
+from portal.people.models import Affiliation, Role, User
 from portal.people.second_factor import step_up
 
 MATES: Final = 10
@@ -81,11 +81,21 @@ def assign(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = reviewable(user, pk)
     try:
         to = _recipient(request.POST.get("to", ""), user)
-        actions.assign(by=user, application=found, to=to)
+        _assign(found, user, to)
     except Invalid as error:
         return _again(request, found, user, error)
     messages.success(request, _("It is %(name)s’s now.") % {"name": to.get_full_name()} if to else _("Released."))
     return redirect("access:review", found.pk)
+
+
+def _assign(application: Application, user: User, to: User | None) -> None:
+    """Give it to them. A colleague who may not judge it is a wrong answer of the form; oneself is refused as anywhere."""
+    try:
+        actions.assign(by=user, application=application, to=to)
+    except NotAllowed as refusal:
+        if to in {None, user} or refusal.code != "conflict_of_interest":
+            raise
+        raise Invalid(refusal.message, fields={"to": [refusal.message]}) from refusal
 
 
 def _recipient(asked: str, user: User) -> User | None:
@@ -221,6 +231,7 @@ def _evidence(application: Application, user: User) -> dict[str, Any]:
         **_spot_check(application, may_judge=reader.may_judge),
         "standing": standing,
         "may_assign": reader.may_judge and Verb.ASSIGN in verbs(application.status, {Party.REVIEWER}),
+        "may_take": Role.REVIEWER in user.roles_in(application.gate.lab),
         "colleagues": colleagues(user),
         "votes": _visible(votes, mine, application, is_waiting=is_waiting),
         "hidden_votes": sum(vote.round == application.rounds for vote in votes) if is_waiting and mine is None else 0,
