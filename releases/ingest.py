@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -32,8 +32,16 @@ Report = Callable[[str, int, int], None]
 """Told (path, bytes done, bytes of the file) as copying goes on."""
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A source whose files could be published, as far as their names and heads tell."""
+
+    source: Source
+    files: list[Found]
+
+
 def ingest(
-    source: str | Path,
+    source: str | Path | Looked,
     *,
     model: Model,
     by: User | None,
@@ -44,16 +52,16 @@ def ingest(
 ) -> Revision:
     """The revision of `model` that holds exactly the files of `source`; published when asked for.
 
-    A source is a folder, `s3://bucket/prefix` or `hub:https://host/namespace/name@revision` (releases.sources). Raises
+    A source is a folder, `s3://bucket/prefix` or `hub:https://host/namespace/name@revision` (releases.sources), or one that
+    was looked at before. Raises
     Invalid with a sentence for the publisher, NotAllowed or NotFound before a byte is copied; nothing is published then. Safe
     to kill and to repeat.
     """
     require_staff(by, model.lab)
     require_there(model)
-    place = named(source)
-    found = look(place)
-    journal = Journal(place, model)
-    files = [journal.recall(file) or journal.note(file, _take(place, file, report)) for file in found]
+    looked = source if isinstance(source, Looked) else look(source)
+    place, journal = looked.source, Journal(looked.source, model)
+    files = [journal.recall(file) or journal.note(file, _take(place, file, report)) for file in looked.files]
     revision, _new = actions.commit(model=model, files=files, by=by, message=message or "Ingest files", at=at)
     revision = actions.check(revision=revision, by=by)
     if revision.findings:
@@ -62,14 +70,17 @@ def ingest(
     return actions.publish(revision=revision, by=by) if publish else revision
 
 
-def look(source: Source) -> list[Found]:
-    """Every file of the source, by path. Raises Invalid for links, devices, unsafe names and forbidden formats."""
-    found = sorted(source.files(), key=lambda file: file.path)
+def look(source: str | Path) -> Looked:
+    """The source and its files, by path. Raises Invalid for none at all, links, devices, unsafe names and forbidden formats."""
+    place = named(source)
+    found = sorted(place.files(), key=lambda file: file.path)
+    if not found:
+        raise Invalid(f"There is no file in {source}.")
     names.check_paths(file.path for file in found)
     for file in found:
-        with _opened(source, file) as content:
+        with _opened(place, file) as content:
             formats.check(file.path, file.size, content)
-    return found
+    return Looked(place, found)
 
 
 class Journal:

@@ -185,7 +185,8 @@ def _taken_back(user: User, book: Logbook, form: TakeBackForm) -> str:
     if not form.is_valid():
         raise Conflict(_("There is no such import here. Choose one from the list."))
     n = take_back_entries(logbook=book, at=form.cleaned_data["at"], by=user)
-    return ngettext("%(n)d entry was taken back.", "%(n)d entries were taken back.", n) % {"n": n}
+    shown = number_format(n, force_grouping=True)
+    return ngettext("%(shown)s entry was taken back.", "%(shown)s entries were taken back.", n) % {"shown": shown}
 
 
 def _opened(user: User, shelf: Shelf) -> Logbook:

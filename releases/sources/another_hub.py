@@ -54,7 +54,11 @@ class AnotherHub:
         except HTTPError as refused:
             why = refused.headers.get("X-Error-Message") or refused.reason
             raise Invalid(f"{self._endpoint} answered {refused.code} about {self._id}: {why}") from refused
-        except (OSError, ValueError, KeyError, TypeError) as fault:
+        except OSError as fault:
+            inner = getattr(fault, "reason", fault)
+            said = getattr(inner, "strerror", None) or inner
+            raise Invalid(f"{self._endpoint} cannot be reached: {said}. See that the address is right.") from fault
+        except (ValueError, KeyError, TypeError) as fault:
             raise Invalid(f"{self._endpoint} does not describe {self._id} as a hub does: {fault}") from fault
 
     def open(self, file: Found) -> AbstractContextManager[BinaryIO]:

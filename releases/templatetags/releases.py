@@ -77,6 +77,8 @@ def access_state(model: Model) -> SafeString:
         return weighbridge.state("mute", _("withdrawn"), "cross")
     if model.opened_at is None:
         return weighbridge.state("wait", _("not open yet"))
+    if model.main_id is None:
+        return weighbridge.state("mute", _("nothing published now"), "cross")
     if model.gate_id:
         return weighbridge.state("gate", _("By application"))
     return weighbridge.state("ok", _("Open"), "open")

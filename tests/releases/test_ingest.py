@@ -230,6 +230,21 @@ def test_the_command(lyceum: World, tmp_path: Path) -> None:
         call_command("ingest", str(tmp_path / "none"), "--model", "lyceum/tiny")
 
 
+def test_an_operator_who_mistypes_the_source_has_used_up_no_name(lyceum: World, tmp_path: Path) -> None:
+    """A model's name is never given again, so none is taken before its files were looked at."""
+    (tmp_path / "empty").mkdir()
+    pickled = model_folder(tmp_path / "pickled")
+    (pickled / "evil.pkl").write_bytes(b"\x80\x04.")
+    for wrong, word in (
+        ("nowhere", "no folder"),
+        ("empty", "There is no file in"),
+        ("pickled", "evil.pkl is not published"),
+    ):
+        with pytest.raises(CommandError, match=word):
+            call_command("ingest", str(tmp_path / wrong), "--model", "lyceum/mistaken")
+    assert not Model.objects.filter(name="mistaken").exists()
+
+
 CHILD = """
 import os, signal, sys, time
 import django

@@ -285,7 +285,9 @@ def test_withdrawn_says_why_and_what_instead(client: Client, lyceum: World, publ
     actions.withdraw(revision=model.main, by=lyceum.manager, reason="The tokenizer was the wrong one.")
     for path in ("/lyceum/alone/revisions", f"/lyceum/alone/tree/{model.main.commit}"):
         assert "The tokenizer was the wrong one." in text(client.get(path))
-    assert "Nothing is published now" in text(client.get("/lyceum/alone"))
+    page = text(client.get("/lyceum/alone"))
+    assert "Nothing is published now" in page
+    assert " nothing published now " in page, "and not “Open”"
 
 
 @pytest.mark.parametrize("instead", ["lyceum/other", ""])

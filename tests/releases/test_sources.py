@@ -255,7 +255,7 @@ def test_what_is_not_what_the_other_hub_says_is_refused(lyceum: World, other: Ot
 
 @pytest.mark.parametrize(
     ("said", "word"),
-    [("hub:ftp://x/lab/theirs@v1", "Name the model"), ("hub:{url}/lab/theirs@v2", "answered 404"), ("hub:{url}/a", "Name the")],
+    [("hub:ftp://x/lab/theirs@v1", "Name the model"), ("hub:{url}/lab/theirs@v2", "answered 404"), ("hub:{url}/a", "Name the"), ("hub:http://127.0.0.1:9/a/b@v1", r"http://127.0.0.1:9 cannot be reached: Connection refused\. See")],
 )  # fmt: skip
 def test_what_is_no_model_is_told_so(lyceum: World, other: Other, said: str, word: str) -> None:
     with pytest.raises(Invalid, match=word):

@@ -15,7 +15,7 @@ from portal.access.gate_models import Gate
 from portal.errors import WeighbridgeError
 from portal.people.models import Lab, User
 from releases import actions, lookup
-from releases.ingest import Report, ingest
+from releases.ingest import Report, ingest, look
 from releases.models import Family, Model
 
 Row = TypeVar("Row", bound=Table)
@@ -43,9 +43,10 @@ class Command(BaseCommand):
 
     def _ingest(self, options: dict[str, Any]) -> None:
         by = self._person(options["person"])
+        looked = look(options["source"])  # first: a model's name is given once, and not to what nothing comes into
         model = self._model(options, by)
         revision = ingest(
-            options["source"], model=model, by=by, message=options["message"],
+            looked, model=model, by=by, message=options["message"],
             publish=options["publish"], at=options["at"], report=self._progress(),
         )  # fmt: skip
         self.stdout.write(f"{model.full_name} {revision.commit} {revision.state}")
