@@ -174,6 +174,8 @@ def _done(user: User, shelf: Shelf, said: QueryDict, entry_form: EntryForm, impo
         if verb == Verb.TAKE_BACK and shelf.own:
             return _taken_back(user, shelf.own, TakeBackForm(said))
         if verb == "freeze" and shelf.own:
+            if not said.get("sure"):
+                raise Conflict(_("Tick the box beside “Freeze the logbook” if you mean it: it cannot be opened again."))
             releases_actions.freeze_logbook(logbook=shelf.own, by=user)
             return _("The logbook is frozen. From now on a mistake is corrected by an erratum.")
     except Invalid as refused:

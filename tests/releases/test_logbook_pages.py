@@ -271,7 +271,10 @@ def test_entries_are_edited_annotated_and_once_frozen_corrected(lyceum: world.Wo
     assert client.post(f"{PAGE}/1/edit", form | {"verb": "edit"}).status_code == 302
     assert client.post(f"{PAGE}/1/edit", form | {"verb": "annotate", "title": "On one host"}).status_code == 302
     assert client.post(f"{PAGE}/1/edit", form | {"verb": "edit", "title": ""}).status_code == 422
-    assert client.post(f"{PAGE}/edit", {"verb": "freeze"}).status_code == 302
+    unsure = client.post(f"{PAGE}/edit", {"verb": "freeze"})
+    assert (unsure.status_code, "Tick the box" in unsure.content.decode()) == (422, True)
+    assert client.post(f"{PAGE}/1/edit", form | {"verb": "edit"}).status_code == 302, "it is open still"
+    assert client.post(f"{PAGE}/edit", {"verb": "freeze", "sure": "1"}).status_code == 302
     assert "This logbook is frozen" in text_of(client, f"{PAGE}/edit")
     assert client.post(f"{PAGE}/1/edit", form | {"verb": "edit", "title": "Other"}).status_code == 302
     assert list(book.entries.values_list("title", "erratum", "supersedes", "annotates")) == [
