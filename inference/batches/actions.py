@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Min, Sum
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from inference import batch_lifecycle as lifecycle
@@ -53,7 +54,8 @@ def upload(
     """Keep the input of a batch, for `days` (at most BATCH_FILE_DAYS). Raises TooLarge, Invalid."""
     if size > settings.BATCH_FILE_BYTES:
         raise TooLarge(
-            _("A file may have at most %(most)s bytes. Make several.") % {"most": f"{settings.BATCH_FILE_BYTES:,}"}
+            _("A file may have at most %(most)s bytes. Make several.")
+            % {"most": number_format(settings.BATCH_FILE_BYTES, force_grouping=True)}
         )
     if size == 0:
         raise Invalid(_("The file is empty. Write one JSON object per line."), fields={"file": [_("It is empty.")]})
@@ -74,7 +76,7 @@ def _take_in(pk: UUID, *, by: User, project: Project, name: str, size: int, days
     if held + size > settings.BATCH_STORED_BYTES:
         raise TooLarge(
             _("The files of a project may have %(most)s bytes together. Delete some that you need no more.")
-            % {"most": f"{settings.BATCH_STORED_BYTES:,}"}
+            % {"most": number_format(settings.BATCH_STORED_BYTES, force_grouping=True)}
         )
     kept = _keep(pk, by=by, project=project, purpose=Purpose.BATCH, name=name, size=size, days=days)
     trail.record(Event.BATCH_FILE_UPLOADED, by=by, target=kept, lab=project.lab, bytes=size)

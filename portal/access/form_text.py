@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from portal.access import form_spec
@@ -60,7 +61,13 @@ def _quoted(text: str) -> str:
 def read(text: str) -> tuple[Spec, list[Wrong]]:
     """(spec, faults). Do not use a spec with faults."""
     if len(text) > LIMIT:
-        return [], [Wrong(0, _("The form is too long: use at most %(limit)s characters.") % {"limit": f"{LIMIT:,}"})]
+        return [], [
+            Wrong(
+                0,
+                _("The form is too long: use at most %(limit)s characters.")
+                % {"limit": number_format(LIMIT, force_grouping=True)},
+            )
+        ]
     try:
         pointing = _pointing(text)
         if pointing:

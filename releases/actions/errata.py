@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from portal.access.models import Grant
@@ -44,7 +45,7 @@ def add_erratum(
     told = {name: value.replace("\0", "").strip() for name, value in (("title", title), ("text", text))}
     problems = {name: [_("Write it.")] for name, value in told.items() if not value}
     problems |= {
-        name: [_("At most %(n)s characters.") % {"n": f"{_MOST[name]:,}"}]
+        name: [_("At most %(n)s characters.") % {"n": number_format(_MOST[name], force_grouping=True)}]
         for name, value in told.items()
         if len(value) > _MOST[name]
     }

@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from django import forms
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -129,7 +130,9 @@ class RunningForm(MachineForm):
         said = super().clean()
         context = said.get("context")
         if context and context > self.subject.shape.context:
-            told = _("This model reads at most %(most)s tokens.") % {"most": f"{self.subject.shape.context:,}"}
+            told = _("This model reads at most %(most)s tokens.") % {
+                "most": number_format(self.subject.shape.context, force_grouping=True)
+            }
             self.add_error("context", told)
         elif context and (said.get("prompt") or 0) + (said.get("answer") or 0) > context:
             self.add_error("answer", _("Prompt and answer together are longer than the context."))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django import forms
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
@@ -27,7 +28,7 @@ class Number:
 
     def field(self) -> forms.Field:
         """The same in a form; it may be left empty where it begins empty."""
-        wrong = _NUMBER % {"least": f"{self.least:g}", "most": _most(self.most)}
+        wrong = _NUMBER % {"least": number_format(f"{self.least:g}"), "most": _most(self.most)}
         kind: type[Any] = forms.IntegerField if self.whole else forms.FloatField
         told = dict.fromkeys(("invalid", "min_value", "max_value", "required"), wrong)
         made: forms.Field = kind(
@@ -48,7 +49,7 @@ class Number:
 
 
 def _most(amount: float) -> str:
-    return f"{amount:,.0f}" if amount >= 10_000 else f"{amount:g}"
+    return number_format(round(amount), force_grouping=True) if amount >= 10_000 else number_format(f"{amount:g}")
 
 
 MACHINE: Final = (

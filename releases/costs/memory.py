@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -204,7 +205,7 @@ def conditions(shape: Architecture, plan: Plan) -> list[Condition]:
         _divides(_("Feed-forward width"), shape.feed_forward, tensor),
         Condition(
             _("Vocabulary"), _line(shape.vocabulary, tensor), met=True,
-            note="" if padded == shape.vocabulary else _("after padding to %(padded)s") % {"padded": f"{padded:,}"},
+            note="" if padded == shape.vocabulary else _("after padding to %(padded)s") % {"padded": number_format(padded, force_grouping=True)},
         ),
         _divides(_("Layers"), shape.layers, pipeline),
     ]  # fmt: skip

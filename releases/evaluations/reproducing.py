@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from portal.audit import trail
@@ -143,7 +144,7 @@ def _require_sense(
     fields: dict[str, list[str]] = {name: [_("Write it.")] for name in _ASKED if not told[name]}
     for name, most in _MOST.items():
         if len(told[name]) > most:
-            fields[name] = [_("At most %(n)s characters.") % {"n": f"{most:,}"}]
+            fields[name] = [_("At most %(n)s characters.") % {"n": number_format(most, force_grouping=True)}]
     for name, number in (("value", value), ("stderr", stderr), ("tolerance", tolerance)):
         if number is not None and not math.isfinite(number):
             fields[name] = [_("Write a number.")]

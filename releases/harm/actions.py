@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -38,7 +39,7 @@ def receive(
     text = text.replace("\0", "").strip()
     fields: dict[str, list[str]] = {}
     if not LEAST <= len(text) <= MOST:
-        said = {"least": LEAST, "most": f"{MOST:,}"}
+        said = {"least": LEAST, "most": number_format(MOST, force_grouping=True)}
         fields["text"] = [_("Say it in at least %(least)s and at most %(most)s characters.") % said]
     if about not in About.values:
         fields["about"] = [_("Choose what it is about.")]
@@ -78,7 +79,9 @@ def end(*, report: HarmReport, verb: Verb, answer: str, by: User) -> HarmReport:
     locked = _step(report, verb, by)
     answer = answer.replace("\0", "").strip()
     if not answer or len(answer) > MOST:
-        wrong = _("Write at most %(n)s characters: the reporter reads it.") % {"n": f"{MOST:,}"}
+        wrong = _("Write at most %(n)s characters: the reporter reads it.") % {
+            "n": number_format(MOST, force_grouping=True)
+        }
         raise Invalid(wrong, fields={"answer": [wrong]})
     locked.answer, locked.ended_at = answer, timezone.now()
     if locked.email:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from portal.audit import trail
@@ -241,7 +242,7 @@ def _refuse(problems: list[Problem]) -> None:
     if problems:
         told = [str(problem) for problem in problems[:PROBLEMS_MAX]]
         if len(problems) > PROBLEMS_MAX:
-            told.append(_("And %(n)s more.") % {"n": f"{len(problems) - PROBLEMS_MAX:,}"})
+            told.append(_("And %(n)s more.") % {"n": number_format(len(problems) - PROBLEMS_MAX, force_grouping=True)})
         raise Invalid(_("Nothing was imported. Correct these lines and import again."), fields={"text": told})
 
 

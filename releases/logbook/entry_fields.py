@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from portal.errors import Invalid
@@ -27,7 +28,7 @@ def checked(said: Mapping[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {name: str(said.get(name) or "").replace("\0", "").strip() for name in _TEXTS}
     for name, most in _TEXTS.items():
         if len(told[name]) > most:
-            problems[name] = [_("At most %(n)s characters.") % {"n": f"{most:,}"}]
+            problems[name] = [_("At most %(n)s characters.") % {"n": number_format(most, force_grouping=True)}]
     for name, (among, default) in _CHOICES.items():
         told[name] = said.get(name) or default
         if told[name] not in among:
@@ -40,7 +41,7 @@ def checked(said: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("before", "after"):
         told[name] = dict(said.get(name) or {})
         if not values.fit(told[name]):
-            bounds = {"n": f"{VALUES_MAX:,}", "deep": values.DEEPEST}
+            bounds = {"n": number_format(VALUES_MAX, force_grouping=True), "deep": values.DEEPEST}
             problems[name] = [_("At most %(n)s characters, and %(deep)s tables and lists in one another.") % bounds]
     told |= _time(told["raw_stamp"], said.get("at"), said.get("confidence") or "", problems)
     if problems:
