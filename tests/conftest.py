@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -104,9 +105,9 @@ def django_db_setup(django_test_environment: None, django_db_modify_db_settings:
     """The test database, whichever tests were chosen. pytest-django makes it for tests that are marked as using it: a
     file whose servers alone do would find no tables when it is run by itself, as a failed test is (ADR 19). It ends
     with its server; on one that the caller named it is replaced by the next run."""
+    migrate = partial(setup_databases, verbosity=0, interactive=False, aliases={"default"}, serialized_aliases=set())
     with django_db_blocker.unblock():
-        ours = "DATABASE_URL" not in _named_by_caller
-        taken = ours and tables.take()
-        setup_databases(verbosity=0, interactive=False, keepdb=taken, aliases={"default"}, serialized_aliases=set())
-        if ours:
-            tables.leave()
+        if "DATABASE_URL" in _named_by_caller:
+            migrate()
+        else:
+            tables.make_or_take(migrate)

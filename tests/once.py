@@ -3,9 +3,11 @@ its end; without one everything is made anew, so that nothing outlives the code 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -33,3 +35,19 @@ def leave(name: str, make: Callable[[Path], None]) -> None:
     except OSError:
         if not left(name):  # else another process was quicker
             raise
+
+
+@contextmanager
+def first(name: str) -> Iterator[bool]:
+    """Whether this process is the one to make it. Who comes meanwhile waits until it is left, which costs no processor, or
+    until the first has failed, and is then the first."""
+    folder = _folder()
+    if folder is None:
+        yield True
+        return
+    with (folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = left(name) is not None
+        if made:
+            fcntl.flock(lock, fcntl.LOCK_UN)
+        yield not made

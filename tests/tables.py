@@ -1,8 +1,10 @@
-"""The tables of the test database, taken over from an earlier process of the run: the migrations take 15 s of a processor."""
+"""The tables of the test database: the run's first process makes them, the others take them over. The migrations take
+seven seconds of a processor, the copy one; three workers that begin together would all migrate."""
 
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -17,22 +19,22 @@ from tests import once
 _DUMP: Final = "tables.dump"
 
 
-def take() -> bool:
-    """Make the test database of what was left; False where nothing was. `migrate` has still to look for what is missing."""
-    dump = once.left(_DUMP)
-    if dump is None:
-        return False
+def make_or_take(migrate: Callable[..., None]) -> None:
+    """Make the test database by `migrate`, or of what was left, whereupon `migrate` has still to look for what is missing."""
+    with once.first(_DUMP) as first:
+        if not first:
+            _take()
+        migrate(keepdb=not first)
+        if first:
+            once.leave(_DUMP, _dump)
+
+
+def _take() -> None:
     name = connection.creation._get_test_db_name()
     with closing(psycopg2.connect(**connection.get_connection_params())) as server, server.cursor() as cursor:
         server.autocommit = True
         cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    _run("pg_restore", "--no-owner", "--exit-on-error", "--dbname", name, str(dump))
-    return True
-
-
-def leave() -> None:
-    """Leave the tables of the test database, which nobody has written to yet, to later processes."""
-    once.leave(_DUMP, _dump)
+    _run("pg_restore", "--no-owner", "--exit-on-error", "--dbname", name, str(once.left(_DUMP)))
 
 
 def _dump(to: Path) -> None:

