@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import Page
 
+from inference.allocation_actions import ask_for_allocation
 from infra.walk.walker import LOOKS, Look, wear
 from portal.access import actions
 from portal.access.application_models import Decline
@@ -45,6 +47,8 @@ PLACES = (
     "the institutions that I search",
     "the evidence that I judge by",
     "a model's files",
+    "who stands in for me",
+    "what my project asked for",
 )
 
 
@@ -76,6 +80,9 @@ def test_on_a_phone_every_column_of_a_daily_list_is_in_sight(
     official = seats.at_home("Ingrid Solberg")
     cover = seats.in_force(w, official)
     seats.invited(cover, seats.member("Kaarel Tamm"))
+    today = timezone.now().date()
+    actions.name_substitute(by=w.reviewers[0], lab=w.lab, substitute=w.manager, starts_on=today, ends_on=today)
+    ask_for_allocation(by=holder, project=grant.project, tokens_per_period=20_000_000, until=today, case="Evaluations.")
     who, path = {
         "the lab's grants": (w.manager, reverse("access:grants")),
         "my grants": (holder, reverse("access:mine")),
@@ -90,6 +97,8 @@ def test_on_a_phone_every_column_of_a_daily_list_is_in_sight(
         "the institutions that I search": (official, reverse("people:institutions") + "?q=northfield"),
         "the evidence that I judge by": (w.reviewers[0], reverse("access:review", args=[waiting.pk])),
         "a model's files": (holder, f"{model.get_absolute_url()}/tree/main"),
+        "who stands in for me": (w.reviewers[0], reverse("access:absence")),
+        "what my project asked for": (holder, reverse("inference:allocation_requests", args=[grant.project_id])),
     }[place]
     User.objects.update(language=language)
     who.refresh_from_db()

@@ -119,7 +119,7 @@ def decline_renewal(*, by: User, grant: Grant, message: str) -> Renewal:
     renewal.decided_by = by
     _close(renewal, RenewalStatus.DECLINED)
     grant_moves.record(locked, Event.RENEWAL_DECLINED, "decline_renewal", by, message=renewal.message)
-    told = {"until": sending.moment(locked.ends_at), "over": _run_out(locked)}
+    told: dict[str, Any] = {"until": sending.moment(locked.ends_at), "over": _run_out(locked)}
     told["deletion_due"] = sending.moment(locked.deletion_due_at)
     grant_moves.tell(locked, "renewal_declined", locked.get_absolute_url(), **told)
     return renewal

@@ -152,7 +152,7 @@ def _act(request: HttpRequest, grant: Grant, user: User) -> str:
         return _("Resumed. It runs to its old end.")
     if verb == "approve":
         renewal = actions.approve_renewal(by=user, grant=grant)
-        return _("Renewed until %(day)s.") % {"day": date_format(renewal.ends_to)}
+        return _("Renewed until %(day)s.") % {"day": date_format(renewal.ends_to or grant.ends_at)}
     if verb == "decline":
         actions.decline_renewal(by=user, grant=grant, message=request.POST.get("message", ""))
         return _("Declined. The holder has your words; the grant keeps its end.")
