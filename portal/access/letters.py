@@ -119,6 +119,10 @@ declare(
         {"name": "Noor Haddad", "reviewer": "Ada Weiss", "lab": "Lyceum Laboratory", "path": "/review/absence/"},
     ),
     Letter(
+        "application_lacks_reviewers", Topic.LAB, _("the lab’s administrators"), _("too few reviewers are free of a conflict with an application"),
+        TO_REVIEW | {"needed": 2, "has": 1},
+    ),
+    Letter(
         "appeal_lacks_reviewers", Topic.LAB, _("the lab’s administrators"), _("too few reviewers had no part in a decline that is appealed"),
         TO_REVIEW | {"needed": 2, "has": 1},
     ),

@@ -44,8 +44,26 @@ def test_a_reviewer_with_a_known_conflict_is_not_asked_to_review(lyceum, mara, h
             Affiliation.objects.update_or_create(
                 user=person, ends_at=None, defaults={"organisation": "Eastmark", "klass": "academia"}
             )
-    lyceum.applied(mara)
+    head = world.person("Head of Lyceum")
+    give_role(user=head, lab=lyceum.lab, role=Role.ADMINISTRATOR, by=None)
+    waiting = lyceum.applied(mara)
     assert {m.payload["to"] for m in mails("application_to_review")} == {r.email for r in lyceum.reviewers[1:]}
+    assert mails("application_lacks_reviewers").count() == 0, "two are left, as many as it takes"
+    actions.cast_vote(by=lyceum.reviewers[1], application=waiting, vote=Vote.RECUSE)
+    told = [m.payload for m in mails("application_lacks_reviewers")]
+    assert [(m["to"], m["context"]["needed"], m["context"]["has"]) for m in told] == [(head.email, 2, 1)]
+
+
+def test_an_application_that_nobody_may_judge_is_told_to_those_who_can_give_the_role(lyceum, mara):
+    head = world.person("Head of Lyceum")
+    give_role(user=head, lab=lyceum.lab, role=Role.ADMINISTRATOR, by=None)
+    for person in (*lyceum.reviewers, mara):
+        Affiliation.objects.update_or_create(
+            user=person, ends_at=None, defaults={"organisation": "Eastmark", "klass": "academia"}
+        )
+    lyceum.applied(mara)
+    assert mails("application_to_review").count() == 0
+    assert [m.payload["context"]["has"] for m in mails("application_lacks_reviewers")] == [0]
 
 
 def test_a_draft_begins_at_the_first_save_and_keeps_what_was_typed(lyceum, mara):

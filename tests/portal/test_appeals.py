@@ -112,7 +112,7 @@ def test_when_the_last_fresh_reviewers_recuse_themselves_those_hear_of_it_who_ca
         assert told.order_by("-pk")[0].payload["context"]["has"] == left
     waiting = lyceum.applied(world.person("Ida Fremd"))
     actions.cast_vote(by=lyceum.reviewers[0], application=waiting, vote=Vote.RECUSE)
-    assert told.count() == 2, "of an appeal alone"
+    assert told.count() == 2, "two are left for that one, as many as it takes"
 
 
 def test_a_recusal_that_leaves_enough_fresh_reviewers_alarms_nobody(lyceum, appealed):

@@ -8,13 +8,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal.access import appeals
-from portal.access.actions import judging, moves
+from portal.access.actions import judging, lacking, moves
 from portal.access.application_models import Application
 from portal.access.desk_models import Appeal, Outcome
 from portal.access.review_models import Vote
 from portal.access.workflow import Verb
 from portal.errors import Conflict
-from portal.people.models import Membership, Role, User
+from portal.people.models import User
 
 
 @transaction.atomic
@@ -42,17 +42,7 @@ def _call(application: Application) -> None:
     path, fresh = reverse("access:review", args=[application.pk]), appeals.fresh_reviewers(application)
     for reviewer in fresh:
         moves.write(reviewer, "appeal_to_review", application, path)
-    tell_of_lack(application)
-
-
-def tell_of_lack(application: Application) -> None:
-    """Where too few are left who may judge an appeal, tell the lab's administrators, who can give the role."""
-    path, has = reverse("access:review", args=[application.pk]), len(appeals.fresh_reviewers(application))
-    if has >= application.quorum:
-        return
-    held = Membership.objects.active().filter(lab=application.gate.lab, role=Role.ADMINISTRATOR)
-    for row in held.exclude(user=application.applicant_id).select_related("user"):
-        moves.write(row.user, "appeal_lacks_reviewers", application, path, needed=application.quorum, has=has)
+    lacking.tell(application, len(fresh))
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from portal.access import conflicts, substitutes
 from portal.access.application_models import Application, Step
+from portal.access.review_models import Vote
 from portal.access.workflow import Party, Status, Verb, next_status
 from portal.audit import trail
 from portal.audit.events import Event
@@ -111,6 +112,7 @@ def write(to: User, template: str, application: Application, path: str, **more: 
 
 
 def reviewers(application: Application) -> list[User]:
-    """Everybody who may be asked to review it: whom no known conflict keeps from judging it."""
+    """Everybody who may be asked to review it: whom neither a known conflict nor one that they declared keeps from judging it."""
     held = Membership.objects.active().filter(lab=application.gate.lab, role=Role.REVIEWER).select_related("user")
-    return [row.user for row in held if not conflicts.known(row.user, application)]
+    recused = application.reviews.filter(vote=Vote.RECUSE).values("reviewer")
+    return [row.user for row in held.exclude(user__in=recused) if not conflicts.known(row.user, application)]

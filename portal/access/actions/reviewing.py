@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal.access import appeals, reasons
-from portal.access.actions import appealing, moves, refereeing
+from portal.access.actions import appealing, lacking, moves, refereeing
 from portal.access.actions.judging import begin, cast, ready, require_unbiased, said
 from portal.access.application_models import Application, Change, Decline
 from portal.access.desk_models import Outcome
@@ -121,8 +121,7 @@ def _step_aside(application: Application, by: User) -> None:
     if application.assignee_id == by.pk:
         application.assignee = None
         application.save(update_fields=["assignee", "updated_at"])
-    if application.status == Status.APPEALED:
-        appealing.tell_of_lack(application)
+    lacking.tell(application, len(lacking.free(application)))
 
 
 def _approve(application: Application, by: User, approvals: int) -> None:
