@@ -50,10 +50,14 @@ class Admission:
         return right
 
     async def presumed(self, identity: Identity, model: str) -> Right:
-        """The same for an identity that is still to be proved: a refusal is never based on what may be outdated."""
+        """The same for an identity that is still to be proved: a refusal is never based on what may be outdated.
+
+        Neither are the routes: what was published a moment ago, as an engine that has just become ready, is served.
+        """
         try:
             return self.right(identity, model)
         except Refusal:
+            await self._pool.refresh()
             return self.right(await self._auth.current(identity.digest), model)
 
     async def reserve(

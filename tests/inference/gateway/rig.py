@@ -32,7 +32,7 @@ from inference.gateway.pool import REFRESH_SECONDS
 ROOT = Path(__file__).parents[3]
 MODEL = "lyceum/small"
 FAR = 4_000_000_000_000
-SECRET = "between us"
+SECRET = "internal-secret-of-these-tests"
 
 
 def get_json(url: str) -> Any:

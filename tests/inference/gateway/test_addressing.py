@@ -50,6 +50,19 @@ def test_a_former_name_leads_to_the_model_and_is_billed_under_the_present_one(
         ask(stranger, model=FORMER)
 
 
+def test_a_model_is_served_from_the_moment_on_in_which_its_route_is_published(
+    client: openai.OpenAI, store: rig.Store, engine: rig.Engine
+) -> None:
+    """The screen that says “ready” is followed by a pasted command, and a gateway reads the routes twice a second."""
+    for n in range(5):
+        name = f"lyceum/of-this-moment-{n}"
+        store.redis.hset(contract.ROUTES, name, store.redis.hget(contract.ROUTES, MODEL))
+        assert ask(client, model=name).choices
+    assert {event.model for event in store.ledger()} == {MODEL}
+    with pytest.raises(openai.NotFoundError):
+        ask(client, model="lyceum/of-no-moment")
+
+
 def test_a_name_is_found_however_it_is_spelt_as_it_is_at_the_hub_but_not_that_of_a_lab(
     client: openai.OpenAI, store: rig.Store, engine: rig.Engine
 ) -> None:
