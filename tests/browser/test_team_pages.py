@@ -106,6 +106,30 @@ def test_a_referee_answers_by_keyboard_and_a_member_signs(live_server: Any, page
     page.wait_for_url("**/receipts/**")
 
 
+def test_a_lead_is_asked_before_somebodys_access_ends(live_server: Any, page: Page, axe_check: AxeCheck) -> None:
+    w = world.build(quorum=1)
+    lead, ana = (verified(world.person(name)) for name in ("Mara Lindqvist", "Ana Duarte"))
+    application = w.applied(lead)
+    actions.invite(by=lead, application=application, name=ana.name, email=ana.email)
+    accept = {"typed_name": ana.name, "capacity": "for myself", "text_sha256": w.version.sha256}
+    actions.accept_invitation(by=ana, secret=secret_mailed(ana.email), **accept)
+    actions.cast_vote(by=w.reviewers[0], application=application, vote=Vote.APPROVE)
+    grant = w.signed(lead, application)
+    sign_in(page, live_server, lead)
+    page.goto(live_server.url + reverse("access:team", args=[grant.application_id]))
+    page.get_by_role("button", name="Remove Ana Duarte").click()
+    page.get_by_role("heading", name="Remove Ana Duarte from the team?").wait_for()
+    for look in each_look(page):
+        assert_no_sideways_scroll(page)
+        axe_check(page)
+        keep(page, f"member-remove-{look.name}")
+    page.get_by_role("link", name="Keep them").click()
+    page.get_by_role("button", name="Remove Ana Duarte").click()
+    page.get_by_role("button", name="Remove from the team").click()
+    page.get_by_text("Ana Duarte is off the team.").wait_for()
+    assert ana.grants.get().state() == "ended"
+
+
 def test_what_is_wrong_with_a_form_stands_clear_of_its_first_field(live_server: Any, page: Page) -> None:
     found = {name: (user, path) for user, path, name in states()}
     user, path = found["team-empty"]

@@ -59,6 +59,22 @@ def test_a_member_leaves_by_closing_out_and_the_lead_hears_of_it_and_has_the_pla
     assert again.status == MemberStatus.INVITED, "they may be asked again"
 
 
+def test_the_lead_is_asked_once_more_before_somebodys_access_ends(lyceum, mara, ana, team):
+    lead, theirs = team
+    page, pressed = f"/applications/{lead.application_id}/team/", {"verb": "remove", "person": theirs.membership.pk}
+    asked = browser(mara).post(page, pressed).content.decode()
+    assert "Remove Ana Duarte from the team?" in asked
+    assert f"to {lyceum.gate.title}, {lyceum.lab.name}" in asked
+    assert active(ana)
+    assert 'name="sure" value="1"' in asked
+    assert browser(mara).post(page, pressed | {"sure": "1"}).status_code == 302
+    assert not active(ana)
+    waiting = actions.invite(by=mara, application=lead.application, name="Joan", email="joan@x.example")
+    assert browser(mara).post(page, {"verb": "remove", "person": waiting.pk}).status_code == 302, (
+        "who has no access yet"
+    )
+
+
 def test_the_lead_who_closes_out_reads_whose_access_ends_with_theirs_and_hears_of_no_leaving(lyceum, mara, ana, team):
     lead, theirs = team
     assert "The access of 1 member of your team" in browser(mara).get(f"/grants/{lead.pk}/close-out/").content.decode()

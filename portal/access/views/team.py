@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods
 from portal.access import actions, forms, mailed_links
 from portal.access.actions import teaming
 from portal.access.application_models import Application
+from portal.access.lifetime import State
 from portal.access.member_models import Member
 from portal.access.members import ON_TEAM
 from portal.access.views.named import one_of, posted
@@ -22,6 +23,8 @@ from portal.access.workflow import Status
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people.second_factor import step_up
 from portal.people.views import signed_in
+
+_RUNNING: Final = frozenset({State.ACTIVE, State.SUSPENDED})
 
 
 @login_required
@@ -33,6 +36,9 @@ def team(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = rows.filter(pk=pk, applicant=user).exclude(status=Status.DRAFT).first()
     if found is None:
         raise NotFound(_("There is no such application, or it is not yours."))
+    if leaving := _to_ask_about(request, found):
+        about = {"application": found, "gate": found.gate, "member": leaving}
+        return render(request, "access/member_remove.html", about)
     problems = posted(request, lambda: _done(request, found)) if request.method == "POST" else {}
     if request.method == "POST" and not problems:
         return redirect("access:team", found.pk)
@@ -49,6 +55,19 @@ def team(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "access/team.html", context, status=422 if problems else 200)
 
 
+def _to_ask_about(request: HttpRequest, application: Application) -> Member | None:
+    """The member whose access would end by this press of a button, until the lead has said that they mean it."""
+    if request.method != "POST" or request.POST.get("verb") != "remove" or request.POST.get("sure"):
+        return None
+    member = _member(request, application)
+    return member if member.grant and member.grant.state() in _RUNNING else None
+
+
+def _member(request: HttpRequest, application: Application) -> Member:
+    absent = _("There is nobody of that number on this team.")
+    return one_of(application.members.select_related("grant__lead"), request.POST.get("person", ""), absent)
+
+
 def _done(request: HttpRequest, application: Application) -> str:
     user, verb = signed_in(request), request.POST.get("verb", "")
     if verb == "invite":
@@ -57,8 +76,7 @@ def _done(request: HttpRequest, application: Application) -> str:
         return _("%(name)s is asked by mail.") % {"name": made.name}
     if verb not in {"remind", "remove"}:
         raise Conflict(_("Choose what to do."), code="no_verb")
-    absent = _("There is nobody of that number on this team.")
-    member = one_of(application.members.all(), request.POST.get("person", ""), absent)
+    member = _member(request, application)
     if verb == "remind":
         actions.remind_member(by=user, member=member)
         return _("%(name)s has a new link in the mail; the one before works no longer.") % {"name": member.name}
