@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import subprocess
@@ -154,9 +155,10 @@ def test_without_a_signing_key_nothing_is_signed_and_everything_else_is_there(
 def test_the_key_under_models_is_no_other_of_the_portals_keys() -> None:
     from portal import signing
 
-    keys = {signature.portal_key(), signing._token_key()}
-    numbers = {key.private_numbers().private_value for key in keys if key}
-    assert len(numbers) == 2
+    key = signature.portal_key()
+    assert key is not None
+    [other] = signing.jwks()
+    assert int.from_bytes(base64.urlsafe_b64decode(other["x"] + "="), "big") != key.public_key().public_numbers().x
 
 
 # --- A lab's own ------------------------------------------------------------------------------------------------

@@ -69,7 +69,9 @@ DOORS: Final = (
     Door("applications/<uuid:pk>/withdraw/", APPLICANT, like(NOBODYS, applicant="moved"), IN_REVIEW),
     Door("applications/<uuid:pk>/again/", None, like(NOBODYS, applicant="bad"), IN_REVIEW),
     Door("applications/<uuid:pk>/sign/", like(NOBODYS, applicant="moved"), like(NOBODYS, applicant="moved"), IN_REVIEW),
-    Door("applications/<uuid:pk>/appeal/", like(NOBODYS, applicant="bad"), like(NOBODYS, applicant="bad"), IN_REVIEW),
+    Door(
+        "applications/<uuid:pk>/appeal/", like(NOBODYS, applicant="moved"), like(NOBODYS, applicant="moved"), IN_REVIEW
+    ),
     Door("applications/<uuid:pk>/team/", APPLICANT, like(NOBODYS, applicant="moved"), IN_REVIEW),
     Door("applications/<uuid:pk>/referees/", NOBODYS, NOBODYS, IN_REVIEW),
     Door("confirmations/<str:secret>/", ABSENT, ABSENT),
