@@ -13,7 +13,7 @@ from portal.access.application_models import Application
 from portal.access.desk_models import Appeal
 from portal.access.review_models import Vote
 from portal.access.workflow import Status
-from portal.people.models import Membership, Role, User
+from portal.people.models import User
 
 TERM: Final = timedelta(days=30)
 """How long after the decline one may appeal."""
@@ -44,9 +44,6 @@ def involved(application: Application) -> set[UUID]:
 
 
 def fresh_reviewers(application: Application) -> list[User]:
-    """Reviewers of the lab who may judge the appeal: no part in the decline, no conflict that is known, none that they declared."""
-    held = Membership.objects.active().filter(lab=application.gate.lab, role=Role.REVIEWER).select_related("user")
-    recused = application.reviews.filter(vote=Vote.RECUSE).values("reviewer")
-    barred = {*involved(application), application.applicant_id}
-    fresh = [row.user for row in held.exclude(user__in=recused) if row.user_id not in barred]
-    return [reviewer for reviewer in fresh if not conflicts.known(reviewer, application)]
+    """Reviewers of the lab who may judge the appeal: free of conflicts, and without a part in the decline."""
+    barred = involved(application)
+    return [reviewer for reviewer in conflicts.reviewers(application) if reviewer.pk not in barred]

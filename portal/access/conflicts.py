@@ -11,9 +11,10 @@ from portal.access.member_models import Member
 from portal.access.members import ON_TEAM
 from portal.access.referee_models import Referee
 from portal.access.referees import RefereeStatus
+from portal.access.review_models import Vote
 from portal.errors import Reason
 from portal.people.domains import FREE_MAIL
-from portal.people.models import Affiliation, User
+from portal.people.models import Affiliation, Membership, Role, User
 
 
 def between(reviewer: User, applicant: User) -> tuple[Reason, ...]:
@@ -32,6 +33,13 @@ def between(reviewer: User, applicant: User) -> tuple[Reason, ...]:
             Reason("same_domain", _("Your address and the applicant’s are both at %(domain)s.") % {"domain": domain})
         )
     return tuple(found)
+
+
+def reviewers(application: Application) -> list[User]:
+    """The lab's reviewers whom neither a known conflict nor one that they declared keeps from judging it."""
+    held = Membership.objects.active().filter(lab=application.gate.lab, role=Role.REVIEWER).select_related("user")
+    recused = application.reviews.filter(vote=Vote.RECUSE).values("reviewer")
+    return [row.user for row in held.exclude(user__in=recused) if not known(row.user, application)]
 
 
 def _refers(theirs: set[str], application: Application) -> bool:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from portal.access import form_spec, sorting
+from portal.access import conflicts, form_spec, sorting
 from portal.access.actions import lacking, moves, teaming
 from portal.access.actions.passing import pass_by_rules
 from portal.access.application_models import Application, Submission
@@ -158,7 +158,7 @@ def _of(codes: Container[str], said: object) -> str:
 def _announce(application: Application, *, again: bool) -> None:
     moves.write(application.applicant, "application_submitted", application, application.get_absolute_url())
     path = reverse("access:review", args=[application.pk])
-    free = moves.reviewers(application)
+    free = conflicts.reviewers(application)
     for reviewer in free:
         moves.write(reviewer, "application_to_review", application, path, again=again, lane=application.lane)
     lacking.tell(application, len(free))

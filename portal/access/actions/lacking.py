@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from portal.access import appeals
+from portal.access import appeals, conflicts
 from portal.access.actions import moves
 from portal.access.application_models import Application
 from portal.access.workflow import Status
@@ -13,7 +13,7 @@ from portal.people.models import Membership, Role, User
 
 def free(application: Application) -> list[User]:
     """Who may judge it now, as an application or as an appeal."""
-    return appeals.fresh_reviewers(application) if _appealed(application) else moves.reviewers(application)
+    return appeals.fresh_reviewers(application) if _appealed(application) else conflicts.reviewers(application)
 
 
 def tell(application: Application, has: int) -> None:

@@ -7,15 +7,14 @@ from typing import Any, Final
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from portal.access import conflicts, substitutes
+from portal.access import substitutes
 from portal.access.application_models import Application, Step
-from portal.access.review_models import Vote
 from portal.access.workflow import Party, Status, Verb, next_status
 from portal.audit import trail
 from portal.audit.events import Event
 from portal.errors import Conflict, NotAllowed, NotFound
 from portal.mail import sending
-from portal.people.models import Membership, Role, User
+from portal.people.models import Role, User
 
 EVENTS: Final = {
     Verb.SUBMIT: Event.APPLICATION_SUBMITTED,
@@ -109,10 +108,3 @@ def write(to: User, template: str, application: Application, path: str, **more: 
     }
     key = f"application:{application.pk}"
     sending.send(to=to.email, template=template, context=context, key=key, language=to.language)
-
-
-def reviewers(application: Application) -> list[User]:
-    """Everybody who may be asked to review it: whom neither a known conflict nor one that they declared keeps from judging it."""
-    held = Membership.objects.active().filter(lab=application.gate.lab, role=Role.REVIEWER).select_related("user")
-    recused = application.reviews.filter(vote=Vote.RECUSE).values("reviewer")
-    return [row.user for row in held.exclude(user__in=recused) if not conflicts.known(row.user, application)]
