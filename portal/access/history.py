@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal.access.application_models import Application, Step
-from portal.access.lifetime import State, renewal_opens
+from portal.access.lifetime import STANDING, State, renewal_opens
 from portal.access.lifetime_models import GrantStep
 from portal.access.models import Grant
 from portal.access.workflow import Status, Verb
@@ -145,7 +145,7 @@ def _grant_ahead(grant: Grant, state: State) -> list[tuple[datetime, str]]:
     ahead = []
     if state == State.ACTIVE and not grant.institutional_id and renewal_opens(grant.ends_at) > timezone.now():
         ahead.append((renewal_opens(grant.ends_at), _("Can be renewed from here on")))
-    if state in {State.ACTIVE, State.SUSPENDED}:
+    if state in STANDING:
         ahead.append((grant.ends_at, _("The grant ends")))
     if grant.deletion_due_at and state != State.CLOSED_OUT:
         ahead.append((grant.deletion_due_at, _("Deletion to be attested")))

@@ -71,6 +71,8 @@ GRANTS: Final[dict[tuple[State, GrantVerb], tuple[State, frozenset[Party]]]] = {
 }
 
 FINAL: Final = frozenset({State.REVOKED, State.CLOSED_OUT})
+STANDING: Final = frozenset({State.ACTIVE, State.SUSPENDED})
+"""Not over: it opens something, or may again."""
 """Never active again, whatever happens: the trigger `access_grant_rows` says so too."""
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from portal.access.actions import grant_moves
 from portal.access.application_models import Application
-from portal.access.lifetime import State
+from portal.access.lifetime import STANDING
 from portal.access.lifetime_models import GrantStep
 from portal.access.member_models import Member
 from portal.access.members import MemberStatus
@@ -39,7 +39,7 @@ def admit(member: Member, lead: Grant) -> Grant | None:
     """
     locked = grant_moves.lock(lead)
     user = member.user
-    if user is None or locked.state() not in {State.ACTIVE, State.SUSPENDED}:
+    if user is None or locked.state() not in STANDING:
         raise Conflict(_("The grant of this team is over."), code="grant_ended")
     held = Grant.objects.filter(user=user, gate=locked.gate_id)
     if held.standing().exists() or grant_moves.taken_away(user, locked.gate):
@@ -64,7 +64,7 @@ def end(grant: Grant, by: User | None, verb: str) -> None:
     """End one member's grant now, and ask for the deletion of copies. A grant that is over stays as it is."""
     locked, now = grant_moves.lock(grant), timezone.now()
     projects.leave(project=locked.project, user=locked.user)
-    if locked.state(now) not in {State.ACTIVE, State.SUSPENDED}:
+    if locked.state(now) not in STANDING:
         return
     ended = grant_moves.end(locked, now)
     grant_moves.ask_for_deletion(locked, now)

@@ -10,7 +10,7 @@ from portal.access.actions import admitting, applying, grant_moves, institutiona
 from portal.access.application_models import Application
 from portal.access.institutional import ON_ROSTER, LineVerb, Party
 from portal.access.institutional_models import RosterLine
-from portal.access.lifetime import RenewalStatus, State
+from portal.access.lifetime import STANDING, RenewalStatus
 from portal.access.lifetime_models import GrantStep
 from portal.access.member_models import Member
 from portal.access.members import MemberStatus
@@ -43,7 +43,7 @@ def leave(*, by: User) -> None:
 def _end(grant: Grant, by: User) -> None:
     locked, now = grant_moves.lock(grant), timezone.now()
     renewing.lapse(locked)
-    if locked.state(now) in {State.ACTIVE, State.SUSPENDED}:
+    if locked.state(now) in STANDING:
         locked.save(update_fields=grant_moves.end(locked, now))
         GrantStep.objects.create(grant=locked, verb="holder_left", by=by, at=now)
         institutional_moves.vacate(locked)

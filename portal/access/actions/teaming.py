@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from portal.access import form_spec, mailed_links
 from portal.access.actions import admitting, grant_moves, moves
 from portal.access.application_models import Application
-from portal.access.lifetime import State
+from portal.access.lifetime import STANDING
 from portal.access.member_models import Member
 from portal.access.members import LINK_LIFE, ON_TEAM, MemberStatus, MemberVerb, Party, next_status
 from portal.access.models import Grant
@@ -80,7 +80,7 @@ def is_open(application: Application) -> bool:
     if application.status != Status.GRANTED:
         return application.status in OPEN_TO_TEAMS
     grant = Grant.objects.filter(application=application).first()
-    return grant is not None and grant.state() in {State.ACTIVE, State.SUSPENDED}
+    return grant is not None and grant.state() in STANDING
 
 
 def _invite(application: Application, by: User, name: str, email: str) -> Member:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from portal.access import actions, forms, mailed_links
 from portal.access.actions import teaming
 from portal.access.application_models import Application
-from portal.access.lifetime import State
+from portal.access.lifetime import STANDING
 from portal.access.member_models import Member
 from portal.access.members import ON_TEAM
 from portal.access.views.named import one_of, posted
@@ -23,8 +23,6 @@ from portal.access.workflow import Status
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people.second_factor import step_up
 from portal.people.views import signed_in
-
-_RUNNING: Final = frozenset({State.ACTIVE, State.SUSPENDED})
 
 
 @login_required
@@ -60,7 +58,7 @@ def _to_ask_about(request: HttpRequest, application: Application) -> Member | No
     if request.method != "POST" or request.POST.get("verb") != "remove" or request.POST.get("sure"):
         return None
     member = _member(request, application)
-    return member if member.grant and member.grant.state() in _RUNNING else None
+    return member if member.grant and member.grant.state() in STANDING else None
 
 
 def _member(request: HttpRequest, application: Application) -> Member:
