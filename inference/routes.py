@@ -21,10 +21,15 @@ def current() -> dict[str, contract.Route]:
     """
     if not is_on(Switch.QUERY):
         return {}
-    pools = [pool for pool in Pool.objects.serving() if pool.model.withdrawn_at is None and _published(pool)]
+    pools = served()
     canaries = {pool.model_id: pool for pool in pools if pool.canary_percent is not None}
     own = [pool for pool in pools if pool.canary_percent is None]
     return {pool.model.full_name: _with_canary(_route(pool), canaries.get(pool.model_id)) for pool in own}
+
+
+def served() -> list[Pool]:
+    """The pools whose pinned revision is published and not withdrawn, canaries among them."""
+    return [pool for pool in Pool.objects.serving() if pool.model.withdrawn_at is None and _published(pool)]
 
 
 def met_by(project_id: str) -> list[Pool]:

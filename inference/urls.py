@@ -12,6 +12,8 @@ from inference import (
     receipt_api,
     signal_api,
     signal_views,
+    standing_api,
+    standing_views,
     tryit,
     usage_api,
     usage_views,
@@ -28,6 +30,8 @@ _ALLOCATION = "api/v1/allocation-requests/<uuid:pk>"
 _RUN = "api/v1/evaluation-runs/<uuid:run>"
 
 urlpatterns = [
+    path("status/", standing_views.status, name="status"),
+    path("api/v1/status", standing_api.Status.as_view(), name="api_status"),
     path("me/usage/receipts/<slug:request_id>.json", views.receipt_json, name="receipt_json"),
     path("api/v1/receipts/<slug:request_id>", receipt_api.Receipt.as_view(), name="api_receipt"),
     path("me/usage/", usage_views.usage_page, name="usage"),

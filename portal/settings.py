@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "portal.switches",
     "portal.people",
     "portal.projects",
+    "portal.announcements",
     "portal.api",
     "portal.agreements",
     "portal.access",
@@ -110,6 +111,7 @@ TEMPLATES = [
                 "csp.context_processors.nonce",
                 "portal.people.context.page",
                 "portal.access.context.signing",
+                "portal.announcements.context.above",
             ],
         },
     }

@@ -18,6 +18,7 @@ urlpatterns = [
     path("", include("portal.access.urls")),
     path("", include("portal.tokens.urls")),
     path("", include("portal.webhooks.urls")),
+    path("", include("portal.announcements.urls")),
     path("", include("inference.urls")),
     path("", include("releases.urls")),
 ]

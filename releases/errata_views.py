@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from releases import feeds
-from releases.feeds import Item
+from portal import feeds
+from portal.feeds import Item
 from releases.proof_models import Erratum
 from releases.views import about, family_of, model_of
 

@@ -79,5 +79,7 @@ DOCUMENT: Final[dict[str, Any]] = {
         {"name": "receipts", "description": "Signed receipts of one's own queries."},
         {"name": "why", "description": "Every condition of a right."},
         {"name": "numbers", "description": "What everybody may know."},
+        {"name": "status", "description": "What works now."},
+        {"name": "announcements", "description": "What the operator tells everybody."},
     ],
 }

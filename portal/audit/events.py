@@ -42,6 +42,10 @@ class Event(StrEnum):
     PROJECT_OPENED = "project.opened"
     PROJECT_CLOSED = "project.closed"
     SWITCH_FLIPPED = "switch.flipped"
+    ANNOUNCEMENT_PUBLISHED = "announcement.published"
+    ANNOUNCEMENT_CHANGED = "announcement.changed"
+    ANNOUNCEMENT_REMARKED = "announcement.remarked"
+    ANNOUNCEMENT_DELETED = "announcement.deleted"
     # Agreements
     AGREEMENT_CREATED = "agreement.created"
     AGREEMENT_VERSION_DRAFTED = "agreement_version.drafted"

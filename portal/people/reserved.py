@@ -7,11 +7,11 @@ from typing import Final
 
 RESERVED: Final = frozenset(
     {
-        "account", "accounts", "admin", "agreements", "api", "applications", "apply", "audit", "blobs", "chat", "completions", "datasets",
+        "account", "accounts", "admin", "agreements", "announcements", "api", "applications", "apply", "audit", "blobs", "chat", "completions", "datasets",
         "confirmations", "detokenize", "device", "downloads", "embeddings", "evaluations", "families", "favicon.ico", "gallery", "gates", "grants", "harm", "health", "help",
         "institutional", "institutions", "internal", "invitations", "keys", "livez", "logbook",
         "mail", "mailbox", "me", "metrics", "models", "numbers", "oauth", "organizations", "pages", "projects", "publish", "receipts", "resolve",
-        "review", "robots.txt", "search", "settings", "spaces", "static", "tokenize", "tokenizer_info", "users", "v1", "webhooks",
+        "review", "robots.txt", "search", "settings", "spaces", "static", "status", "tokenize", "tokenizer_info", "users", "v1", "webhooks",
         "well-known", ".well-known",
     }
 )  # fmt: skip

@@ -8,12 +8,12 @@ from typing import Any, Final
 from django.http import HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.template.loader import render_to_string
 
+from portal.xml_texts import sayable
 from releases.curves import drawing, marks, picture, placed, tables
 from releases.curves.marks import Mark
 from releases.curves.picture import Picture
 from releases.curves.reading import Asked
 from releases.logbook_models import Entry, Logbook
-from releases.xml_texts import sayable
 
 
 def figure(drawn: Picture, logbook: Logbook, here: list[Mark], pick: int, *beside: Mark) -> dict[str, Any]:

@@ -13,13 +13,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
+from portal import feeds
 from portal.errors import Conflict, Invalid, NotFound
+from portal.feeds import Item
 from portal.people.models import User
 from portal.people.second_factor import step_up
 from portal.people.views import signed_in
 from releases import actions as releases_actions
-from releases import feeds, lifecycle
-from releases.feeds import Item
+from releases import lifecycle
 from releases.logbook import actions, exports, shelves
 from releases.logbook.forms import EntryForm, ImportForm, TakeBackForm
 from releases.logbook.shelves import Asked, Shelf

@@ -22,7 +22,14 @@ from portal.people.models import Institution, Lab, Membership, ReviewedDomain, R
 from tests.portal import world
 
 pytestmark = pytest.mark.django_db
-WRITTEN = {"people.User", "people.Lab", "people.Membership", "people.ReviewedDomain", "auth.Group"}
+WRITTEN = {
+    "announcements.Announcement",
+    "people.User",
+    "people.Lab",
+    "people.Membership",
+    "people.ReviewedDomain",
+    "auth.Group",
+}
 """Of all tables, those of which a row can be made or changed here."""
 
 
@@ -112,7 +119,7 @@ def test_every_list_is_shown_and_what_has_an_action_is_written_by_nothing_else(b
             assert browser.get(reverse(f"{place}_change", args=[row.pk])).status_code == 200, model
         writes = page.has_add_permission(request) or page.has_change_permission(request, row or model())
         assert writes == (model._meta.label in WRITTEN), model
-        goes = {"people.ReviewedDomain", "mfa.Authenticator", "auth.Group"}
+        goes = {"announcements.Announcement", "people.ReviewedDomain", "mfa.Authenticator", "auth.Group"}
         assert page.has_delete_permission(request, row or model()) == (model._meta.label in goes), model
 
 

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from inference import routes
 from inference.actions import set_allowance
 from inference.allowances import SITE_DEFAULT
-from inference.demo import access, models, people
+from inference.demo import access, models, people, work
 from inference.demo.tokens import token
 from inference.models import Allowance
 from portal.access.models import Grant
@@ -50,6 +50,7 @@ class Command(BaseCommand):
         secrets = _tokens(known.get("tokens", {}), manager, first, researcher, grant)
         _engine_token(manager)
         routes.push()
+        work.planned()
         content = {
             "base_url": settings.BASE_URL,
             "users": [{"email": user.email, "password": password, "role": role} for role, user, password in accounts],

@@ -14,6 +14,10 @@ DOORS: Final = (
     Door("", PUBLIC),
     Door("help/", PUBLIC),
     Door("numbers/", PUBLIC),
+    Door("status/", PUBLIC),
+    Door("announcements/", PUBLIC),
+    Door("announcements/<int:pk>/", ABSENT),
+    Door("announcements/feed.atom", PUBLIC),
     Door("gallery/", PUBLIC),
     Door("mailbox/", PUBLIC),
     Door("mailbox/<int:pk>/", ABSENT),
@@ -27,4 +31,6 @@ DOORS: Final = (
     Door("api/v1/", ABSENT, ABSENT),
     Door("api/v1/<path:rest>", ABSENT, ABSENT),
     Door("api/v1/numbers", PUBLIC),
+    Door("api/v1/status", PUBLIC),
+    Door("api/v1/announcements", PUBLIC),
 )

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.feedgenerator import Atom1Feed
 
-from releases.xml_texts import sayable
+from portal.xml_texts import sayable
 
 NEWEST: Final = 50
 """Items of one feed."""
