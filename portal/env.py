@@ -139,6 +139,15 @@ def address(name: str, default: str, schemes: tuple[str, ...], example: str) -> 
     return value
 
 
+def contact(name: str) -> str:
+    """Where people write to, as a URI: a mail address or a page; empty where none is set. Raises Misconfigured."""
+    value = text(name, "").strip()
+    local, at, domain = value.rpartition("@")
+    if at and local and "." in domain and not set(value) & set(" ,;:/<>"):
+        return f"mailto:{value}"
+    return address(name, "", ("https",), "security@lab.example or https://lab.example/security")
+
+
 def behind(broker: str) -> str:
     """Where Celery's broker is, in redis-py's words: Celery has its own for a socket and the database behind it."""
     parts = urlsplit(broker)

@@ -74,6 +74,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.postgres",
     "django.contrib.sessions",
+    "django.contrib.sitemaps",
     "django.contrib.staticfiles",
     "django.forms",
 ]
@@ -349,6 +350,7 @@ HUB_LIMITS: Final = {
     "pages": env.number("HUB_LIMIT_PAGES", 0 if MODE == "test" else 3_000),
 }
 HUB_WINDOW_S: Final = env.number("HUB_WINDOW_S", 300, least=1)
+SECURITY_CONTACT: Final = env.contact("SECURITY_CONTACT")
 HARM_REPORTS: Final = env.number("HARM_REPORTS", 5, least=1)
 SURGE_FACTOR: Final = env.number("SURGE_FACTOR", 10, least=1)
 SURGE_LEAST_GB: Final = env.number("SURGE_LEAST_GB", 100)

@@ -10,8 +10,8 @@ RESERVED: Final = frozenset(
         "account", "accounts", "admin", "agreements", "announcements", "api", "applications", "apply", "audit", "blobs", "chat", "completions", "datasets",
         "confirmations", "detokenize", "device", "downloads", "embeddings", "evaluations", "families", "favicon.ico", "gallery", "gates", "grants", "harm", "health", "help",
         "institutional", "institutions", "internal", "invitations", "keys", "livez", "logbook",
-        "mail", "mailbox", "me", "metrics", "models", "numbers", "oauth", "organizations", "pages", "projects", "publish", "receipts", "resolve",
-        "review", "robots.txt", "search", "settings", "spaces", "static", "status", "tokenize", "tokenizer_info", "users", "v1", "webhooks",
+        "mail", "mailbox", "me", "metrics", "models", "numbers", "oauth", "organizations", "pages", "projects", "publish", "receipts", "releases.atom", "resolve",
+        "review", "robots.txt", "search", "settings", "sitemap", "spaces", "static", "status", "tokenize", "tokenizer_info", "users", "v1", "webhooks",
         "well-known", ".well-known",
     }
 )  # fmt: skip

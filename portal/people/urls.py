@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from portal.people import affiliation_views, data_views, language, mail_views, views
+from portal.people import affiliation_views, data_views, language, mail_views, views, well_known
 
 app_name = "people"
 
@@ -21,5 +21,7 @@ urlpatterns = [
     path("institutions/", affiliation_views.institutions, name="institutions"),
     path("me/language/", language.choose, name="set_language"),
     path("help/", views.help_page, name="help"),
+    path(".well-known/security.txt", well_known.security, name="security"),
+    path(".well-known/change-password", well_known.change_password, name="change_password"),
     path("gallery/", views.gallery, name="gallery"),
 ]

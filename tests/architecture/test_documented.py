@@ -17,7 +17,7 @@ from releases.lint import RULES
 
 ROOT = Path(__file__).resolve().parents[2]
 READERS = re.compile(
-    r"""env\.(?:text|required|flag|number|choice|origin|keys|names|address|sender|secrets)\(\s*"([A-Z0-9_]+)\""""
+    r"""env\.(?:text|required|flag|number|choice|origin|keys|names|address|contact|sender|secrets)\(\s*"([A-Z0-9_]+)\""""
 )
 
 

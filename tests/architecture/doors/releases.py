@@ -32,6 +32,7 @@ CONVERSION: Final = GATED | {"conversion": "{conversion}"}
 DOORS: Final = (
     # --- Families
     Door("families/<slug:lab>/<slug:slug>/", ABSENT),
+    Door("families/<slug:lab>/<slug:slug>/releases.atom", ABSENT),
     Door("families/<slug:lab>/<slug:slug>/errata.atom", ABSENT),
     *(
         Door(f"families/<slug:lab>/<slug:slug>/logbook{end}", ABSENT)
@@ -80,6 +81,7 @@ DOORS: Final = (
     ),
     # --- Models
     Door(f"{MODEL_ROUTE}/errata", PUBLIC, at=GATED),
+    Door(f"{MODEL_ROUTE}/revisions.atom", PUBLIC, at=GATED),
     Door(f"{MODEL_ROUTE}/errata.atom", PUBLIC, at=GATED),
     Door(f"{MODEL_ROUTE}/evaluations", PUBLIC, at=GATED),
     Door(f"{MODEL_ROUTE}/evaluations/import", like(LAB, reviewer="404"), like(LAB_BAD, reviewer="404"), GATED),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.architecture.doors.door import Door
-from tests.architecture.doors.groups import ABSENT, OPERATOR, PUBLIC
+from tests.architecture.doors.groups import ABSENT, OPERATOR, PUBLIC, PUBLIC_MOVED
 
 DOORS: Final = (
     # `**` stands for everything below
@@ -14,6 +14,11 @@ DOORS: Final = (
     Door("", PUBLIC),
     Door("help/", PUBLIC),
     Door("numbers/", PUBLIC),
+    Door("releases.atom", PUBLIC),
+    Door("robots.txt", PUBLIC),
+    Door("sitemap/<slug:section>.xml", ABSENT),
+    Door(".well-known/security.txt", ABSENT),
+    Door(".well-known/change-password", PUBLIC_MOVED),
     Door("status/", PUBLIC),
     Door("announcements/", PUBLIC),
     Door("announcements/<int:pk>/", ABSENT),
