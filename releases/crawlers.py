@@ -76,8 +76,15 @@ MAPS: Final[dict[str, type[_Ours]]] = {"pages": Pages, "families": Families, "mo
 
 @require_safe
 def robots(request: HttpRequest) -> HttpResponse:
-    """RFC 9309; the stars are known to all large search engines. Every page of every map is named, for want of an index."""
-    lines = ["User-agent: *", *(f"Disallow: {path}" for path in PRIVATE), *(f"Sitemap: {one}" for one in _maps()), ""]
+    """RFC 9309; the stars are known to all large search engines. Every page of every map is named, for want of an index;
+    of two rules that fit, the longer holds."""
+    lines = [
+        "User-agent: *",
+        "Allow: /sitemap/",
+        *(f"Disallow: {path}" for path in PRIVATE),
+        *(f"Sitemap: {one}" for one in _maps()),
+        "",
+    ]
     return HttpResponse("\n".join(lines), content_type="text/plain; charset=utf-8")
 
 

@@ -114,6 +114,7 @@ def test_a_long_map_is_named_page_by_page(lyceum: world.World, publish: Any, cli
     monkeypatch.setattr(crawlers.Models, "limit", 2)
     maps = re.findall(r"^Sitemap: .+(/sitemap/models.+)$", client.get("/robots.txt").content.decode(), re.MULTILINE)
     assert maps == ["/sitemap/models.xml", "/sitemap/models.xml?p=2"]
+    assert "Allow: /sitemap/\n" in client.get("/robots.txt").content.decode()
     assert "/lyceum/three" in client.get(maps[1]).content.decode()
     for absent in ("/sitemap/models.xml?p=99", "/sitemap/people.xml"):
         assert client.get(absent).status_code == 404
