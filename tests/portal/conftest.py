@@ -36,6 +36,12 @@ def stranger(db: None) -> User:
 
 
 @pytest.fixture
+def operator(db: None) -> User:
+    """Who runs the portal, with all rights in the admin."""
+    return User.objects.create_superuser("root@operator.example", world.PASSWORD, name="Root")
+
+
+@pytest.fixture
 def official(db: None) -> User:
     """Somebody who may sign for an institution."""
     return seats.at_home("Ingrid Solberg")

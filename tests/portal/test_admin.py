@@ -34,11 +34,6 @@ WRITTEN = {
 
 
 @pytest.fixture
-def operator():
-    return User.objects.create_superuser("root@operator.example", world.PASSWORD, name="Root")
-
-
-@pytest.fixture
 def browser(operator):
     client = Client()
     client.force_login(operator, "allauth.account.auth_backends.AuthenticationBackend")

@@ -10,7 +10,6 @@ import pytest
 from django.core.cache import caches
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
-from django.test import Client
 from django.utils import timezone
 
 from portal.announcements import actions
@@ -18,7 +17,6 @@ from portal.announcements.context import MOST
 from portal.announcements.models import Announcement, Kind, Remark
 from portal.audit.models import Entry
 from portal.errors import Conflict, Invalid
-from portal.people.models import User
 from tests.portal import world
 
 pytestmark = pytest.mark.django_db
@@ -26,23 +24,9 @@ HOUR = timedelta(hours=1)
 ATOM = "{http://www.w3.org/2005/Atom}"
 
 
-@pytest.fixture(autouse=True)
-def afresh():
-    caches["process"].clear()
-    yield
-    caches["process"].clear()
-
-
-@pytest.fixture
-def operator():
-    return User.objects.create_superuser("root@operator.example", world.PASSWORD, name="Root")
-
-
 @pytest.fixture
 def admin(operator):
-    client = Client()
-    client.force_login(operator, "allauth.account.auth_backends.AuthenticationBackend")
-    return client
+    return world.browser(operator)
 
 
 def told(title="The store moves", *, kind=Kind.PLANNED, begins=-HOUR, lasts=2 * HOUR, text="", by=None):
@@ -184,7 +168,7 @@ def test_a_long_past_is_turned_by_pages_with_as_many_statements(client, django_a
     assert ">News 0<" in client.get("/announcements/?page=999").content.decode()
 
 
-def test_the_operator_writes_changes_and_deletes_in_the_admin(admin, operator, client):
+def test_the_operator_writes_changes_and_deletes_in_the_admin(admin, operator):
     given = {
         "kind": "planned", "title": "The store moves", "text": "", "remark": "", "starts_at_0": "2099-01-02",
         "starts_at_1": "10:00", "ends_at_0": "2099-01-02", "ends_at_1": "09:00",
@@ -214,8 +198,8 @@ def test_the_operator_ends_several_at_once_and_hears_of_those_that_cannot_end(ad
     assert goes_on.stands(timezone.now()) == "over"
 
 
-def test_nobody_but_the_operator_writes(client, lyceum):
-    client.force_login(lyceum.manager, "allauth.account.auth_backends.AuthenticationBackend")
+def test_nobody_but_the_operator_writes(lyceum):
+    client = world.browser(lyceum.manager)
     for path in ("/admin/announcements/announcement/", "/admin/announcements/announcement/add/"):
         assert client.post(path, {"title": "Mine"}).status_code in (302, 403)
     for path in ("/announcements/", "/api/v1/announcements", "/announcements/feed.atom"):

@@ -11,7 +11,6 @@ import pytest
 import time_machine
 from allauth.account.models import EmailAddress
 from django.db import Error, OperationalError, connection, transaction
-from django.test import Client
 from django.utils import timezone
 
 from portal.audit.models import Entry
@@ -118,10 +117,8 @@ def test_a_topic_without_patience_is_tried_for_ever(topic):
         assert delivery.pending("test.topic", key="a")
 
 
-def test_the_operator_sees_what_was_given_up_and_tries_it_again(topic, monkeypatch):
-    operator = User.objects.create_superuser("root@operator.example", world.PASSWORD, name="Root")
-    client = Client()
-    client.force_login(operator)
+def test_the_operator_sees_what_was_given_up_and_tries_it_again(topic, operator, monkeypatch):
+    client = world.browser(operator)
     monkeypatch.setitem(delivery._patience, "test.topic", timedelta(0))
     topic["down"] = True
     with transaction.atomic():

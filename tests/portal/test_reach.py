@@ -307,11 +307,10 @@ def test_another_first_address_puts_it_right_and_the_old_one_again_does_not(mara
         assert (mara.unreachable_since is None) is reached
 
 
-def test_the_operator_sees_addresses_and_mails_and_nobody_else_does(mara, service):
+def test_the_operator_sees_addresses_and_mails_and_nobody_else_does(mara, operator, service):
     service("postmark")
     tell("postmark", postmark("HardBounce", write_to(mara.email)))
-    client = Client()
-    client.force_login(User.objects.create_superuser("root@operator.example", world.PASSWORD, name="Root"))
+    client = world.browser(operator)
     for page in ("/admin/mail/unreachable/", "/admin/mail/sent/"):
         assert mara.email in client.get(page).content.decode()
     client.force_login(mara)
