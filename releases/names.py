@@ -36,17 +36,30 @@ def path_fault(path: str) -> str:
 
 def check_paths(paths: Iterable[str]) -> None:
     """check_path() for each. Raises Invalid too for two that some systems take for one, and a file that is also a folder."""
-    seen: dict[str, str] = {}
     everything = list(paths)
     for path in everything:
         check_path(path)
-        twin = seen.setdefault(path.casefold(), path)
-        if twin != path:
-            raise Invalid(f"The file names {twin!r} and {path!r} are the same on some systems. Rename one.")
-    folders = {path[:i].casefold() for path in everything for i, c in enumerate(path) if c == "/"}
-    both = folders & seen.keys()
-    if both:
-        raise Invalid(f"{seen[both.pop()]!r} is both a file and a folder. Rename one.")
+    for fault in clashes(everything).values():
+        raise Invalid(fault)
+
+
+def clashes(paths: Iterable[str]) -> dict[str, str]:
+    """Those that some systems take for one, each with the sentence that says so, and files that are also folders."""
+    found: dict[str, str] = {}
+    seen: dict[str, str] = {}
+    for path in paths:
+        twin = seen.get(path.casefold())
+        if twin is None:
+            seen[path.casefold()] = path
+            continue
+        sentence = f"The file names {twin!r} and {path!r} are the same on some systems. Rename one."
+        if twin == path:
+            sentence = f"Two files are called {path!r}. Rename one."
+        found |= {twin: found.get(twin, sentence), path: sentence}
+    folders = {path[:i].casefold() for path in seen.values() for i, c in enumerate(path) if c == "/"}
+    for both in folders & seen.keys():
+        found.setdefault(seen[both], f"{seen[both]!r} is both a file and a folder. Rename one.")
+    return found
 
 
 def check_model_name(name: str) -> None:

@@ -60,6 +60,32 @@ def test_files_are_judged_by_name_before_they_are_read(lyceum: world.World, mine
     assert "Programs are not published" in told[1]["fault"]
 
 
+def test_names_that_some_systems_take_for_one_are_told_before_anything_is_sent(
+    lyceum: world.World, mine: Model
+) -> None:
+    paths = ["notes.txt", "Notes.txt", "a/b.txt", "A", "twice.txt", "twice.txt", "alone.txt"]
+    told = ask(client_of(lyceum.manager), "plan", files=[{"path": each, "size": 1} for each in paths]).json()["files"]
+    faults = [each["fault"] for each in told]
+    assert (
+        faults[0] == faults[1] == "The file names 'notes.txt' and 'Notes.txt' are the same on some systems. Rename one."
+    )
+    assert faults[3] == "A has the ending '(none)', which is not published here. Leave it out or rename it."
+    assert faults[4] == faults[5] == "Two files are called 'twice.txt'. Rename one."
+    assert faults[2] == faults[6] == ""
+
+
+def test_a_draft_that_somebody_else_made_meanwhile_is_told_with_what_to_do(lyceum: world.World, mine: Model) -> None:
+    manager = client_of(lyceum.manager)
+    seen = mine.tip.commit
+    one, other = ({"path": f"{n}.txt", **arrived(mine, n.encode(), lyceum.manager)} for n in ("one", "other"))
+    assert ask(manager, "commit", files=[one], parent=seen).status_code == 201
+    late = ask(manager, "commit", files=[other], parent=seen)
+    assert late.status_code == 409
+    assert "load this page again and choose the same folder" in late.json()["title"]
+    mine.refresh_from_db()
+    assert ask(manager, "commit", files=[other], parent=mine.tip.commit).status_code == 201
+
+
 def test_what_was_sent_becomes_a_draft_with_the_ids_that_git_gives(lyceum: world.World, mine: Model) -> None:
     manager = client_of(lyceum.manager)
     small, large = b"notes", b"x" * (git.REGULAR_MAX + 1)
