@@ -95,26 +95,32 @@ def faults(text: str) -> list[str]:
     """What is wrong with a card's front matter, one sentence each; a card may have none."""
     front, _body = _front(text)
     if front is None:
-        return ["The front matter has no end. Close it with a line of three hyphens."]
+        return [_("The front matter has no end. Close it with a line of three hyphens.")]
     try:
         data = _plain(texts.read_yaml(front, NODES_MAX), [NODES_MAX])
     except yaml.YAMLError as fault:
-        return [f"The front matter is not YAML: {str(fault).splitlines()[0]}."]
+        return [_("The front matter is not YAML: %(fault)s.") % {"fault": _where(fault)}]
     except (RecursionError, ValueError):
-        return ["The front matter holds too many values."]
+        return [_("The front matter holds too many values.")]
     if not isinstance(data, dict):
-        return [] if data is None else ["The front matter must name values, as in license: mit."]
-    return [] if isinstance(data.get("model-index", []), list) else ["model-index must be a list of models."]
+        return [] if data is None else [_("The front matter must name values, as in license: mit.")]
+    return [] if isinstance(data.get("model-index", []), list) else [_("model-index must be a list of models.")]
 
 
 def gaps(text: str) -> list[str]:
     """What readers will miss in a card, one sentence each."""
     named, _body = split(text)
     if not named:
-        return ["The card has no metadata. Begin it with ---, license: …, ---, so that the model can be found."]
-    return (
-        [] if named.get("license") else ["The card names no license: nobody can tell what they may do with the model."]
-    )
+        return [_("The card has no metadata. Begin it with ---, license: …, ---, so that the model can be found.")]
+    without = _("The card names no license: nobody can tell what they may do with the model.")
+    return [] if named.get("license") else [without]
+
+
+def _where(fault: yaml.YAMLError) -> str:
+    """What the parser says, and in which line of the card, whose first is the hyphens."""
+    said = str(getattr(fault, "problem", None) or str(fault).splitlines()[0])
+    mark = getattr(fault, "problem_mark", None)
+    return _("line %(line)s, %(fault)s") % {"line": mark.line + 2, "fault": said} if mark else said
 
 
 def parse(text: str) -> Card:

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO, Final
 
+from django.utils.formats import number_format
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
 from portal.errors import Invalid
 from releases.inspection import Refused, archives, asking, pickles, texts
 from releases.inspection.asking import Tensors
@@ -23,15 +27,15 @@ SMALL: Final = 64 << 10
 """Bytes. A JSON text no larger than this cannot need much memory or time to read."""
 _SNIFF: Final = 64 << 10
 _PIECE: Final = 1 << 20
-_CONVERT: Final = "Pickles run code when they are opened. Convert the weights to safetensors and publish those"
+_CONVERT: Final = _("Pickles run code when they are opened. Convert the weights to safetensors and publish those")
 _REFUSED: Final = {
     **dict.fromkeys(
         (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".npz", ".h5", ".hdf5", ".keras", ".nemo",
          ".dill", ".mar"), _CONVERT),
     **dict.fromkeys(
         (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2", ".7z", ".zst", ".rar", ".lz4", ".jar", ".whl"),
-        "Publish the files, not an archive"),
-    **dict.fromkeys((".exe", ".so", ".dll", ".dylib", ".sh", ".bat"), "Programs are not published as files of a model"),
+        _("Publish the files, not an archive")),
+    **dict.fromkeys((".exe", ".so", ".dll", ".dylib", ".sh", ".bat"), _("Programs are not published as files of a model")),
 }  # fmt: skip
 _PICKLE: Final = tuple(bytes((0x80, version)) for version in range(2, 6))
 _MAGIC: Final = {
@@ -99,14 +103,23 @@ def would_run(size: int, source: BinaryIO) -> dict[str, list[str]]:
 def check_name(path: str, size: int) -> None:
     """The part of check() that needs no content. Raises Invalid for an ending that is not allowed, or too many bytes."""
     if size > FILE_MAX:
-        raise Invalid(f"{path} has {size:,} bytes; clients cannot fetch more than {FILE_MAX:,}. Split it into shards.")
+        told = gettext("%(path)s has %(size)s bytes; clients cannot fetch more than %(most)s. Split it into shards.")
+        raise Invalid(told % {"path": path, "size": _grouped(size), "most": _grouped(FILE_MAX)})
     kind = PurePosixPath(path).suffix.lower()
     if kind in _REFUSED:
-        raise Invalid(f"{path} is not published here. {_REFUSED[kind]}.")
+        raise Invalid(gettext("%(path)s is not published here. %(why)s.") % {"path": path, "why": _REFUSED[kind]})
     if kind not in ALLOWED and PurePosixPath(path).name not in _BARE_NAMES:
-        raise Invalid(
-            f"{path} has the ending {kind or '(none)'!r}, which is not published here. Leave it out or rename it."
-        )
+        if not kind:
+            raise Invalid(
+                gettext("%(path)s has no ending, and such files are not published here. Leave it out or rename it.")
+                % {"path": path}
+            )
+        told = gettext("%(path)s has the ending %(ending)s, which is not published here. Leave it out or rename it.")
+        raise Invalid(told % {"path": path, "ending": repr(kind)})
+
+
+def _grouped(amount: int) -> str:
+    return number_format(amount, force_grouping=True)
 
 
 def media_type(path: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from portal.storable import all_mended
-from releases import cards, chronicles, links
+from releases import cards, chronicles, footprints, links
 from releases.inspection.asking import Tensors
 from releases.lint.about import web_links
 from releases.lint.candidate import WEIGHTS, Candidate, File, Public, Sibling
@@ -45,7 +45,7 @@ def _file(row: FileRow) -> File:
 
 
 def _is_document(row: FileRow) -> bool:
-    read = row.name == "config.json" or row.path.endswith(INDEX)
+    read = row.name == "config.json" or row.path.endswith(INDEX) or row.path == footprints.RECORD
     return read and row.size <= DOCUMENT_MAX and row.blob.state != BlobState.QUARANTINED
 
 

@@ -77,7 +77,9 @@ declare(
         "erratum_raised", Topic.RELEASES, _("holders of a grant, and the lab’s managers"), _("an erratum of a model is published"),
         {
             "name": "Mara Lindqvist", "model": "lyceum/pico-opt-5m", "lab": "Lyceum Laboratory",
-            "path": "/lyceum/pico-opt-5m/errata",
+            "path": "/lyceum/pico-opt-5m/errata", "severity": "serious", "title": "The tokenizer lacks a token",
+            "corrects": "The tokenizer has a token too many",
         },
+        later=("severity", "title", "corrects"),
     ),
 )  # fmt: skip

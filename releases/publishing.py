@@ -24,7 +24,7 @@ from portal.errors import Conflict, Invalid, NotFound
 from portal.people.models import Lab, Membership, User
 from portal.people.views import signed_in
 from releases import actions, formats, lifecycle, names
-from releases.actions import Change
+from releases.actions import Change, Stale
 from releases.forms import NewModelForm
 from releases.hub.bodies import read_json, text_of
 from releases.hub.publishing import SALT
@@ -78,7 +78,10 @@ def plan(request: HttpRequest, namespace: str, name: str) -> HttpResponse:
     """What is wrong with each of the chosen files by name and size, before anything is read: `""` where nothing is."""
     _own(request, namespace, name)
     files = _files(read_json(request))
-    return JsonResponse({"files": [{"path": path, "fault": _fault(path, size)} for path, size in files]})
+    clashes = names.clashes(path for path, _size in files)
+    return JsonResponse(
+        {"files": [{"path": path, "fault": _fault(path, size) or clashes.get(path, "")} for path, size in files]}
+    )
 
 
 @login_required
@@ -105,11 +108,18 @@ def commit(request: HttpRequest, namespace: str, name: str) -> HttpResponse:
     sent = [(path, text_of(each, "sha256")) for (path, _size), each in zip(_files(asked), asked["files"], strict=True)]
     files = [actions.held_file(lab=found.lab, path=path, sha256=sha256) for path, sha256 in sent]
     gone = actions.files_of(found.tip).keys() - {file.path for file in files} if asked.get("whole") is True else ()
-    made = actions.amend(
-        model=found, branch=MAIN, change=Change(files, sorted(gone)), by=user,
-        message=text_of(asked, "message", default="").strip()[:10_000] or "Upload files",
-        parent=text_of(asked, "parent", default=""),
-    )  # fmt: skip
+    try:
+        made = actions.amend(
+            model=found, branch=MAIN, change=Change(files, sorted(gone)), by=user,
+            message=text_of(asked, "message", default="").strip()[:10_000] or "Upload files",
+            parent=text_of(asked, "parent", default=""),
+        )  # fmt: skip
+    except Stale:
+        raise Stale(
+            _(
+                "There is a newer draft than when you opened this page. Look at it, load this page again and choose the same folder: what has arrived is not sent again."
+            )
+        ) from None
     return JsonResponse({"page": reverse("releases:desk", args=[found.lab.slug, found.name, made.commit])}, status=201)
 
 
@@ -167,5 +177,7 @@ def _words() -> dict[str, str]:
         "again": _("Sending stopped: %(why)s Press “Send” again, or come back within a day and choose the same folder: what has arrived is not sent again."),
         "lost": _("the connection was lost."), "answered": _("the store or the portal answered %(status)s."),
         "signed_out": _("you are signed out. Sign in again in another tab."),
-        "nothing": _("None of these files can be published."), "committing": _("The files become a draft…"),
+        "not_made": _("No draft was made: %(why)s"), "unseen": _("These files could not be looked at: %(why)s"),
+        "hidden": _("Left out: %(names)s. Names that begin with a dot are not published."), "more": _("%(names)s, and %(n)s more"),
+        "none": _("There is no file in it."), "nothing": _("None of these files can be published."), "committing": _("The files become a draft…"),
     }  # fmt: skip

@@ -151,12 +151,13 @@ def _get(asked: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         "withdrawn": got.withdrawn or None,
         "before": got.before or None,
     }
+    if told["signature"]:
+        told["signature"] |= {"new_key": got.new_key, "vouched": [key.fingerprint for key in got.exchanged]}
+    keys = _kept_keys(got)
     if got.faults:
-        return errors.BAD, told | {"sentence": _sentences(got.faults)}
+        return errors.BAD, told | {"sentence": "\n".join([_sentences(got.faults), *keys])}
     count = len(got.fetched) + len(got.present)
-    proof = _proven(got.signed is not None, got.whose) + (" Its key was new here, and is kept." if got.new_key else "")
-    if got.exchanged:
-        proof += " It has exchanged its key: the one known here vouches for this one, which is kept beside it."
+    proof = " ".join([_proven(got.signed is not None, got.whose), *keys])
     where = f"{got.release.model} {got.release.commit[:12]} is in {got.folder}: {_files(count)}, all as released. "
     lay = f" It took the place of {got.before[:12]}." if got.before else ""
     gone = (
@@ -165,6 +166,13 @@ def _get(asked: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         else ""
     )
     return 0, told | {"sentence": where + (proof if got.signed else got.unproven) + lay + gone}
+
+
+def _kept_keys(got: Got) -> list[str]:
+    """What this run learnt of the portal's keys. They are kept, so no later run says it: not even after a bad file."""
+    new = [f"The key of {got.whose} was new here, and is kept."] if got.new_key else []
+    exchanged = f"{got.whose} has exchanged its key: the one known here vouches for this one, which is kept beside it."
+    return [*new, *([exchanged] if got.exchanged else [])]
 
 
 def _page(portal: str, got: Got) -> str:

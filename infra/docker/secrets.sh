@@ -13,4 +13,4 @@ done
     printf 'ROOT_ACCESS_KEY=%s\nROOT_SECRET_KEY=%s\n' "$(cat secrets/s3_access_key)" "$(cat secrets/s3_secret_key)" > secrets/objects.env
 # The containers run as their own users and read these files through bind mounts; the folder keeps everybody else out.
 chmod 700 secrets
-chmod 644 secrets/*
+find secrets -maxdepth 1 -type f -exec chmod 644 {} +

@@ -61,6 +61,10 @@ declare(
         ABOUT | {"name": "Mara Lindqvist", "path": "/grants/"},
     ),
     Letter(
+        "seat_resumed", Topic.LEGAL, _("everybody whose seat had stopped"),
+        _("the official confirms the roster after its seats had stopped"), ABOUT | {"name": "Mara Lindqvist", "path": "/grants/"},
+    ),
+    Letter(
         "roster_invited", Topic.LEGAL, _("the person invited"), _("an official invites somebody to a seat"),
         ABOUT | {"name": "", "until": "2026-12-09 14:20 UTC"},
     ),

@@ -183,4 +183,5 @@ def delete_model(*, model: Model, by: User | None) -> None:
 def _require_free(lab: Lab, name: str) -> None:
     taken = Model.objects.filter(lab=lab, name__iexact=name).exists()
     if taken or FormerName.objects.filter(lab=lab, name__iexact=name).exists():
-        raise Conflict(f"A model repository called {lab.slug}/{name} already exists, or did once. Choose another name.")
+        told = _("A model repository called %(name)s already exists, or did once. Choose another name.")
+        raise Conflict(told % {"name": f"{lab.slug}/{name}"})

@@ -77,7 +77,7 @@ def raise_erratum(erratum: Erratum, *, by: User | None) -> Erratum:
 @transaction.atomic
 def tell_of_erratum(*, erratum: Erratum) -> int:
     """Mail whoever may have a copy of the model, and the lab's managers; how many. Twice is once."""
-    locked = Erratum.objects.select_for_update(of=("self",)).select_related("model__lab").get(pk=erratum.pk)
+    locked = Erratum.objects.select_for_update(of=("self",)).select_related("model__lab", "corrects").get(pk=erratum.pk)
     if locked.told_at is not None:
         return 0
     Erratum.objects.filter(pk=locked.pk).update(told_at=timezone.now())
@@ -89,7 +89,8 @@ def tell_of_erratum(*, erratum: Erratum) -> int:
     for user in readers.iterator(chunk_size=500):
         context = {
             "name": user.get_full_name(), "model": model.full_name, "lab": model.lab.name,
-            "path": locked.get_absolute_url(),
+            "path": locked.get_absolute_url(), "severity": locked.severity, "title": _line(locked.title),
+            "corrects": _line(locked.corrects.title) if locked.corrects else "",
         }  # fmt: skip
         sending.send(
             to=user.email,
@@ -100,6 +101,11 @@ def tell_of_erratum(*, erratum: Erratum) -> int:
         )
         told += 1
     return told
+
+
+def _line(title: str) -> str:
+    """On one line, whatever a program sent: a letter's text would show what follows as a paragraph of our own."""
+    return " ".join(title.split())
 
 
 def _behind(model: Model) -> Q:

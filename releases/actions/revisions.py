@@ -48,7 +48,7 @@ def publish(*, revision: Revision, by: User | None) -> Revision:
     if locked.state == State.PUBLISHED:
         return locked
     if Opening.objects.live().filter(revision=locked).exists():
-        raise Conflict("The opening of this revision is planned. Cancel the plan first, or let it open by itself.")
+        raise Conflict(_("The opening of this revision is planned. Cancel the plan first, or let it open by itself."))
     require_there(Model.objects.select_for_update(of=("self",)).select_related("lab").get(pk=locked.model_id))
     now = timezone.now()
     told = {"state": State.PUBLISHED.value, "published_at": now, "check_wanted_at": None}  # no check has a say any more

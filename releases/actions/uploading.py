@@ -12,6 +12,7 @@ from typing import Final
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from portal.errors import Conflict, Invalid, NotAllowed, Unavailable
 from portal.people.models import Lab, User
@@ -83,7 +84,7 @@ def finish_upload(*, upload: Upload, etags: Sequence[str]) -> Blob:
     if upload.blob:
         return upload.blob
     if upload.ends_at <= timezone.now():
-        raise NotAllowed("This upload has ended. Upload the file again.", code="upload_ended")
+        raise NotAllowed(_("This upload has ended. Upload the file again."), code="upload_ended")
     if upload.user is None or not upload.user.is_active:
         raise NotAllowed("The account that began this upload is closed.", code="not_staff")
     require_staff(upload.user, upload.model.lab)
@@ -91,7 +92,7 @@ def finish_upload(*, upload: Upload, etags: Sequence[str]) -> Blob:
     with _reading(upload.model.lab, upload.sha256):
         kept = Upload.objects.select_related("blob").filter(pk=upload.pk).first()
         if kept is None:
-            raise NotAllowed("This upload has ended. Upload the file again.", code="upload_ended")
+            raise NotAllowed(_("This upload has ended. Upload the file again."), code="upload_ended")
         if kept.blob:  # by the call that this one has waited for
             return kept.blob
         _read_back(upload, etags)
@@ -125,7 +126,9 @@ def _reading(lab: Lab, sha256: str) -> Iterator[None]:
     with locks.alone(_name(lab, sha256), within_s=PATIENCE_S) as alone:
         if not alone:
             raise Unavailable(
-                "What has arrived of this file is being read back. Try again in a minute; nothing needs to be sent anew.",
+                _(
+                    "What has arrived of this file is being read back. Try again in a minute; nothing needs to be sent anew."
+                ),
                 retry_after_s=60,
                 code="being_read",
             )
@@ -136,15 +139,16 @@ def _read_back(upload: Upload, etags: Sequence[str]) -> None:
     try:
         store().finish(upload.key, upload.reference, etags, sha256=upload.sha256, size=upload.size)
     except FileNotFoundError as fault:
-        raise Conflict("Not every part of this file has arrived. Upload it again.") from fault
+        raise Conflict(_("Not every part of this file has arrived. Upload it again.")) from fault
     except OSError as fault:
         raise Unavailable(
-            "The store did not answer. Try again in a minute: what has arrived is kept.",
+            _("The store did not answer. Try again in a minute: what has arrived is kept."),
             retry_after_s=60,
             code="store_away",
         ) from fault
     except Mismatch as fault:
-        raise Invalid(f"What arrived is not the file that was announced: {fault}. Upload it again.") from fault
+        told = _("What arrived is not the file that was announced: %(fault)s. Upload it again.")
+        raise Invalid(told % {"fault": fault}) from fault
 
 
 def _still_wanted(held: Blob) -> bool:

@@ -207,28 +207,27 @@ class TrainingForm(CostForm):
             begin["achieved_tflops"] = told["achieved"] / 1e12
         if "grid" in told:
             begin["grid"] = round(told["grid"] * 1000, 6)
-        return begin | {
-            name: told[name] for name in ("tokens", "accelerators", "hours", "watts", "pue") if name in told
-        }
+        begin |= {name: told[name] for name in ("tokens", "accelerators", "hours", "watts", "pue") if name in told}
+        return begin | {each.name: each.begin for each in self.numbers if not each.allows(begin[each.name])}
 
-    def clean(self) -> dict[str, Any]:
-        """Hours, or what they follow from."""
-        said = super().clean() or {}
-        if said.get("hours") is None and said.get("achieved_tflops") is None and not self.errors:
-            self.add_error("achieved_tflops", _("Give this, or the hours."))
-        return said
+    def grid(self) -> Quantity | None:
+        """Emissions of the reader's grid; None where what they said is none."""
+        grams = self.cleaned_data.get("grid")
+        return (
+            None if grams is None else self._of("grid", gettext_lazy("Emissions of the grid"), grams / 1000, "kg/kWh")
+        )
+
+    def _of(self, name: str, label: Text, amount: float, unit: str = "") -> Quantity:
+        """A number of the form, with the source that the facts have for just this; else it was entered."""
+        value, source = self.subject.facts.get(name, (0, ENTERED))
+        known = math.isclose(value, amount, rel_tol=1e-5)
+        return given(name, label, amount, unit, source if known else ENTERED)
 
     def run(self) -> training.Run:
         """The question, once it is valid; a number that the facts have keeps their source."""
         said = self.cleaned_data
         parameters = self.subject.parameters or architecture.count(self.subject.shape).total
-        achieved, accelerators = said["achieved_tflops"], said["accelerators"]
-
-        def of(name: str, label: Text, amount: float, unit: str = "") -> Quantity:
-            value, source = self.subject.facts.get(name, (0, ENTERED))
-            known = math.isclose(value, amount, rel_tol=1e-5)
-            return given(name, label, amount, unit, source if known else ENTERED)
-
+        achieved, accelerators, of = said["achieved_tflops"], said["accelerators"], self._of
         return training.Run(
             parameters=parameters,
             tokens=of("tokens", gettext_lazy("Tokens seen"), said["tokens"], "token"),

@@ -26,6 +26,10 @@ class Number:
     hint: str | Promise = ""
     whole: bool = False
 
+    def allows(self, amount: float | None) -> bool:
+        """Whether it may begin with this: what somebody published may be out of all bounds."""
+        return amount is None or self.least <= amount <= self.most
+
     def field(self) -> forms.Field:
         """The same in a form; it may be left empty where it begins empty."""
         wrong = _NUMBER % {"least": number_format(f"{self.least:g}"), "most": _most(self.most)}

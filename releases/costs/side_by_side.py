@@ -10,12 +10,11 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from portal.errors import Conflict, Invalid
-from releases import entries
+from releases import entries, footprints
 from releases.costs import running, subjects, training
 from releases.costs.expression import Quantity, given
 from releases.costs.forms import RunningForm
 from releases.costs.subjects import Subject
-from releases.costs.training import Run
 from releases.costs.units import SCALES
 from releases.models import Family, Model
 from releases.units import kg_of_tonnes
@@ -100,22 +99,22 @@ def _told(subject: Subject) -> tuple[RunningForm | None, running.Estimate | None
 
 
 def figures(subject: Subject) -> list[Published]:
-    """What was published of a training: of the largest size of an entry, or in the records of a hosted revision."""
+    """What was published of a training: of the largest size of an entry, or in records and card of a hosted revision."""
     if subject.family is None:
-        return _recorded(subject)
+        return [*_recorded(subject), *_of_card(subject)]
     if subject.name != entries.sizes(subject.family)[-1].name:
         return []
     return [_published(row) for row in entries.sourced(subject.family, "carbon")]
 
 
-def published(subject: Subject, run: Run) -> list[Published]:
-    """The same, each with its energy on the grid of a run."""
+def published(subject: Subject, grid: Quantity | None) -> list[Published]:
+    """The same, each with its energy on the reader's grid, where they name one."""
     found = []
     for each in figures(subject):
         mine = None
-        if each.kwh:
+        if each.kwh and grid:
             energy = given("published_energy", _("Energy, as published"), each.kwh, "kWh")
-            mine = training.carbon_of(energy, run.grid)
+            mine = training.carbon_of(energy, grid)
         found.append(Published(**{**_fields(each), "mine": mine}))
     return found
 
@@ -141,7 +140,24 @@ def _recorded(subject: Subject) -> list[Published]:
     return [
         Published(
             kg=facts["carbon"][0], approximate=False, boundary=subject.boundary, kwh=value.get("energy"),
-            grid=value.get("grid"), pue=value.get("pue"), kind="estimate",
+            grid=value.get("grid"), pue=value.get("pue"), kind=subject.method or str(_("not stated")),
             source={"short": str(source.title), "title": str(source.title), "url": source.url},
+        )
+    ]  # fmt: skip
+
+
+def _of_card(subject: Subject) -> list[Published]:
+    """What the card tells, unless the record has the same figure with more beside it."""
+    card = subject.card
+    if card is None or card.kg is None:
+        return []
+    if "carbon" in subject.facts and footprints.same(card.kg, subject.facts["carbon"][0]):
+        return []
+    title = str(_("the model’s card"))
+    return [
+        Published(
+            kg=card.kg, approximate=False, boundary=card.boundary or str(_("not stated")), kwh=card.kwh, grid=None,
+            pue=None, kind=card.method or str(_("not stated")),
+            source={"short": title, "title": title, "url": subject.url},
         )
     ]  # fmt: skip

@@ -14,22 +14,17 @@ from django.utils.translation import gettext_lazy
 
 from portal.errors import Conflict, Invalid, NotFound
 from portal.storable import all_mended
-from releases import entries, lookup
+from releases import cards, entries, footprints, lookup
 from releases.costs import architecture
 from releases.costs.architecture import Architecture
 from releases.costs.expression import Quantity, Source, given
 from releases.entries import Size
+from releases.footprints import RECORD, RECORDED, Footprint
 from releases.models import BlobState, Family, Model, Revision
 from releases.storage import store
 
 CONFIG: Final = "config.json"
 METRICS: Final = "records/metrics.jsonl"
-RECORD: Final = "records/energy.json"
-RECORDED: Final = {
-    "cpu_seconds": "cpu_seconds", "clock_seconds": "wall_seconds", "watts": "watts_per_core", "pue": "pue",
-    "grid": "kg_co2e_per_kwh", "energy": "kwh", "carbon": "kg_co2e",
-}  # fmt: skip
-"""What is told of a training → its name in the record."""
 BOUNDARY: Final = 600
 """Characters of a boundary that are shown."""
 READ_MAX: Final = 1 << 20
@@ -52,6 +47,10 @@ class Subject:
     """Of its training, as far as it is told: what → value and source."""
     boundary: str = ""
     """What its makers counted for the emissions that they record."""
+    method: str = ""
+    """How they came to them, in their words."""
+    card: Footprint | None = None
+    """What the card tells of both; None for a size of an entry."""
 
 
 def of_revision(model: Model, revision: Revision | None) -> Subject:
@@ -61,6 +60,7 @@ def of_revision(model: Model, revision: Revision | None) -> Subject:
         raise Conflict(_("%(name)s has no config.json, so nothing can be computed of it.") % {"name": model.full_name})
     at = [model.lab.slug, model.name]
     page = reverse("releases:files", args=[*at, revision.commit[:12]])
+    record = _record(revision)
     try:
         shape = architecture.read(_object(text), Source(f"config.json, {revision.commit[:8]}", page))
     except Invalid as wrong:
@@ -75,8 +75,10 @@ def of_revision(model: Model, revision: Revision | None) -> Subject:
         shape=shape,
         parameters=_parameters(counted, source) if counted else None,
         model=model,
-        facts=_trained(revision, page),
-        boundary=str(_record(revision).get("boundary", ""))[:BOUNDARY],
+        facts=_trained(revision, record, page),
+        boundary=str(record.get("boundary", ""))[:BOUNDARY],
+        method=str(record.get("kind", ""))[:BOUNDARY],
+        card=footprints.of_card(cards.metadata(revision)),
     )
 
 
@@ -109,14 +111,16 @@ def of_size(family: Family, name: str) -> Subject:
     )
 
 
-def _trained(revision: Revision, page: str) -> dict[str, tuple[float, Source]]:
+def _trained(revision: Revision, record: Mapping[str, Any], page: str) -> dict[str, tuple[float, Source]]:
     """What a revision's own records tell of its training; empty where it has none that can be read."""
     told: dict[str, Any] = {}
-    metrics, energy = small_file(revision, METRICS), _record(revision)
+    metrics = small_file(revision, METRICS)
     if metrics:
         told |= {"tokens": (_object(metrics.strip().rpartition(b"\n")[2]).get("tokens"), METRICS)}
-    told |= {what: (energy.get(name), RECORD) for what, name in RECORDED.items()}
-    facts = {what: (value, Source(path, page)) for what, (value, path) in told.items() if _usable(value)}
+    told |= {what: (record.get(name), RECORD) for what, name in RECORDED.items()}
+    facts = {
+        what: (value, Source(path, page)) for what, (said, path) in told.items() if (value := footprints.amount(said))
+    }
     if "clock_seconds" in facts:
         seconds, source = facts["clock_seconds"]
         facts["hours"] = (seconds / 3600, source)
@@ -126,10 +130,6 @@ def _trained(revision: Revision, page: str) -> dict[str, tuple[float, Source]]:
 def _record(revision: Revision) -> dict[str, Any]:
     record = small_file(revision, RECORD)
     return _object(record) if record else {}
-
-
-def _usable(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e18
 
 
 def shape_of(size: Size, source: Source | None = None) -> Architecture:

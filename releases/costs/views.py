@@ -155,14 +155,15 @@ def _run(request: HttpRequest, subject: Subject, said: dict[str, str], context: 
 
 def _train(request: HttpRequest, subject: Subject, said: dict[str, str], context: dict[str, Any]) -> HttpResponse:
     form = TrainingForm(subject, said)
-    context |= {"subject": subject, "form": form, "published": []}
-    if form.is_valid():
+    valid, grid = form.is_valid(), form.grid()
+    context |= {"subject": subject, "form": form, "grid": grid, "published": side_by_side.published(subject, grid)}
+    if valid:
         run, page = form.run(), Page()
         found = training.cost(run)
         context |= {
             "steps": page.all(found.quantities()),
+            "found": found,
             "stated": _stated(subject),
-            "published": side_by_side.published(subject, run),
             "clocks": [(method, page.all(told)) for method, told in training.by_clock(subject.facts, run)],
             "query": form.query(),
         }

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 
+from releases import footprints
 from releases.lint.candidate import Candidate
 from releases.lint.rule import Rule, some, warning
 
@@ -101,9 +102,13 @@ def _has_harness(result: dict[str, Any]) -> bool:
 
 
 def _carbon(candidate: Candidate) -> Iterator[str]:
-    said = candidate.card.get("co2_eq_emissions")
+    said = candidate.card.get(footprints.CARD_KEY)
     if said is not None and not (isinstance(said, dict) and said.get("source")):
         yield "The card tells emissions and not how they were measured. Add source: to co2_eq_emissions."
+
+
+def _footprint(candidate: Candidate) -> Iterator[str]:
+    yield from footprints.faults(candidate.card, candidate.documents.get(footprints.RECORD))
 
 
 def _licence_changed(candidate: Candidate) -> Iterator[str]:
@@ -130,5 +135,6 @@ RULES: Final[tuple[Rule, ...]] = (
     warning("units", _units),
     warning("score-without-harness", _scores),
     warning("carbon-without-method", _carbon),
+    warning("carbon-unreadable", _footprint),
     warning("logbook-unreadable", _logbook),
 )

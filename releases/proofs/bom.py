@@ -11,7 +11,7 @@ import uuid
 from typing import Any, Final
 
 from portal.storable import all_mended
-from releases import cards, licences, units
+from releases import cards, footprints, licences, units
 from releases.models import BlobState, Revision
 from releases.proofs import documents
 from releases.storage import store
@@ -25,19 +25,18 @@ _ACTIVITIES: Final = {"pre-training": "training", "fine-tuning": "fine-tuning"}
 def described(revision: Revision) -> dict[str, Any]:
     """What card and configuration say that belongs into the bill; read once, at publication."""
     card, config = cards.metadata(revision), config_of(revision)
-    footprint = card.get("co2_eq_emissions")
-    footprint = footprint if isinstance(footprint, dict) else {"emissions": footprint}
+    footprint = footprints.of_card(card)
     named = card.get("datasets")
     datasets = named if isinstance(named, list) else [named]
-    architectures, grams = config.get("architectures"), _amount(footprint.get("emissions"))
+    architectures = config.get("architectures")
     told = {
         "task": card.get("pipeline_tag"),
         "family": config.get("model_type"),
         "architecture": architectures[0] if isinstance(architectures, list) and architectures else None,
         "datasets": [name for name in datasets if _text(name)],
-        "activity": footprint.get("training_type"),
-        "energy_kwh": _amount(footprint.get("energy_consumed")),
-        "co2eq_kg": units.kg_of_grams(grams) if grams else None,
+        "activity": footprint.activity,
+        "energy_kwh": footprint.kwh,
+        "co2eq_kg": footprint.kg,
     }
     texts = ("task", "family", "architecture", "activity")
     return {name: value for name, value in told.items() if value and (name not in texts or _text(value))}
@@ -129,9 +128,3 @@ def config_of(revision: Revision) -> dict[str, Any]:
 
 def _text(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 200
-
-
-def _amount(value: object) -> float | None:
-    """A quantity, where the card names one that can be."""
-    good = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e18
-    return float(value) if good and isinstance(value, int | float) else None

@@ -271,3 +271,112 @@ def test_what_is_dropped_beside_the_place_for_it_is_not_taken(
     page.goto(f"{portal}/lyceum/mine/upload")  # the browser may have opened the file itself
     assert page.locator("[data-send]:enabled").count() == 0
     assert not Model.objects.get(name="mine").revisions.exists()
+
+
+def test_what_is_left_out_for_its_name_is_named_and_a_folder_without_files_is_told(
+    portal: str, lab: world.World, folder: Path, tmp_path: Path, page: Page
+) -> None:
+    (folder / ".git" / "objects").mkdir(parents=True)
+    for path in (".git/config", ".git/objects/a", "more/.DS_Store"):
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text("x")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "dots").mkdir()
+    for n in range(12):
+        (tmp_path / "dots" / f".{n:02}").write_text("x")
+    signed_in(page, portal, lab.manager)
+    page.goto(f"{portal}/lyceum/mine/upload")
+    left, line = page.locator("[data-left]"), page.locator("[data-line]")
+    drop(page, folder, on="[data-drop]")
+    dotted = "Names that begin with a dot are not published."
+    expect(left).to_have_text(f"Left out: .git/, .hidden, more/.DS_Store. {dotted}")
+    page.locator("[data-send]:enabled").wait_for()
+    drop(page, tmp_path / "empty", on="[data-drop]")
+    expect(line).to_have_text("There is no file in it.")
+    expect(left).to_be_empty()
+    assert page.locator("[data-list]").is_hidden()
+    drop(page, tmp_path / "dots", on="[data-drop]")
+    expect(left).to_contain_text(f".09, and 2 more. {dotted}")
+    expect(line).to_have_text("None of these files can be published.")
+
+
+def test_odd_names_and_an_empty_file_become_a_draft_and_names_that_are_one_elsewhere_are_told_first(
+    portal: str, lab: world.World, folder: Path, page: Page
+) -> None:
+    odd = {
+        "u\u0308ber.txt": "über.txt",
+        "a b.txt": "a b.txt",
+        "50%.txt": "50%.txt",
+        "a#b?.txt": "",
+        "x#y.txt": "x#y.txt",
+    }
+    for name in odd:
+        (folder / name).write_text(name)
+    (folder / "nothing.txt").write_text("")
+    (folder / "Notes.txt").write_text("A")
+    signed_in(page, portal, lab.manager)
+    page.goto(f"{portal}/lyceum/mine/upload")
+    drop(page, folder, on="[data-drop]")
+    page.locator("[data-send]:enabled").wait_for()
+    assert page.locator("tr", has_text="are the same on some systems").count() == 2
+    assert "cannot be written on every system" in page.locator("tr", has_text="a#b?.txt").inner_text()
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_url("**/revisions/*", timeout=30_000)
+    draft = Model.objects.get(name="mine").tip
+    assert draft is not None
+    sizes = dict(draft.files.values_list("path", "size"))
+    assert {*filter(None, odd.values()), "nothing.txt"} <= sizes.keys()
+    assert sizes["nothing.txt"] == 0
+    assert not {"notes.txt", "Notes.txt"} & sizes.keys()
+
+
+def test_who_was_overtaken_by_another_draft_is_told_to_load_the_page_and_not_to_press_again(
+    portal: str, lab: world.World, folder: Path, page: Page
+) -> None:
+    signed_in(page, portal, lab.manager)
+    (folder / "table.txt").unlink()
+    choose(page, portal, folder)
+    other = page.context.new_page()
+    choose(other, portal, folder)
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_url("**/revisions/*", timeout=30_000)
+    choose(page, portal, folder)  # both see that draft as the newest
+    choose(other, portal, folder)
+    for mine in (page, other):
+        (folder / "notes.txt").write_text("of one tab" if mine is page else "of the other")
+        choose(mine, portal, folder) if mine is page else mine.locator("#id_folder").set_input_files(folder)
+        mine.locator("[data-send]:enabled").wait_for()
+        mine.get_by_role("button", name="Send").click()
+        if mine is page:
+            page.wait_for_url("**/revisions/*", timeout=30_000)
+    expect(other.locator("[data-line]")).to_contain_text("No draft was made: There is a newer draft")
+    assert other.locator("[data-send]:enabled").count() == 0
+    choose(other, portal, folder)
+    other.get_by_role("button", name="Send").click()
+    other.wait_for_url("**/revisions/*", timeout=30_000)
+
+
+def test_what_is_chosen_while_files_are_sent_does_not_take_their_place(
+    portal: str, lab: world.World, folder: Path, tmp_path: Path, page: Page
+) -> None:
+    signed_in(page, portal, lab.manager)
+    choose(page, portal, folder)
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route("**/blobs/uploads/**", hold)
+    with page.expect_request(lambda request: request.method == "PUT"):
+        page.get_by_role("button", name="Send").click()
+    assert page.locator("#id_folder").is_disabled()
+    listed = page.locator("[data-list] tbody tr")
+    before = listed.count()
+    drop(page, tmp_path, on="[data-drop]")
+    page.evaluate("() => fetch(location)")  # what was dropped would have been read and listed by now
+    assert listed.count() == before
+    page.unroute("**/blobs/uploads/**")  # and those that were held go on
+    page.wait_for_url("**/revisions/*", timeout=30_000)
+    draft = Model.objects.get(name="mine").tip
+    assert draft is not None
+    assert draft.files.filter(path="notes.txt").exists()

@@ -214,6 +214,34 @@ def test_the_secrets_script_makes_each_once(tmp_path: Path) -> None:
     assert made["postgres_password"] in made["database_url"]
 
 
+def test_the_key_that_opens_content_goes_to_the_pages_alone_as_the_documentation_tells_it() -> None:
+    told = (ROOT / "docs" / "queries.md").read_text()
+    block = re.search(r"```yaml\n(services:.*?)```", told, re.DOTALL)
+    assert block
+    more = yaml.safe_load(block[1])
+    assert set(more["services"]) == {"web"}, "compose adds these to what docker-compose.yml says"
+    variables, secrets = more["services"]["web"]["environment"], more["services"]["web"]["secrets"]
+    assert variables == {"CONTENT_PRIVATE_KEY_FILE": f"/run/secrets/{secrets[0]}"}
+    kept = more["secrets"][secrets[0]]["file"]
+    assert f"cat > {kept}" in told
+    for name, service in SERVICES.items():
+        holds = service.get("environment", {})
+        assert not [each for each in holds if each.startswith("CONTENT_PRIVATE_KEY")], name
+        assert ("CONTENT_KEY" in holds) == ("SECRET_KEY_FILE" in holds), (
+            f"{name}: the control plane, and not the gateway"
+        )
+
+
+def test_the_secrets_script_leaves_what_is_for_one_process_alone_where_it_is(tmp_path: Path) -> None:
+    script = ROOT / "infra" / "docker" / "secrets.sh"
+    own = tmp_path / "secrets" / "web"
+    own.mkdir(parents=True, mode=0o700)
+    (own / "content_private_key").write_text("x")
+    for _ in range(2):
+        subprocess.run([script], cwd=tmp_path, check=True)
+    assert own.stat().st_mode & 0o777 == 0o700, "a folder that nobody may enter hides its files from the container"
+
+
 def test_the_secrets_script_leaves_the_address_of_an_operators_own_database(tmp_path: Path) -> None:
     script = ROOT / "infra" / "docker" / "secrets.sh"
     subprocess.run([script], cwd=tmp_path, check=True)

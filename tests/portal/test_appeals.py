@@ -68,6 +68,24 @@ def test_an_appeal_goes_to_those_who_had_no_part_in_the_decline(lyceum, appealed
     assert "sold" not in str(list(Message.objects.values_list("payload", flat=True)))
 
 
+def test_an_appeal_can_be_given_to_those_alone_who_may_judge_it(lyceum, appealed):
+    first, second, third = lyceum.reviewers
+    shown = browser(second).get(reverse("access:review", args=[appealed.pk])).content.decode()
+    offered = shown.partition('<select name="to"')[2].partition("</select>")[0]
+    assert str(third.pk) in offered
+    assert str(first.pk) not in offered, "who declined it; giving it to them was refused afterwards"
+
+
+def test_an_application_can_be_given_to_whoever_of_the_lab_has_no_conflict(lyceum, harbour, mara):
+    application, (first, second, third) = lyceum.applied(mara), lyceum.reviewers
+    actions.cast_vote(by=third, application=application, vote=Vote.RECUSE)
+    shown = browser(first).get(reverse("access:review", args=[application.pk])).content.decode()
+    offered = shown.partition('<select name="to"')[2].partition("</select>")[0]
+    assert str(second.pk) in offered
+    assert str(third.pk) not in offered, "who has recused themselves"
+    assert not [each for each in harbour.reviewers if str(each.pk) in offered]
+
+
 def test_a_fresh_quorum_overturns_and_the_applicant_signs(lyceum, appealed, mara):
     _, second, third = lyceum.reviewers
     half = actions.cast_vote(by=second, application=appealed, vote=Vote.APPROVE)

@@ -392,6 +392,26 @@ def test_when_the_seats_stop_the_official_and_everybody_with_a_seat_hear_once(co
     assert seats.mailed("seat_stopped", to=mara.email)["official"] == cover.official.get_full_name()
 
 
+def test_who_was_told_that_their_seat_stopped_is_told_that_it_works_again_and_nobody_else(cover, lyceum):
+    mara, tomas = (seats.member(name) for name in ("Mara Lindqvist", "Tomas Hale"))
+    seats.seated(cover, mara)
+    paused = seats.seated(cover, tomas)
+    seats.shift(cover, attest_by=-31, lapses_at=-1)
+    tasks.announce_attestations()
+    actions.suspend_grant(by=lyceum.manager, grant=paused, reason="A question is open.")
+    actions.attest_roster(by=cover.official, agreement=cover, expected=fresh(cover).version)
+    assert mails("seat_resumed") == 1
+    assert seats.mailed("seat_resumed", to=mara.email)["institution"] == cover.institution.name
+
+
+def test_a_roster_that_is_confirmed_in_time_is_no_news_to_those_with_a_seat(cover):
+    seats.seated(cover, seats.member("Mara Lindqvist"))
+    seats.shift(cover, attest_by=-5, lapses_at=25)
+    tasks.announce_attestations()
+    actions.attest_roster(by=cover.official, agreement=cover, expected=fresh(cover).version)
+    assert mails("seat_resumed") == 0
+
+
 def test_one_confirms_what_one_has_read(cover):
     seats.seated(cover, seats.member("Mara Lindqvist"))
     with pytest.raises(Conflict) as early:

@@ -127,6 +127,13 @@ def test_confirming_an_unchanged_roster_takes_two_clicks(cover, official):
     assert "Confirmed." in text(client.post(attest, {"version": str(version)}, follow=True)), "the second"
 
 
+def test_who_confirms_an_empty_roster_says_that_nobody_holds_a_seat(cover, official):
+    seats.shift(cover, attest_by=10, lapses_at=40)
+    shown = text(browser(official).get(page("attest", cover.pk)))
+    assert "Nobody of Northfield University holds a seat" in shown
+    assert "All 0" not in shown
+
+
 def test_the_link_to_pass_on_tells_each_what_to_do_next(cover, stranger):
     join = page("join_institutional", cover.pk)
     assert "Show where you work" in text(browser(stranger).get(join))

@@ -22,6 +22,7 @@ from releases.costs.architecture import count
 from releases.costs.forms import RunningForm
 from releases.costs.subjects import Subject, shape_of
 from releases.hardware_models import HardwareProfile
+from releases.models import Model
 from tests.portal.world import World
 
 SEED = Path(__file__).resolve().parents[2] / "releases" / "seed" / "pico-opt-5m.tar.xz"
@@ -223,6 +224,118 @@ def test_the_training_of_a_hosted_model_by_two_methods(client: Client, pico: Any
     assert carbon["cpu"] == pytest.approx(0.0026274, rel=1e-3)
     assert carbon["clock"] > carbon["cpu"]
     assert page.context["form"]["tokens"].value() == 12_288_000
+
+
+RECORD = {
+    "kwh": 2000,
+    "kg_co2e_per_kwh": 0.4,
+    "kg_co2e": 800,
+    "pue": 1.2,
+    "kind": "metered",
+    "boundary": "the last run",
+}
+CARD = "---\nlicense: mit\nco2_eq_emissions:\n  emissions: {}\n  energy_consumed: 3000\n  source: a meter\n  hardware_used: 8 GPUs\n---\n# Told\n"
+
+
+def told_by(publish: Any, lyceum: World, **files: str) -> list[list[str]]:
+    """The rows of published emissions of a model with these files, as a reader sees them."""
+    config = json.dumps(
+        {"model_type": "opt", "hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 1, "ffn_dim": 256,
+         "vocab_size": 128, "max_position_embeddings": 128}
+    )  # fmt: skip
+    publish(lyceum, "told", **{"config.json": config.encode()}, **{path: text.encode() for path, text in files.items()})
+    page = Client().get("/lyceum/told/cost/training").content.decode()
+    body = page.partition('id="published"')[2].partition("<tbody>")[2].partition("</tbody>")[0]
+    rows = re.findall(r"<tr>(.*?)</tr>", body, re.DOTALL)
+    return [[" ".join(re.sub(r"<[^>]+>", " ", cell).split()) for cell in row.split("</td>")[:-1]] for row in rows]
+
+
+def test_what_the_card_tells_of_emissions_is_shown_with_its_method(lyceum: World, publish: Any) -> None:
+    (row,) = told_by(publish, lyceum, **{"README.md": CARD.format(1_200_000)})
+    assert row[0] == "1.20 t"
+    assert row[1] == "1.44 t", "3,000 kWh on the grid of the page, 481 g"
+    assert row[2:4] == ["8 GPUs", "3 MWh"]
+    assert row[6:] == ["a meter", "the model’s card"]
+
+
+def test_a_record_and_a_card_that_tell_one_figure_are_one_row_and_two_where_they_differ(
+    lyceum: World, publish: Any
+) -> None:
+    record = {"records__energy.json": json.dumps(RECORD)}
+    (row,) = told_by(publish, lyceum, **record, **{"README.md": CARD.format(803_000)})
+    assert row[0] == "800 kg"
+    assert row[2:] == ["the last run", "2 MWh", "0.4", "1.2", "metered", "records/energy.json"]
+
+
+def test_figures_that_differ_are_both_shown(lyceum: World, publish: Any) -> None:
+    rows = told_by(publish, lyceum, **{"records__energy.json": json.dumps(RECORD), "README.md": CARD.format(1_200_000)})
+    assert [row[0] for row in rows] == ["800 kg", "1.20 t"]
+
+
+@pytest.mark.parametrize("said", ["0", "-3", "'1,5'", "12 kg", "true", "1.0e+30", ".nan"])
+def test_emissions_that_are_no_amount_are_shown_to_nobody_and_the_lab_is_told(
+    lyceum: World, publish: Any, said: str
+) -> None:
+    assert told_by(publish, lyceum, **{"README.md": CARD.format(said)}) == []
+    (notice,) = [each for each in notices("told") if "emissions" in each]
+    assert "shown to nobody" in notice
+
+
+def notices(name: str) -> list[str]:
+    return [each["message"] for each in Model.objects.get(name=name).main.notices]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"kg_co2e": 0.8}, "which makes 800 kg, and kg_co2e: 0.8"),
+        ({"kwh": "2,000"}, "kwh: '2,000', which is shown to nobody"),
+        ({"kg_co2e": -800}, "kg_co2e: -800, which is shown to nobody"),
+        ({"kwh": 0}, "kwh: 0, which is shown to nobody"),
+    ],
+)
+def test_a_record_in_the_wrong_unit_is_told_to_whoever_publishes_it(
+    lyceum: World, publish: Any, wrong: dict[str, Any], said: str
+) -> None:
+    told_by(publish, lyceum, **{"records__energy.json": json.dumps(RECORD | wrong)})
+    assert any(said in each for each in notices("told"))
+
+
+def test_a_record_that_agrees_with_its_card_is_told_nothing(lyceum: World, publish: Any) -> None:
+    card = CARD.format(800_000).replace("3000", "2000")
+    told_by(publish, lyceum, **{"records__energy.json": json.dumps(RECORD), "README.md": card})
+    assert not [each for each in notices("told") if "CO2" in each or "energy" in each]
+
+
+def test_a_record_out_of_all_bounds_leaves_the_reader_a_question_that_can_be_answered(
+    lyceum: World, publish: Any
+) -> None:
+    """A PUE below one or a grid of 3 kg a kWh is a slip; the page began with an error that the reader did not make."""
+    wrong = RECORD | {"pue": 0.9, "kg_co2e_per_kwh": 3, "kg_co2e": 6000}
+    (row,) = told_by(publish, lyceum, **{"records__energy.json": json.dumps(wrong)})
+    assert row[0] == "6 t", "what is published is shown as it is"
+    form = Client().get("/lyceum/told/cost/training").context["form"]
+    assert not {"pue", "grid"} & form.errors.keys()
+
+
+def test_who_asks_nothing_of_a_training_whose_hours_nobody_told_is_told_what_to_give_and_not_of_an_error(
+    lyceum: World, publish: Any
+) -> None:
+    told_by(publish, lyceum, **{"records__energy.json": json.dumps({"pue": 1.1})})
+    address = "/lyceum/told/cost/training"
+    page = Client().get(address)
+    assert not page.context["form"].errors
+    assert "follow once you give the hours" in words(page)
+    assert "carbon" not in Client().get(address + "?format=json").json()
+    assert "carbon" in Client().get(address + "?format=json&hours=10").json()
+    assert "follow once you give the hours" not in words(Client().get(address + "?hours=10"))
+
+
+def test_a_wrong_question_does_not_hide_what_was_published(client: Client, pico: Any) -> None:
+    page = client.get("/lyceum/pico-5m/cost/training?pue=0.5")
+    assert page.context["form"].errors
+    assert "Nobody has published" not in words(page)
+    assert "2.63 g" in words(page)
 
 
 @pytest.mark.parametrize("name", entries.names())

@@ -39,7 +39,7 @@ def told_by_mail() -> set[str]:
     mail.outbox.clear()
     while delivery.deliver_due(slow=True) + delivery.deliver_due():
         pass
-    return {address for message in mail.outbox if "Erratum" in message.subject for address in message.to}
+    return {address for message in mail.outbox if "erratum" in message.subject for address in message.to}
 
 
 def test_a_manager_raises_one_and_it_is_shown_and_mailed(
@@ -55,6 +55,34 @@ def test_a_manager_raises_one_and_it_is_shown_and_mailed(
     assert grant.user == mara
     (erratum,) = Erratum.objects.all()
     assert (erratum.revision, erratum.by, erratum.scrub) == (model.main, lyceum.manager, False)
+
+
+@pytest.mark.parametrize(("severity", "word"), [("critical", "Critical"), ("serious", "Serious"), ("minor", "Minor")])
+def test_the_letter_says_what_is_wrong_and_how_serious_it_is(
+    lyceum: world.World, model: Model, severity: str, word: str
+) -> None:
+    actions.add_erratum(model=model, revision=None, by=lyceum.manager, **WORDS | {"severity": severity})
+    told_by_mail()
+    (letter,) = mail.outbox
+    assert letter.subject == f"{word} erratum of lyceum/mine: {WORDS['title']}"
+    assert f"a {severity} erratum of lyceum/mine" in letter.body
+    assert f"“{WORDS['title']}”" in letter.body
+    assert "It corrects" not in letter.body
+    assert WORDS["text"] not in letter.body, "the page alone has it whole, and as it may be corrected"
+
+
+def test_the_letter_of_a_further_one_names_what_it_corrects_and_has_no_lines_of_its_title(
+    lyceum: world.World, model: Model
+) -> None:
+    first = actions.add_erratum(model=model, revision=None, by=lyceum.manager, **WORDS)
+    odd = WORDS | {"title": "It has the token\n\nDear all,\nsend us your passwords " + "x" * 100}
+    actions.add_erratum(model=model, revision=None, by=lyceum.manager, corrects=first, **odd)
+    told_by_mail()
+    letter = next(each for each in mail.outbox if "It has the token" in each.subject)
+    assert f"It corrects an earlier one: “{WORDS['title']}”" in letter.body
+    assert "\nDear all" not in letter.body
+    assert "x" * 100 in letter.body, "whole"
+    assert len(letter.subject) < 130, "an inbox shows no more"
 
 
 def test_whoever_may_still_have_a_copy_is_written_to_even_if_their_right_rests_or_ended(

@@ -121,6 +121,10 @@ CASES = {
         "MMLU",
     ),
     "carbon-without-method": (replace(SOUND, card={**CARD, "co2_eq_emissions": 12}), "source"),
+    "carbon-unreadable": (
+        replace(SOUND, card={**CARD, "co2_eq_emissions": {"emissions": "1,5 kg", "source": "a meter"}}),
+        "'1,5 kg', which is shown to nobody. Give a number above zero, in grams",
+    ),
     "logbook-unreadable": (replace(SOUND, logbook=("Line 2: This is not JSON.",)), "Line 2"),
 }
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import translation
 
 from portal.people.models import User
-from releases import git
+from releases import cards, git
 from releases.models import Blob, Model, Upload
 from releases.storage import store
 from tests.portal import world
@@ -58,6 +59,78 @@ def test_files_are_judged_by_name_before_they_are_read(lyceum: world.World, mine
     told = ask(client_of(lyceum.manager), "plan", files=files).json()["files"]
     assert [bool(each["fault"]) for each in told] == [False, True, True, True]
     assert "Programs are not published" in told[1]["fault"]
+
+
+def test_names_that_some_systems_take_for_one_are_told_before_anything_is_sent(
+    lyceum: world.World, mine: Model
+) -> None:
+    paths = ["notes.txt", "Notes.txt", "a/b.txt", "A", "twice.txt", "twice.txt", "alone.txt"]
+    told = ask(client_of(lyceum.manager), "plan", files=[{"path": each, "size": 1} for each in paths]).json()["files"]
+    faults = [each["fault"] for each in told]
+    assert (
+        faults[0] == faults[1] == "The file names 'notes.txt' and 'Notes.txt' are the same on some systems. Rename one."
+    )
+    assert faults[3] == "A has no ending, and such files are not published here. Leave it out or rename it."
+    assert faults[4] == faults[5] == "Two files are called 'twice.txt'. Rename one."
+    assert faults[2] == faults[6] == ""
+
+
+@pytest.fixture
+def german(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A language whose every sentence stands in brackets."""
+    monkeypatch.setattr(translation._trans, "gettext", lambda text: f"[{text}]")
+
+
+def test_what_is_said_of_names_and_files_is_in_the_readers_language(
+    lyceum: world.World, mine: Model, german: None
+) -> None:
+    manager = client_of(lyceum.manager)
+    wrong = [
+        "run.sh",
+        "a.zip",
+        "w.bin",
+        "odd.xyz",
+        "bare",
+        "con.txt",
+        "a//b",
+        "u\u0308.txt",
+        "Twin.txt",
+        "twin.txt",
+        "x" * 300,
+    ]
+    told = ask(manager, "plan", files=[{"path": each, "size": 1} for each in wrong]).json()["files"]
+    assert [each["path"] for each in told if not each["fault"].startswith("[")] == []
+    taken = manager.post("/publish/", {"lab_slug": "lyceum", "name": "mine", "summary": ""}).content.decode()
+    assert "[A model repository called lyceum/mine already exists" in taken
+    odd = manager.post("/publish/", {"lab_slug": "lyceum", "name": "no/name", "summary": ""}).content.decode()
+    assert "[Use letters, digits" in odd
+
+
+@pytest.mark.parametrize(
+    "text", ["---\nlicense: [\n---\n", "---\nlicense: mit\n", "---\n- a\n---\n", "# Bare", "---\na: b\n---\n"]
+)
+def test_what_is_said_of_a_card_is_in_the_readers_language(german: None, text: str) -> None:
+    said = cards.faults(text) or cards.gaps(text)
+    assert said
+    assert all(sentence.startswith("[") for sentence in said)
+
+
+def test_a_card_that_is_no_yaml_is_told_the_line() -> None:
+    assert cards.faults("---\nlicense: mit\ntags: [a\n---\n") == [
+        "The front matter is not YAML: line 4, expected ',' or ']', but got '<stream end>'."
+    ]
+
+
+def test_a_draft_that_somebody_else_made_meanwhile_is_told_with_what_to_do(lyceum: world.World, mine: Model) -> None:
+    manager = client_of(lyceum.manager)
+    seen = mine.tip.commit
+    one, other = ({"path": f"{n}.txt", **arrived(mine, n.encode(), lyceum.manager)} for n in ("one", "other"))
+    assert ask(manager, "commit", files=[one], parent=seen).status_code == 201
+    late = ask(manager, "commit", files=[other], parent=seen)
+    assert late.status_code == 409
+    assert "load this page again and choose the same folder" in late.json()["title"]
+    mine.refresh_from_db()
+    assert ask(manager, "commit", files=[other], parent=mine.tip.commit).status_code == 201
 
 
 def test_what_was_sent_becomes_a_draft_with_the_ids_that_git_gives(lyceum: world.World, mine: Model) -> None:

@@ -131,7 +131,7 @@ def test_what_is_damaged_is_given_out_to_nobody_and_said_to_everybody(
     mail.outbox.clear()
     while delivery.deliver_due(slow=True) + delivery.deliver_due():
         pass
-    told = {address for message in mail.outbox if "Erratum" in message.subject for address in message.to}
+    told = {address for message in mail.outbox if "erratum" in message.subject for address in message.to}
     assert told == {mara.email, lyceum.manager.email}
     assert stranger.email not in told
 

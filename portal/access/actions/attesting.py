@@ -17,6 +17,7 @@ from portal.access.actions import institutional_moves
 from portal.access.actions.gates import bump_gate
 from portal.access.institutional import ATTESTATION_OPENS, GRACE, STANDING, YEAR, Line, Verb, next_attestation
 from portal.access.institutional_models import AttestationNotice, InstitutionalAgreement, RosterAttestation
+from portal.access.models import Grant
 from portal.audit.events import Event
 from portal.errors import Conflict
 from portal.mail import sending
@@ -49,6 +50,7 @@ def attest_roster(*, by: User, agreement: InstitutionalAgreement, expected: int)
     locked.lapses_at = locked.attest_by + GRACE
     locked.save(update_fields=["attest_by", "lapses_at"])
     institutional_moves.record(Event.ROSTER_ATTESTED, locked, by, seated=made.seated, until=locked.attest_by)
+    _tell_resumed(locked, answered)
     bump_gate(locked.gate)
     return made
 
@@ -102,6 +104,16 @@ def _tell_seated(agreement: InstitutionalAgreement) -> None:
     for line in agreement.roster.filter(status=Line.SEATED).select_related("user", "grant"):
         if line.user and line.grant:
             institutional_moves.tell(agreement, "seat_stopped", line.user, line.grant.get_absolute_url())
+
+
+def _tell_resumed(agreement: InstitutionalAgreement, due: datetime) -> None:
+    """To everybody who was told that their seat stopped, and whose right is whole now: it works again."""
+    if not AttestationNotice.objects.filter(agreement=agreement, due=due, days=LAPSED).exists():
+        return
+    lines = agreement.roster.filter(status=Line.SEATED, grant__in=Grant.objects.active())
+    for line in lines.select_related("user", "grant"):
+        if line.user and line.grant:
+            institutional_moves.tell(agreement, "seat_resumed", line.user, line.grant.get_absolute_url())
 
 
 def _dates(agreement: InstitutionalAgreement) -> tuple[datetime, datetime]:

@@ -29,7 +29,7 @@ from portal.access import (
     substitutes,
     waiting,
 )
-from portal.access.actions import moves
+from portal.access.actions import lacking, moves
 from portal.access.application_models import Application, Change, Decline
 from portal.access.desk_models import Found, SpotCheck
 from portal.access.history import timeline
@@ -219,6 +219,7 @@ def _evidence(application: Application, user: User) -> dict[str, Any]:
     mine, is_waiting = reader.mine, Status(application.status) in QUEUED
     sent = list(application.submissions.order_by("-round")[:2])
     standing = confirmations.standing(application)
+    may_assign = reader.may_judge and Verb.ASSIGN in verbs(application.status, {Party.REVIEWER})
     return {
         "application": application,
         "gate": application.gate,
@@ -230,9 +231,9 @@ def _evidence(application: Application, user: User) -> dict[str, Any]:
         "held": [passes.WORDS[code] for code in application.triage.get("held", ())],
         **_spot_check(application, may_judge=reader.may_judge),
         "standing": standing,
-        "may_assign": reader.may_judge and Verb.ASSIGN in verbs(application.status, {Party.REVIEWER}),
+        "may_assign": may_assign,
         "may_take": Role.REVIEWER in user.roles_in(application.gate.lab),
-        "colleagues": colleagues(user),
+        "colleagues": sorted(lacking.free(application), key=User.get_full_name) if may_assign else [],
         "votes": _visible(votes, mine, application, is_waiting=is_waiting),
         "hidden_votes": sum(vote.round == application.rounds for vote in votes) if is_waiting and mine is None else 0,
         "mine": mine,

@@ -5,9 +5,10 @@ document.addEventListener("DOMContentLoaded", () => {
   const root = document.getElementById("upload");
   const words = JSON.parse(document.getElementById("upload-words").textContent);
   const rows = root.querySelector("tbody"), line = root.querySelector("[data-line]"), send = root.querySelector("[data-send]");
+  const left = root.querySelector("[data-left]"), inputs = root.querySelectorAll("input[type=file]");
   const csrf = root.querySelector("[name=csrfmiddlewaretoken]").value;
   const NOTES = "weighbridge-upload:";
-  let chosen = [];
+  let chosen = [], sending = false;
 
   const ask = async (url, body) => {
     const answer = await fetch(url, {
@@ -42,15 +43,27 @@ document.addEventListener("DOMContentLoaded", () => {
     return { path, file, state, bar, sha256: "", done: false, fault: "" };
   };
 
+  // The part of a path that begins with a dot, as far as it; "" where none does.
+  const hidden = (path) => (/^(?:.*?\/)?\.[^/]*\/?/.exec(path) || [""])[0];
+  const NAMED = 10;
+  const named = (names) => (names.length > NAMED ? words.more.replace("%(n)s", names.length - NAMED) : "%(names)s").replace("%(names)s", names.slice(0, NAMED).join(", "));
+
   const choose = async (files) => {
+    if (sending) return;
+    const names = [...new Set(files.map(({ path }) => hidden(path)).filter(Boolean))].sort();
+    left.textContent = names.length ? words.hidden.replace("%(names)s", named(names)) : "";
     rows.replaceChildren();
-    chosen = files.filter(({ path }) => !path.split("/").some((part) => part.startsWith("."))).map(({ path, file }) => row(path, file));
+    // A Mac writes an umlaut as two characters, which no release may carry, and calls both forms one name.
+    const mine = files.filter(({ path }) => !hidden(path)).map(({ path, file }) => row(path.normalize("NFC"), file));
+    chosen = mine;
     root.querySelector("[data-list]").hidden = chosen.length === 0;
     send.disabled = true;
+    line.textContent = chosen.length ? "" : files.length ? words.nothing : words.none;
     if (!chosen.length) return;
     chosen.forEach((entry) => say(entry, words.asking));
     try {
       const told = await ask(root.dataset.plan, { files: chosen.map(({ path, file }) => ({ path, size: file.size })) });
+      if (chosen !== mine) return; // others were chosen meanwhile
       told.files.forEach(({ fault }, n) => {
         chosen[n].fault = fault;
         chosen[n].bar.hidden = Boolean(fault);
@@ -60,7 +73,9 @@ document.addEventListener("DOMContentLoaded", () => {
       line.textContent = good ? "" : words.nothing;
       send.disabled = !good;
     } catch (error) {
-      line.textContent = words.again.replace("%(why)s", error.message);
+      if (chosen !== mine) return;
+      chosen.forEach((entry) => say(entry, ""));
+      line.textContent = words.unseen.replace("%(why)s", error.message);
     }
   };
 
@@ -144,8 +159,14 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   };
 
+  const occupy = (now) => {
+    sending = now;
+    inputs.forEach((input) => { input.disabled = now; });
+  };
+
   const all = async () => {
     send.disabled = true;
+    occupy(true);
     const good = chosen.filter(({ fault }) => !fault);
     try {
       for (const [n, entry] of good.entries()) {
@@ -155,10 +176,13 @@ document.addEventListener("DOMContentLoaded", () => {
       line.textContent = words.committing;
       const files = good.map(({ path, file, sha256 }) => ({ path, size: file.size, sha256 }));
       const whole = root.querySelector("[name=whole]").checked, message = root.querySelector("[name=message]").value;
-      location.assign((await ask(root.dataset.commit, { files, whole, message, parent: root.dataset.parent })).page);
+      location.assign((await ask(root.dataset.commit, { files, whole, message, parent: root.dataset.parent }).catch((error) => {
+        throw Object.assign(error, { refused: error.status >= 400 && error.status < 500 && error.status !== 429 });
+      })).page);
     } catch (error) {
-      line.textContent = words.again.replace("%(why)s", error.message);
-      send.disabled = false;
+      line.textContent = (error.refused ? words.not_made : words.again).replace("%(why)s", error.message);
+      send.disabled = Boolean(error.refused); // the same files would be refused again
+      occupy(false);
     }
   };
 
@@ -173,7 +197,7 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   };
 
-  root.querySelectorAll("input[type=file]").forEach((input) => input.addEventListener("change", () => {
+  inputs.forEach((input) => input.addEventListener("change", () => {
     choose([...input.files].map((file) => ({ path: file.webkitRelativePath ? inside(file.webkitRelativePath) : file.name, file })));
   }));
   const zone = root.querySelector("[data-drop]");
@@ -185,8 +209,12 @@ document.addEventListener("DOMContentLoaded", () => {
     const dropped = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
     const found = [];
     const alone = dropped.length === 1 && dropped[0].isDirectory;  // then it is the model's own folder, not one within
-    for (const each of dropped) found.push(...await entries(each, alone ? "" : each.name));
-    choose(found);
+    try {
+      for (const each of dropped) found.push(...await entries(each, alone ? "" : each.name));
+      choose(found);
+    } catch (error) {
+      line.textContent = words.unseen.replace("%(why)s", error.message);
+    }
   });
   send.addEventListener("click", all);
   root.hidden = false;

@@ -1,0 +1,90 @@
+"""What a run learns of a portal's keys is said to programs as to people, once, and also when a file is bad."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.client import released
+from tests.client.test_get import README, Near
+from tests.client.test_vouches import KEYS, PEMS, vouch
+from weighbridge_client import errors, home, portal
+from weighbridge_client.cli import main
+
+FORMER, PRESENT = 0, 1
+PRINTS = [released.sha(pem.encode()) for pem in PEMS]
+
+
+class Signed(Near):
+    """A portal that signs by its present key, for which the former one vouches."""
+
+    def document(self, model: str, revision: str, name: str, query: str = "") -> bytes:
+        if name == "model.sig" and query == f"?key={PRINTS[PRESENT]}":
+            return released.signed(json.loads(self.release), KEYS[PRESENT])
+        return super().document(model, revision, name, query)
+
+    def vouches(self) -> Any:
+        return {"vouches": [vouch(FORMER, PRESENT)]}
+
+    def key(self) -> str:  # type: ignore[override]  # this one has a key
+        return PEMS[PRESENT]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any) -> Any:
+    """Runs `get` against such a portal: its exit status, and what it printed."""
+
+    def once(*more: str, near: Near | None = None) -> tuple[int, str]:
+        at = near or Signed({"README.md": README})
+        monkeypatch.setattr(portal, "Portal", lambda *_of, **_more: at)
+        folder = str(tmp_path / "small")
+        status = main(["get", "lyceum/small", "--portal", Near.address, "--to", folder, "--quiet", *more])
+        out = capsys.readouterr()
+        return status, out.out + out.err
+
+    return once
+
+
+def know(number: int) -> None:
+    home.write(home.key_file(Near.address), PEMS[number].encode(), mode=0o644)
+
+
+def test_a_program_is_told_once_which_key_a_known_one_vouched_for(run: Any) -> None:
+    know(FORMER)
+    status, out = run("--json")
+    told = json.loads(out)
+    assert status == 0
+    assert told["signature"]["key"] == PRINTS[PRESENT]
+    assert (told["signature"]["vouched"], told["signature"]["new_key"]) == ([PRINTS[PRESENT]], False)
+    assert json.loads(run("--json")[1])["signature"]["vouched"] == []
+
+
+def test_a_program_is_told_once_that_a_key_was_taken_on_trust(run: Any) -> None:
+    told = json.loads(run("--json")[1])
+    assert (told["signature"]["vouched"], told["signature"]["new_key"]) == ([], True)
+    assert json.loads(run("--json")[1])["signature"]["new_key"] is False
+
+
+def test_whose_portal_has_the_key_that_is_known_reads_of_no_other(run: Any) -> None:
+    know(PRESENT)
+    status, out = run()
+    assert status == 0
+    assert "key" in out
+    assert "exchanged" not in out
+    assert "new here" not in out
+
+
+@pytest.mark.parametrize(("known", "words"), [(FORMER, "has exchanged its key"), (None, "was new here")])
+def test_a_bad_file_does_not_hide_what_was_learnt_of_keys(run: Any, known: int | None, words: str) -> None:
+    """The key is kept in that run, so that no later one would say it."""
+    if known is not None:
+        know(known)
+    bad = Signed({"README.md": README})
+    bad.files["README.md"] = README[::-1]
+    status, out = run(near=bad)
+    assert status == errors.BAD
+    assert words in out
+    assert words not in run()[1]
