@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
@@ -15,6 +15,7 @@ from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotFound
 from portal.outbox import delivery
 from portal.people.models import Lab, User
+from portal.periods import began
 from portal.projects import actions as projects
 from portal.projects.models import Project
 from releases.models import Model
@@ -148,9 +149,7 @@ def set_allowance(
         given = top_class or allowance.top_class
         if not anew and allowance.tokens_per_period == limits.tokens_per_period:
             since = allowance.counted_from or allowance.starts_at
-        if allowance.starts_at >= now:  # by a clock that was set back since
-            allowance.starts_at = now - timedelta.resolution
-        allowance.ends_at = now
+        allowance.starts_at, allowance.ends_at = began(allowance.starts_at, now), now
         allowance.save(update_fields=["starts_at", "ends_at"])
     figures = {name: getattr(limits, name) for name in _FIGURES} | {"top_class": given}
     allowance = Allowance.objects.create(

@@ -19,7 +19,7 @@ from inference.allowances import Budget, end_of
 from portal.access import conflicts
 from portal.audit import trail
 from portal.audit.events import Event
-from portal.errors import Conflict, Invalid, NotAllowed, NotFound
+from portal.errors import Conflict, Invalid, NotAllowed, NotFound, Reason
 from portal.mail import sending
 from portal.people.models import Membership, Role, User
 from portal.projects.models import Project, ProjectMember
@@ -38,6 +38,12 @@ def parties(project: Project, by: User) -> frozenset[Party]:
     roles = by.roles_in(project.lab) if project.lab else frozenset()
     manages = {Party.MANAGER} if roles & {Role.MANAGER, Role.ADMINISTRATOR} else set()
     return frozenset(manages | ({Party.REVIEWER} if Role.REVIEWER in roles else set()))
+
+
+def barred(by: User, request: AllocationRequest) -> tuple[Reason, ...]:
+    """Why this person may not decide: a conflict with who asked, or with who has taken the project over since."""
+    asked, leads = request.asked_by, request.project.owner
+    return conflicts.between(by, asked) or (conflicts.between(by, leads) if leads != asked else ())
 
 
 def refusal(project: Project, by: User) -> NotAllowed | Conflict | None:
@@ -127,7 +133,7 @@ def grant_allocation(
     )
     _close(locked, by)
     _record(Event.ALLOCATION_GRANTED, locked, by, tokens_per_period=tokens_per_period, until=until.isoformat())
-    _tell(locked, locked.asked_by, "allocation_granted", until=until.isoformat())
+    _tell(locked, locked.project.owner, "allocation_granted", until=until.isoformat())
     return locked
 
 
@@ -147,7 +153,7 @@ def decline_allocation(*, by: User, request: AllocationRequest, ground: str, mes
         raise Invalid(missing, fields={"message": [missing]})
     _close(locked, by)
     _record(Event.ALLOCATION_DECLINED, locked, by, ground=ground)
-    _tell(locked, locked.asked_by, "allocation_declined")
+    _tell(locked, locked.project.owner, "allocation_declined")
     return locked
 
 
@@ -177,7 +183,9 @@ def _project(project: Project, by: User) -> Project:
 
 def _move(request: AllocationRequest, verb: Verb, by: User) -> AllocationRequest:
     """The request, locked, in the status that follows. Raises NotFound, NotAllowed or Conflict."""
-    rows = AllocationRequest.objects.select_for_update(of=("self",)).select_related("project__lab", "asked_by")
+    rows = AllocationRequest.objects.select_for_update(of=("self",)).select_related(
+        "project__lab", "project__owner", "asked_by"
+    )
     locked = rows.get(pk=request.pk)
     acting = parties(locked.project, by)
     if not acting:
@@ -187,7 +195,7 @@ def _move(request: AllocationRequest, verb: Verb, by: User) -> AllocationRequest
     status = allocation.next_status(locked.status, verb, acting)
     if status is None:
         raise closed_by_now()
-    found = conflicts.between(by, locked.asked_by) if status in allocation.DECIDED else ()
+    found = barred(by, locked) if status in allocation.DECIDED else ()
     if found:
         raise NotAllowed(
             _("You may not decide on this request. %(why)s") % {"why": found[0].message},
@@ -232,7 +240,7 @@ def _deciders(request: AllocationRequest) -> list[User]:
     inside = ProjectMember.objects.filter(project=request.project, left_at=None).values("user")
     rows = held.exclude(user__in=inside).select_related("user")
     people = {row.user_id: row.user for row in rows}.values()
-    return [person for person in people if not conflicts.between(person, request.asked_by)]
+    return [person for person in people if not barred(person, request)]
 
 
 def _record(event: Event, request: AllocationRequest, by: User, **facts: Any) -> None:

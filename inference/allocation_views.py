@@ -20,14 +20,13 @@ from inference import usage
 from inference.allocation import Party, Status, Verb, verbs
 from inference.allocation_forms import AskForm, DeclineForm, GrantForm
 from inference.allocation_models import AllocationRequest
-from portal.access import conflicts
 from portal.errors import Invalid, NotFound
 from portal.people.models import Membership, User
 from portal.people.views import signed_in
 from portal.projects.models import Project
 
 PAGE: Final = 50
-RELATED: Final = ("project__lab", "asked_by", "decided_by", "allowance")
+RELATED: Final = ("project__lab", "project__owner", "asked_by", "decided_by", "allowance")
 
 
 def project_of(user: User, pk: UUID) -> tuple[Project, frozenset[Party]]:
@@ -120,7 +119,7 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
             return redirect(found)
         wrong = True
     may = set(verbs(found.status, acting))
-    barred = conflicts.between(user, found.asked_by) if Verb.GRANT in may else ()
+    barred = actions.barred(user, found) if Verb.GRANT in may else ()
     context = {
         "asked": found,
         "burn": burn,

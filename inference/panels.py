@@ -30,10 +30,11 @@ PROJECTS: Final = 10
 
 @panel("inference/_panel.html", order=40)
 def left(user: User) -> dict[str, Any]:
-    """The first projects of the person with what is left of each, and how many more there are."""
-    now, mine = timezone.now(), usage.projects_of(user)
+    """The first projects that the person can use, with what is left of each, how many more there are, and whether any is over."""
+    now, mine = timezone.now(), usage.usable_by(user)
     burns = [usage.burn_of(project, now) for project in mine[:PROJECTS]]
-    return {"burns": burns, "more": mine.count() - len(burns) if len(burns) == PROJECTS else 0}
+    more = mine.count() - len(burns) if len(burns) == PROJECTS else 0
+    return {"burns": burns, "more": more, "over": not burns and usage.projects_of(user).exists()}
 
 
 @sections.of_queue.register("inference/_waiting.html")

@@ -7,13 +7,14 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import redis
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 
 from inference import queryable
 from inference.allowances import Budget
 from inference.contract import Limits
 from inference.gateway.counters import counter_of
 from inference.models import DailyUsage, UsageRecord, last_day
+from portal.access.models import Grant
 from portal.counters import client
 from portal.people.models import User
 from portal.projects.models import Project
@@ -58,6 +59,12 @@ def projects_of(user: User) -> QuerySet[Project]:
     """Projects that the person belongs to: those that are open, the oldest first, then those closed last."""
     mine = Project.objects.filter(members__user=user, members__left_at=None).select_related("lab").distinct()
     return mine.order_by(F("closed_at").desc(nulls_first=True), "created_at", "pk")
+
+
+def usable_by(user: User) -> QuerySet[Project]:
+    """Those of them of which something can be left: open, and the person's own grant in it neither past nor revoked."""
+    stands = Grant.objects.standing().filter(user=user, project=OuterRef("pk"))
+    return projects_of(user).filter(Q(lab=None) | Exists(stands), closed_at=None)
 
 
 def burn_of(project: Project, now: datetime) -> Burn:

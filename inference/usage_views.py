@@ -54,6 +54,7 @@ def usage_page(request: HttpRequest) -> HttpResponse:
     context = {
         "shown": shown,
         "burns": [(burn, burndown.draw(burn, now)) for burn in burns],
+        "usable": set(usage.usable_by(user)),
         "leads": any(project.owner_id == user.pk for project in projects),
         "number": len(burns) + 1,
         "page": page,

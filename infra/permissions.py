@@ -14,7 +14,7 @@ from typing import Final
 from inference import allocation, disclosure, signal_states
 from inference import batch_lifecycle as batches
 from inference import evaluation_lifecycle as evaluation_runs
-from portal.access import institutional, lifetime, members, referees, workflow
+from portal.access import handovers, institutional, lifetime, members, referees, workflow
 from portal.tokens import devices
 from releases import conversion_lifecycle, lifecycle, logbook_lifecycle, opening
 from releases import evaluation_verdicts as verdicts
@@ -72,6 +72,13 @@ TABLES: Final = (
         tuple(members.MemberStatus),
         tuple(members.MemberVerb),
         {(str(at), str(verb)): (str(to), who) for (at, verb), (to, who) in members.TABLE.items()},
+    ),
+    Table(
+        "Projects handed over",
+        "portal/access/handovers.py",
+        tuple(handovers.HandoverStatus),
+        tuple(handovers.HandoverVerb),
+        {(str(at), str(verb)): (str(to), who) for (at, verb), (to, who) in handovers.TABLE.items()},
     ),
     Table(
         "Referees",

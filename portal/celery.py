@@ -52,6 +52,7 @@ app.conf.beat_schedule = {
     "send the day's digests": {"task": "portal.mail.tasks.send_digests", "schedule": crontab(minute=5)},
     "remind referees": {"task": "portal.access.tasks.remind_referees", "schedule": crontab(minute=45)},
     "close what no referee answered": {"task": "portal.access.tasks.expire_referees", "schedule": crontab(minute=50)},
+    "close unanswered handovers": {"task": "portal.access.tasks.lapse_handovers", "schedule": crontab(minute=36)},
     "close unanswered invitations": {"task": "portal.access.tasks.lapse_invitations", "schedule": crontab(minute=35)},
     "ask officials to confirm their rosters": {
         "task": "portal.access.tasks.announce_attestations",

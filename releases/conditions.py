@@ -351,7 +351,7 @@ def _named(person: User, gate: Gate) -> Reason | None:
     if member is None or MemberStatus(member.status) not in _ON_TEAM:
         return None
     code, text = _ON_TEAM[MemberStatus(member.status)]
-    return Reason(code, text.format(lead=member.application.applicant.get_full_name(), gate=gate.title))
+    return Reason(code, text.format(lead=member.application.lead.get_full_name(), gate=gate.title))
 
 
 def _failed(name: str, asked: Question, gate: Gate, grant: Grant) -> Reason:

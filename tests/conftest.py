@@ -111,3 +111,11 @@ def django_db_setup(django_test_environment: None, django_db_modify_db_settings:
             migrate()
         else:
             tables.make_or_take(migrate)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _announcements_afresh() -> None:
+    """Each page looks for announcements anew: how many statements it takes must not hang on which test ran before."""
+    from portal.announcements import context
+
+    context.FRESH_S = 0  # type: ignore[misc]

@@ -182,6 +182,12 @@ class Application(models.Model):
         return reverse("access:application", args=[self.pk])
 
     @property
+    def lead(self) -> User:
+        """Who leads its team: who applied, until they hand the project over to a member (ADR 24)."""
+        taken = self.handovers.taken()
+        return taken.member.user if taken and taken.member.user else self.applicant
+
+    @property
     def reference(self) -> str:
         """What people call it: A-2026-0417."""
         return f"A-{self.created_at:%Y}-{self.number:04d}"

@@ -107,6 +107,8 @@ GRANT_TITLES: Final = {
     "sign_again": gettext_lazy("New text of the agreement signed"),
     "close_out": gettext_lazy("Closed out: deletion attested"),
     "leave_team": gettext_lazy("Taken off the team by its lead"),
+    "handed_over": gettext_lazy("The project was handed over to a member of the team; this access ended with it"),
+    "took_over": gettext_lazy("The project was taken over from the lead before, by signature"),
     "end_with_lead": gettext_lazy("Ended with the lead’s grant"),
     "extend_with_lead": gettext_lazy("The lead renewed; the end moved"),
     "seat_removed": gettext_lazy("Taken off the institution’s roster"),

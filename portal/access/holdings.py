@@ -8,6 +8,7 @@ from django.db.models import Case, Q, QuerySet, Value, When
 from django.utils.translation import gettext_lazy as _
 
 from portal.access import roster
+from portal.access.handover_models import Handover
 from portal.access.member_models import Member
 from portal.access.referee_models import Referee
 from portal.people.domains import mailbox_of
@@ -23,6 +24,11 @@ def _places(user: User) -> QuerySet[Member]:
     """Places on teams that one gave, took, or was named for."""
     of_address = Q(mailbox=mailbox_of(user.email))
     return Member.objects.filter(Q(application__applicant=user) | Q(user=user) | of_address)
+
+
+def _offers(user: User) -> QuerySet[Handover]:
+    """Offers of a project that one made, or was made."""
+    return Handover.objects.filter(Q(grant__user=user) | Q(member__user=user))
 
 
 def _asked(user: User) -> QuerySet[Referee]:
@@ -46,6 +52,10 @@ hold(
         kept=_("the answer for good; name and address as long as the accounts of both, and a year after a no, a removal or silence"),
         erased={"name": "", "email": "", "mailbox": ""}, stays=("user",), secret=("digest",), plain=("status",),
         purge="ended_at", age=timedelta(days=365),
+    ),
+    Holding(
+        "access.Handover", why=_("who offered a project to whom, and who leads it since"), of=_offers, kept=_("for good"),
+        plain=("status",),
     ),
     Holding(
         "access.Application", why=_("to decide on access"), kept=_("the decision for good; answers as long as the account"),

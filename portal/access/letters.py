@@ -83,6 +83,25 @@ declare(
         "member_grant_ended", Topic.LEGAL, _("the member"), _("a member is removed, or the lead's grant is over"),
         GRANT | {"name": "Ana Duarte", "deletion_due": "2026-12-25 14:20 UTC"},
     ),
+    # --- Projects handed over
+    Letter(
+        "handover_offered", Topic.DECISIONS, _("the member"), _("a lead offers their project to a member of the team"),
+        MEMBER | {"until": "2026-12-09 14:20 UTC", "path": "/applications/offers/"}, later=_LATER,
+    ),
+    Letter("handover_withdrawn", Topic.DECISIONS, _("the member"), _("the lead takes the offer back"), MEMBER),
+    Letter(
+        "handover_answered", Topic.DECISIONS, _("the lead"), _("the member accepts or declines, or does not answer in 14 days"),
+        APPLICATION | {"member": "Ana Duarte", "outcome": "accepted", "deletion_due": "2026-12-25 14:20 UTC"},
+        later=("deletion_due",),
+    ),
+    Letter(
+        "project_taken_over", Topic.LEGAL, _("the new lead"), _("a member takes a project over"),
+        MEMBER | {"lead": "Ana Duarte", "before": "Mara Lindqvist", "receipt": "R-2026-0311"},
+    ),
+    Letter(
+        "project_handed_over", Topic.DECISIONS, _("the team, and the lab’s managers"), _("a member takes a project over"),
+        APPLICATION | {"lead": "Ana Duarte", "before": "Mara Lindqvist"},
+    ),
     # --- Confirmations
     Letter(
         "referee_asked", Topic.DECISIONS, _("a referee or sponsor"), _("an applicant names them, and when they are reminded"),

@@ -26,7 +26,7 @@ class Member(models.Model):
     """When the last mail left."""
     reminders = models.PositiveSmallIntegerField(default=0)
     ended_at = models.DateTimeField(null=True, blank=True)
-    """When they declined, were removed, or the invitation ran out unanswered."""
+    """When they declined, were removed or took over, or the invitation ran out unanswered."""
     accepted_at = models.DateTimeField(null=True, blank=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="places_on_teams"
@@ -66,7 +66,12 @@ class Member(models.Model):
                 name="member_ended_with_status",
                 condition=Q(status__in=[MemberStatus.INVITED, MemberStatus.ACCEPTED], ended_at=None)
                 | Q(
-                    status__in=[MemberStatus.DECLINED, MemberStatus.REMOVED, MemberStatus.LAPSED],
+                    status__in=[
+                        MemberStatus.DECLINED,
+                        MemberStatus.REMOVED,
+                        MemberStatus.LAPSED,
+                        MemberStatus.TOOK_OVER,
+                    ],
                     ended_at__isnull=False,
                 ),
             ),

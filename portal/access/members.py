@@ -1,6 +1,6 @@
 """The members of a team as one table: (status, verb) → (next status, who may do it). Plain Python.
 
-A member is named by the lead (who applied), invited by mail, and accepts an undertaking of their own. The grant that
+A member is named by the lead (who applied, or took the project over), invited by mail, and accepts an undertaking of their own. The grant that
 follows rests on the lead's: `Grant.lead`.
 """
 
@@ -20,6 +20,8 @@ class MemberStatus(StrEnum):
     DECLINED = "declined"
     REMOVED = "removed"
     LAPSED = "lapsed"
+    TOOK_OVER = "took_over"
+    """Took the project over from the lead, and is no member since (ADR 24)."""
 
 
 class MemberVerb(StrEnum):
@@ -32,6 +34,7 @@ class MemberVerb(StrEnum):
     LAPSE = "lapse"
     LEAVE = "leave"
     """What follows where their account is erased, or they close out their grant."""
+    TAKE_OVER = "take_over"
 
 
 class Party(StrEnum):
@@ -39,6 +42,8 @@ class Party(StrEnum):
 
     LEAD = "lead"
     INVITED = "invited"
+    MEMBER = "member"
+    """Who accepted."""
     CLOCK = "clock"
 
 
@@ -56,6 +61,7 @@ TABLE: Final[dict[tuple[MemberStatus, MemberVerb], tuple[MemberStatus, frozenset
     (MemberStatus.LAPSED, MemberVerb.REMOVE): (MemberStatus.REMOVED, LEAD),
     (MemberStatus.ACCEPTED, MemberVerb.REMOVE): (MemberStatus.REMOVED, LEAD),
     (MemberStatus.ACCEPTED, MemberVerb.LEAVE): (MemberStatus.REMOVED, CLOCK),
+    (MemberStatus.ACCEPTED, MemberVerb.TAKE_OVER): (MemberStatus.TOOK_OVER, frozenset({Party.MEMBER})),
 }
 
 ON_TEAM: Final = frozenset({MemberStatus.INVITED, MemberStatus.ACCEPTED, MemberStatus.LAPSED})

@@ -22,6 +22,7 @@ from django.utils import timezone
 from portal.access import (  # noqa: F401 Django looks for every model of an app here
     attachment_models,
     desk_models,
+    handover_models,
     lifetime_models,
     pausing_models,
     review_models,

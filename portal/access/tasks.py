@@ -10,6 +10,7 @@ from django.utils import timezone
 from portal.access import actions
 from portal.access.actions import attesting, calling, closing
 from portal.access.application_models import Application
+from portal.access.handover_models import Handover
 from portal.access.member_models import Member
 from portal.access.members import LINK_LIFE, MemberStatus
 from portal.access.referee_models import Referee
@@ -70,6 +71,13 @@ def lapse_invitations() -> int:
     """Close invitations that nobody answered in 14 days; the lead may send them again. How many closed."""
     silent = Member.objects.filter(status=MemberStatus.INVITED, sent_at__lte=timezone.now() - LINK_LIFE)
     return sweep(silent.select_related("application"), lambda member: actions.lapse_invitation(member=member))
+
+
+@shared_task
+def lapse_handovers() -> int:
+    """Close offers of a project that nobody answered in 14 days, and tell their leads. How many closed."""
+    silent = Handover.objects.silent().select_related("application")
+    return sweep(silent, lambda handover: actions.lapse_handover(handover=handover))
 
 
 @shared_task

@@ -56,6 +56,24 @@ def leave(*, project: Project, user: User) -> None:
 
 
 @transaction.atomic
+def hand_over(*, project: Project, to: User, by: User) -> Project:
+    """Make a member the owner of a granted project. The one before stays a member until they `leave`.
+
+    Raises Conflict for a personal or closed project, and for whoever is no member of it.
+    """
+    locked = Project.objects.select_for_update().get(pk=project.pk)
+    inside = ProjectMember.objects.filter(project=locked, user=to, left_at=None).exists()
+    if locked.kind == Kind.PERSONAL or locked.closed_at is not None or not inside:
+        raise Conflict(_("Only an open project of a lab can be handed over, and only to a member of it."))
+    before, locked.owner = locked.owner_id, to
+    locked.save(update_fields=["owner"])
+    facts = {"before": str(before), "owner": str(to.pk)}
+    trail.record(Event.PROJECT_HANDED_OVER, by=by, target=locked, lab=locked.lab, **facts)
+    bump(locked)
+    return locked
+
+
+@transaction.atomic
 def close(*, project: Project, by: User, reason: str) -> Project:
     """Close a project: its tokens query nothing from the next request on."""
     locked = Project.objects.select_for_update().get(pk=project.pk)

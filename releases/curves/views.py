@@ -45,10 +45,20 @@ def curves(request: HttpRequest, **names: str) -> HttpResponse:
 @require_POST
 @step_up
 def take_back(request: HttpRequest, **names: str) -> HttpResponse:
-    """Undo the import of one file, for those who look after the logbook; to all others it is not there."""
+    """Undo the import of one file, after one question, for those who look after the logbook; to all others it is not there."""
     shelf = kept_shelf(request, names)
     if shelf.own is None:
         raise NotFound(gettext("There is no logbook here yet, and so no curves."))
+    found = shelf.own.recordings.filter(sha256=request.POST.get("sha256", "")).first()
+    if found is not None and not request.POST.get("sure"):
+        asked = {
+            "subject": shelf.own.subject.full_name,
+            "what": gettext("The curves of %(file)s and all of their points are deleted.") % {"file": found.source},
+            "means": gettext("To have them back you import the file again, from your own copy."),
+            "kept": {"sha256": found.sha256},
+            "back": shelf.url("curves"),
+        }
+        return render(request, "releases/take_back.html", asked)
     taken = take_back_curves(logbook=shelf.own, sha256=request.POST.get("sha256", ""), by=signed_in(request))
     messages.success(request, gettext("The curves of %(file)s were taken back.") % {"file": taken.source})
     return redirect(shelf.url("curves"))

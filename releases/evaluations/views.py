@@ -128,6 +128,8 @@ def import_evaluations(request: HttpRequest, namespace: str, name: str) -> HttpR
         raise NotFound(_("There is nothing at this address."))
     problem = ""
     if request.method == "POST" and request.POST.get("verb") == "take_back":
+        if asked := _asked_about(request, found):
+            return render(request, "releases/take_back.html", asked)
         try:
             return _taken_back(request, found, user)
         except (Conflict, NotFound) as refused:
@@ -140,6 +142,21 @@ def import_evaluations(request: HttpRequest, namespace: str, name: str) -> HttpR
     context |= {"problem": problem, "imports": listing.imports_into_drafts(found)}
     status = 409 if problem else 422 if form.errors else 200
     return render(request, "releases/evaluations/import.html", context, status=status)
+
+
+def _asked_about(request: HttpRequest, found: Model) -> dict[str, Any] | None:
+    """What taking an import back would delete, until somebody has said that they mean it."""
+    form = TakeBackForm(request.POST)
+    if request.POST.get("sure") or not form.is_valid():
+        return None
+    named = (form.cleaned_data["commit"], form.cleaned_data["at"])
+    one = next((each for each in listing.imports_into_drafts(found) if (each["commit"], each["at"]) == named), None)
+    if one is None:
+        return None
+    what = ngettext("%(n)d score is deleted.", "%(n)d scores are deleted.", one["scores"]) % {"n": one["scores"]}
+    means = _("To have them back you import the file again, from your own copy.")
+    kept = {"commit": one["commit"], "at": one["at"].isoformat()}
+    return {"subject": found.full_name, "what": what, "means": means, "kept": kept, "back": request.path}
 
 
 def _taken_back(request: HttpRequest, found: Model, user: User) -> HttpResponse:

@@ -99,6 +99,8 @@ def edit(request: HttpRequest, **names: str) -> HttpResponse:
     entry_form = EntryForm(request.POST if verb == "add" else None)
     import_form = ImportForm(request.POST if verb in {"check", "import"} else None, request.FILES or None)
     problem, preview = "", None
+    if verb == "take_back" and (asked := _asked_about(shelf, request)):
+        return render(request, "releases/take_back.html", asked)
     if request.method == "POST":
         try:
             if done := _done(user, shelf, request.POST, entry_form, import_form):
@@ -182,6 +184,21 @@ def _done(user: User, shelf: Shelf, said: QueryDict, entry_form: EntryForm, impo
     except Invalid as refused:
         (form or import_form).take(refused.fields)
     return ""
+
+
+def _asked_about(shelf: Shelf, request: HttpRequest) -> dict[str, Any] | None:
+    """What taking an import back would delete, until somebody has said that they mean it."""
+    form = TakeBackForm(request.POST)
+    if shelf.own is None or request.POST.get("sure") or not form.is_valid():
+        return None
+    found = next((each for each in imports_of(shelf.own) if each.at == form.cleaned_data["at"]), None)
+    if found is None:
+        return None
+    shown = number_format(found.entries, force_grouping=True)
+    what = ngettext("%(shown)s entry is deleted.", "%(shown)s entries are deleted.", found.entries) % {"shown": shown}
+    means = _("Imported again, from your own copy of the file, what they tell has other numbers: links to these end.")
+    kept = {"at": found.at.isoformat()}
+    return {"subject": shelf.subject.full_name, "what": what, "means": means, "kept": kept, "back": request.path}
 
 
 def _taken_back(user: User, book: Logbook, form: TakeBackForm) -> str:

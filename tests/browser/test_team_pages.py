@@ -54,6 +54,16 @@ def states() -> list[tuple[User | None, str, str]]:
     )
     grant = w.signed(jo, granted)
     actions.remove_member(by=jo, member=own)
+    heir = verified(world.person("Eva Stein"))
+    theirs = actions.invite(by=jo, application=granted, name=heir.name, email=heir.email)
+    actions.accept_invitation(by=heir, secret=secret_mailed(heir.email), **accept | {"typed_name": heir.name})
+    other = verified(world.person("Lea Moss"))
+    alone, unled = w.applied(other), w.applied(world.person("Uma Free"))
+    actions.cast_vote(by=w.reviewers[0], application=alone, vote=Vote.APPROVE, without_confirmation="Known.")
+    w.signed(other, alone)
+    actions.invite(by=other, application=alone, name=lead.name, email=lead.email)
+    actions.accept_invitation(by=lead, secret=secret_mailed(lead.email), **accept | {"typed_name": lead.name})
+    offer = actions.offer_handover(by=jo, application=granted, member=theirs)
     return [
         (empty.applicant, reverse("access:team", args=[empty.pk]), "team-empty"),
         (empty.applicant, reverse("access:referees", args=[empty.pk]), "referees-empty"),
@@ -69,6 +79,11 @@ def states() -> list[tuple[User | None, str, str]]:
         (w.reviewers[1], reverse("access:review", args=[granted.pk]), "review-waived"),
         (jo, reverse("access:team", args=[granted.pk]), "team-granted"),
         (jo, grant.get_absolute_url(), "grant-lead"),
+        (jo, reverse("access:hand_over", args=[granted.pk]), "hand-over-offered"),
+        (other, reverse("access:hand_over", args=[alone.pk]), "hand-over"),
+        (unled.applicant, reverse("access:hand_over", args=[unled.pk]), "hand-over-nobody"),
+        (heir, offer.get_absolute_url(), "take-over"),
+        (heir, heir.grants.get().get_absolute_url(), "grant-offered"),
     ]
 
 

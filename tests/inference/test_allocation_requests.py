@@ -365,3 +365,28 @@ def test_query_time_that_is_granted_again_is_counted_anew(bench):
     assert again.tokens_per_period == first.tokens_per_period
     now = timezone.now()
     assert again.period(now)[0] != first.period(now)[0]
+
+
+def test_a_request_goes_on_when_the_project_is_taken_over_and_its_new_lead_hears_of_it(bench):
+    request = asked(bench)
+    heir = world.person("Ana Duarte")
+    projects.join(project=bench.project, user=heir)
+    projects.hand_over(project=bench.project, to=heir, by=heir)
+    projects.leave(project=bench.project, user=bench.researcher)
+    with pytest.raises(NotFound):
+        allocation_actions.withdraw_allocation(by=bench.researcher, request=request)
+    granted(bench, request)
+    assert mails("allocation_granted") == [heir.email]
+
+
+def test_who_asked_and_handed_the_project_over_since_does_not_decide_nor_does_who_knows_the_new_lead(bench):
+    request = asked(bench)
+    heir = world.person("Ana Duarte")
+    projects.join(project=bench.project, user=heir)
+    projects.hand_over(project=bench.project, to=heir, by=heir)
+    projects.leave(project=bench.project, user=bench.researcher)
+    colleague = world.person("Colleague Known", email=f"colleague@{heir.email.split('@')[1]}")
+    for who in (bench.researcher, colleague):
+        give_role(by=bench.world.manager, user=who, lab=bench.world.lab, role=Role.MANAGER)
+        with pytest.raises(NotAllowed):
+            granted(bench, request, by=who)

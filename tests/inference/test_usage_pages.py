@@ -13,12 +13,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import override
 
-from inference import actions, bars, ledger, usage
+from inference import actions, bars, ledger, panels, usage
 from inference.burndown import amounts, draw
 from inference.contract import Limits
 from inference.figures import Line, Period
 from inference.gateway.counters import Counter, counter_key
 from inference.models import month_of
+from portal.access import actions as access
+from portal.projects import actions as projects
 from portal.projects.models import Project, ProjectMember
 from releases.actions import rename_model
 from tests.inference.bench import GATED, OPEN, event
@@ -138,7 +140,14 @@ def test_the_rulers_of_many_projects_are_pages_of_ten_in_as_many_queries(
     assert 'href="?projects=2#projects"' in first or count + 1 <= 10
     with django_assert_max_num_queries(100):
         mine = words(mara.get("/me/"))
-    assert ("more project" in mine) is (count + 1 > 10)
+    assert mine.count("tokens left") == 1, "the others have no grant that stands"
+
+
+def test_my_page_counts_the_projects_that_it_does_not_show(mara, bench, monkeypatch):
+    projects.personal(bench.researcher)
+    assert "more project" not in words(mara.get("/me/"))
+    monkeypatch.setattr(panels, "PROJECTS", 1)
+    assert "and 1 more project" in words(mara.get("/me/"))
 
 
 def test_who_turns_the_pages_of_requests_stays_at_the_projects_that_are_shown(mara, bench):
@@ -302,3 +311,24 @@ def test_a_model_without_servers_says_so(client, bench):
 @pytest.mark.parametrize("path", ["/lyceum/nothing/query", "/nobody/pico-opt-1m/query", "/api/models/query"])
 def test_an_unknown_model_is_not_found(client, bench, path):
     assert client.get(path).status_code == 404
+
+
+def test_nothing_is_left_of_a_project_whose_grant_has_ended(mara, bench):
+    assert "2,000,000 of 2,000,000 tokens left" in words(mara.get("/me/"))
+    bench.grant.ends_at = timezone.now()
+    bench.grant.save(update_fields=["ends_at"])
+    mine = words(mara.get("/me/"))
+    assert "tokens left" not in mine
+    assert "Nothing can be queried now" in mine
+    assert "Your access for this project has ended" in words(mara.get(URL))
+
+
+def test_what_is_left_is_shown_of_projects_that_can_be_used_and_of_a_grant_that_is_paused(mara, bench):
+    assert "Your access for this project has ended" not in words(mara.get(URL))
+    access.suspend_grant(by=bench.world.manager, grant=bench.grant, reason="We look at something.")
+    assert "2,000,000 of 2,000,000 tokens left" in words(mara.get("/me/")), "it may run again"
+    access.revoke_grant(by=bench.world.manager, grant=bench.grant, reason="Passed on.")
+    projects.personal(bench.researcher)
+    mine = words(mara.get("/me/"))
+    assert "Personal" in mine
+    assert "2,000,000 of 2,000,000 tokens left" not in mine.replace("Personal 2,000,000 of 2,000,000 tokens left", "")

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from portal.announcements import actions
+from portal.announcements import actions, context
 from portal.announcements.context import MOST
 from portal.announcements.models import Announcement, Kind, Remark
 from portal.audit.models import Entry
@@ -36,9 +36,10 @@ def told(title="The store moves", *, kind=Kind.PLANNED, begins=-HOUR, lasts=2 * 
     )
 
 
-def banner(client, path="/help/"):
-    """The titles above a page, for a browser that sees it for the first time."""
-    caches["process"].clear()
+def banner(client, path="/help/", *, afresh=True):
+    """The titles above a page; `afresh`, from a process that has shown no page yet."""
+    if afresh:
+        caches["process"].clear()
     page = client.get(path).content.decode()
     part = page.partition('aria-label="Announcements"')[2].partition("</aside>")[0]
     return [piece.partition(">")[2].partition("</a>")[0] for piece in part.split("<a ")[1:]]
@@ -50,6 +51,16 @@ def test_a_stranger_reads_it_above_every_page_while_it_goes_on(client):
     assert banner(client) == banner(client, "/account/login/") == ["The store moves"]
     Announcement.objects.update(starts_at=timezone.now() - 3 * HOUR, ends_at=timezone.now() - HOUR)
     assert banner(client) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_looks_again_after_a_while_and_at_once_where_it_was_written(client, monkeypatch):
+    monkeypatch.setattr(context, "FRESH_S", 60)
+    assert banner(client) == []
+    Announcement.objects.create(kind="news", title="Of another process", ends_at=timezone.now() + HOUR)
+    assert banner(client, afresh=False) == []
+    told()
+    assert banner(client, afresh=False) == ["The store moves", "Of another process"]
 
 
 def test_pages_that_tell_of_it_themselves_do_not_tell_twice(client):

@@ -62,7 +62,9 @@ def test_from_the_question_to_a_seat_by_pages_alone(lyceum, official):
     assert "Accepted." in text(member.post(link, {**typed, "typed_name": mara.name}, follow=True))
     assert "Mara Lindqvist" in text(asking.get(agreement.get_absolute_url()))
     row = page("roster_line", agreement.pk, RosterLine.objects.get().pk)
-    assert "the seat is free" in text(asking.post(row, {"verb": "remove"}, follow=True))
+    assert "Remove Mara Lindqvist from the roster?" in text(asking.post(row, {"verb": "remove"}))
+    assert Grant.objects.active().exists(), "asked once, before somebody's access ends"
+    assert "the seat is free" in text(asking.post(row, {"verb": "remove", "sure": "1"}, follow=True))
     assert not Grant.objects.active().exists()
 
 

@@ -186,7 +186,7 @@ def test_the_list_is_paged_and_its_queries_do_not_grow(
     assert "No errata" in client.get("/lyceum/mine/errata").content.decode()
     rows = [Erratum(model=model, revision=model.main, severity="minor", title=f"No. {n}", text="x") for n in range(60)]
     Erratum.objects.bulk_create(rows)
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(17):
         page = client.get("/lyceum/mine/errata").content.decode()
     assert page.count('id="erratum-') == 50
     assert client.get("/lyceum/mine/errata?page=2").content.decode().count('id="erratum-') == 10

@@ -128,7 +128,11 @@ def test_entries_that_came_together_go_together_and_their_numbers_are_given_to_n
     html = page.get("/lyceum/heron-1m/logbook/edit").content.decode()
     assert "2 entries, numbers 2 to 3" in html
     assert told.at
-    answer = page.post("/lyceum/heron-1m/logbook/edit", {"verb": "take_back", "at": told.at.isoformat()}, follow=True)
+    pressed = {"verb": "take_back", "at": told.at.isoformat()}
+    asked = page.post("/lyceum/heron-1m/logbook/edit", pressed).content.decode()
+    assert "2 entries are deleted." in asked
+    assert book.entries.count() == 3, "asked once, before it cannot be undone"
+    answer = page.post("/lyceum/heron-1m/logbook/edit", pressed | {"sure": "1"}, follow=True)
     assert "2 entries were taken back." in answer.content.decode()
     assert list(book.entries.values_list("title", flat=True)) == ["By hand"]
     assert noted("logbook.taken_back")[0]["entries"] == "2-3"
@@ -143,7 +147,7 @@ def test_what_a_later_entry_speaks_of_stays(lyceum: world.World, book: Logbook) 
     first = Entry.objects.get(logbook=book, order=1)
     actions.add_entry(logbook=book, by=lyceum.manager, said={"title": "It was the second try"}, annotates=first)
     answer = browser(lyceum.manager).post(
-        "/lyceum/heron-1m/logbook/edit", {"verb": "take_back", "at": told.at.isoformat()}
+        "/lyceum/heron-1m/logbook/edit", {"verb": "take_back", "at": told.at.isoformat(), "sure": "1"}
     )
     assert answer.status_code == 422
     assert "Entry 3, which came later" in answer.content.decode()
@@ -188,7 +192,10 @@ def test_curves_go_with_their_points_and_the_runs_that_nothing_else_tells_of(
     assert "take-back" not in Client().get("/lyceum/heron-1m/curves").content.decode()
     page = browser(lyceum.manager)
     assert 'action="/lyceum/heron-1m/curves/take-back"' in page.get("/lyceum/heron-1m/curves").content.decode()
-    answer = page.post("/lyceum/heron-1m/curves/take-back", {"sha256": kept.sha256}, follow=True)
+    asked = page.post("/lyceum/heron-1m/curves/take-back", {"sha256": kept.sha256}).content.decode()
+    assert "all of their points are deleted" in asked
+    assert book.recordings.filter(sha256=kept.sha256).exists()
+    answer = page.post("/lyceum/heron-1m/curves/take-back", {"sha256": kept.sha256, "sure": "1"}, follow=True)
     assert "The curves of m.jsonl were taken back." in answer.content.decode()
     assert not CurveBlock.objects.exists()
     assert list(Run.objects.filter(logbook=book).values_list("name", flat=True)) == ["r"], "an entry tells of it"
@@ -213,6 +220,9 @@ def test_scores_go_from_a_draft_whole_and_those_of_another_import_stay(lyceum: w
     page = browser(lyceum.manager)
     assert draft.commit[:8] in page.get("/lyceum/gosling-1m/evaluations/import").content.decode()
     said = {"verb": "take_back", "commit": draft.commit, "at": second.at.isoformat()}
+    assert "are deleted" in page.post("/lyceum/gosling-1m/evaluations/import", said).content.decode()
+    assert Score.objects.filter(revision=draft).count() == len(rows)
+    said["sure"] = "1"
     answer = page.post("/lyceum/gosling-1m/evaluations/import", said, follow=True)
     assert "taken back" in answer.content.decode()
     assert Score.objects.filter(revision=draft).count() == 1

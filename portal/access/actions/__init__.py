@@ -22,6 +22,13 @@ from portal.access.actions.covering import (
 from portal.access.actions.desk import add_note, assign, forget_filter, record_export, record_grants_export, save_filter
 from portal.access.actions.gates import change_gate, close_gate, create_gate, open_gate
 from portal.access.actions.granting import resume_grant, revoke_grant, sign, sign_again, suspend_grant
+from portal.access.actions.handing import (
+    accept_handover,
+    decline_handover,
+    lapse_handover,
+    offer_handover,
+    withdraw_handover,
+)
 from portal.access.actions.passing import make_spot_check
 from portal.access.actions.refereeing import (
     answer_referee,
@@ -57,6 +64,7 @@ from portal.access.actions.teaming import (
 from portal.access.actions.wording import try_letter, word_reason
 
 __all__ = [
+    "accept_handover",
     "accept_invitation",
     "accept_seat",
     "add_note",
@@ -81,6 +89,7 @@ __all__ = [
     "close_out",
     "create_gate",
     "decline",
+    "decline_handover",
     "decline_institutional",
     "decline_invitation",
     "decline_renewal",
@@ -94,11 +103,13 @@ __all__ = [
     "invite_again",
     "invite_to_roster",
     "lapse",
+    "lapse_handover",
     "lapse_invitation",
     "make_rules",
     "make_spot_check",
     "name_official",
     "name_substitute",
+    "offer_handover",
     "offer_institutional",
     "open_gate",
     "record_export",
@@ -133,6 +144,7 @@ __all__ = [
     "try_letter",
     "uphold",
     "withdraw",
+    "withdraw_handover",
     "withdraw_institutional",
     "withdraw_renewal",
     "word_reason",

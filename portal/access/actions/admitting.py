@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from portal.access.actions import grant_moves
+from portal.access.actions import grant_moves, offers
 from portal.access.application_models import Application
 from portal.access.lifetime import STANDING
 from portal.access.lifetime_models import GrantStep
@@ -80,7 +80,8 @@ def _tell_end(grant: Grant) -> None:
 
 
 def end_team(lead: Grant, by: User | None) -> None:
-    """End every grant that rests on one that is over for good; inside that transaction."""
+    """End every grant that rests on one that is over for good, and the offers about it; inside that transaction."""
+    offers.lapse_with(lead, by)
     for grant in _team(lead):
         end(grant, by, "end_with_lead")
 

@@ -37,6 +37,7 @@ from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.mail import sending
 from portal.people.models import Affiliation, User
+from portal.periods import began
 
 
 @transaction.atomic
@@ -316,8 +317,7 @@ def _close(
         GrantStep(grant_id=pk, verb="institution_ended", by=by, at=now) for pk in running.values_list("pk", flat=True)
     ]
     GrantStep.objects.bulk_create(steps, batch_size=2_000)
-    # Some may have begun by a clock that was set back since.
-    running.filter(starts_at__gte=now).update(starts_at=now - timedelta.resolution)
+    running.filter(starts_at__gte=now).update(starts_at=began(None, now))
     running.update(ends_at=now)
     locked.roster.filter(status__in=ON_ROSTER).update(status=Line.REMOVED, since=now, digest=None, expires_at=None)
     institutional_moves.record(event, locked, by, grants=len(steps))

@@ -23,6 +23,7 @@ from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.mail import sending
 from portal.people.models import MANAGERS, Membership, Role, User
+from portal.periods import began
 
 TEXT_LIMIT: Final = 4_000
 """Characters of a reason or statement."""
@@ -51,10 +52,8 @@ def lock(grant: Grant) -> Grant:
 
 
 def end(held: Grant | InstitutionalAgreement, now: datetime) -> list[str]:
-    """Let it end now; the fields that this changes, for the caller to save. A clock may have been set back since it began."""
-    if held.starts_at is None or held.starts_at >= now:
-        held.starts_at = now - timedelta.resolution
-    held.ends_at = now
+    """Let it end now; the fields that this changes, for the caller to save."""
+    held.starts_at, held.ends_at = began(held.starts_at, now), now
     return ["starts_at", "ends_at"]
 
 

@@ -6,17 +6,17 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from portal.access import form_spec, mailed_links
-from portal.access.actions import admitting, grant_moves, moves
+from portal.access import form_spec, leading, mailed_links
+from portal.access.actions import admitting, grant_moves, moves, offers
 from portal.access.application_models import Application
 from portal.access.lifetime import STANDING
 from portal.access.member_models import Member
 from portal.access.members import LINK_LIFE, ON_TEAM, MemberStatus, MemberVerb, Party, next_status
-from portal.access.models import Grant
 from portal.access.workflow import OPEN, Status
 from portal.agreements import actions as agreements
 from portal.audit import trail
@@ -32,11 +32,11 @@ OPEN_TO_TEAMS: Final = (OPEN - {Status.DRAFT}) | {Status.GRANTED}
 
 @transaction.atomic
 def invite(*, by: User, application: Application, name: str, email: str) -> Member:
-    """Name a member; they are asked by mail. Only who applied can.
+    """Name a member; they are asked by mail. Only the lead can.
 
     Raises Invalid, field by field, for oneself, somebody named already or who declined, and past the gate's limit.
     """
-    return _invite(_led(application, by), by, name, email)
+    return _invite(led(application, by), by, name, email)
 
 
 def invite_listed(application: Application, by: User, answers: dict[str, Any]) -> None:
@@ -56,10 +56,10 @@ def invite_listed(application: Application, by: User, answers: dict[str, Any]) -
                 raise Invalid(error.message, fields={entry["name"]: said}) from error
 
 
-def _led(application: Application, by: User) -> Application:
-    """The application, locked. To everybody but who applied it is not there."""
+def led(application: Application, by: User) -> Application:
+    """The application, locked. To everybody but who leads its team it is not there."""
     locked = moves.lock(application)
-    if locked.applicant_id != by.pk:
+    if locked.lead != by:
         raise NotFound(_("There is no such application."))
     if locked.status == Status.DRAFT:
         raise Conflict(_("Send the application first. Invitations leave with it."), code="wrong_status")
@@ -79,7 +79,7 @@ def is_open(application: Application) -> bool:
         return False
     if application.status != Status.GRANTED:
         return application.status in OPEN_TO_TEAMS
-    grant = Grant.objects.filter(application=application).first()
+    grant = leading.grant_of(application)
     return grant is not None and grant.state() in STANDING
 
 
@@ -90,7 +90,9 @@ def _invite(application: Application, by: User, name: str, email: str) -> Member
         raise Invalid(_("That is you."), fields={"email": [_("This is your own address. You are on the team.")]})
     now = timezone.now()
     mailed_links.require_budget(
-        Member.objects.filter(application__applicant=by, invited_at__gt=now - timedelta(days=1)).count()
+        Member.objects.filter(
+            Q(application__applicant=by) | Q(application=application), invited_at__gt=now - timedelta(days=1)
+        ).count()
     )
     secret, digest = mailed_links.fresh()
     member = Member.objects.create(
@@ -119,7 +121,7 @@ def _require_new(application: Application, email: str) -> None:
 @transaction.atomic
 def remind_member(*, by: User, member: Member) -> Member:
     """Mail a new link; the one before stops working. Raises Conflict after three reminders, or within a day."""
-    _led(member.application, by)
+    led(member.application, by)
     locked = _locked(member, MemberVerb.REMIND, Party.LEAD)
     mailed_links.require_rest(locked, timezone.now())
     secret, locked.digest = mailed_links.fresh()
@@ -134,7 +136,7 @@ def remind_member(*, by: User, member: Member) -> Member:
 @transaction.atomic
 def remove_member(*, by: User, member: Member) -> Member:
     """Take somebody off the team: the link stops working, and access ends with the next request."""
-    _led(member.application, by)
+    led(member.application, by)
     locked = _off(_locked(member, MemberVerb.REMOVE, Party.LEAD), by)
     if locked.grant is not None:
         admitting.end(locked.grant, by, "leave_team")
@@ -163,7 +165,14 @@ def close_place(*, by: User, member: Member, told: bool) -> None:
     application = _off(locked, by).application
     if told:
         path = reverse("access:team", args=[application.pk])
-        moves.write(application.applicant, "member_left", application, path, member=by.get_full_name())
+        moves.write(application.lead, "member_left", application, path, member=by.get_full_name())
+
+
+def take_over(*, by: User, member: Member) -> None:
+    """Their place is free: they lead. Inside the transaction that hands the project over, under its locks."""
+    locked = _locked(member, MemberVerb.TAKE_OVER, Party.MEMBER)
+    locked.status, locked.ended_at = MemberStatus.TOOK_OVER, timezone.now()
+    locked.save(update_fields=["status", "ended_at"])
 
 
 def _off(member: Member, by: User) -> Member:
@@ -171,6 +180,8 @@ def _off(member: Member, by: User) -> Member:
     member.status, member.digest, member.ended_at = MemberStatus.REMOVED, "", timezone.now()
     member.save(update_fields=["status", "digest", "ended_at"])
     _record(Event.MEMBER_REMOVED, member, by, had=str(had))
+    if member.grant is not None:
+        offers.lapse_with(member.grant, by)
     return member
 
 
@@ -214,10 +225,11 @@ def accept_invitation(*, by: User, secret: str, typed_name: str, capacity: str, 
     if Member.objects.filter(application=application, user=by, status=MemberStatus.ACCEPTED).exists():
         raise Conflict(_("You are on this team already, under another address."), code="already_on_team")
     version = application.gate.agreement.current()
-    if version is None or by.pk == application.applicant_id:
+    if version is None or by == application.lead:
         raise Conflict(_("There is nothing for you to sign here."), code="nothing_to_sign")
-    if application.status == Status.GRANTED:
-        grant_moves.lock(application.grant)
+    lead = leading.grant_of(application)
+    if lead is not None:
+        grant_moves.lock(lead)
         grant_moves.hold_for_new(by, application.gate)
     grant_moves.require_not_taken(by, application.gate)
     particulars = {
@@ -231,8 +243,8 @@ def accept_invitation(*, by: User, secret: str, typed_name: str, capacity: str, 
     member.save(update_fields=["status", "digest", "user", "signature", "accepted_at"])
     _record(Event.MEMBER_ACCEPTED, member, by, receipt=str(member.signature.receipt_id))
     _tell_lead(member, accepted=True)
-    if application.status == Status.GRANTED:
-        admitting.admit(member, application.grant)
+    if lead is not None:
+        admitting.admit(member, lead)
     return member
 
 
@@ -280,7 +292,7 @@ def _record(event: Event, member: Member, by: User | None, **facts: str) -> None
 
 
 def _lead(member: Member) -> str:
-    return member.application.applicant.get_full_name()
+    return member.application.lead.get_full_name()
 
 
 def _ask(member: Member, secret: str, *, again: bool) -> None:
@@ -296,7 +308,7 @@ def _ask(member: Member, secret: str, *, again: bool) -> None:
         "granted": application.status == Status.GRANTED,
         "path": reverse("access:invitation", args=[secret]),
     }
-    language = application.applicant.language
+    language = application.lead.language
     sending.send(
         to=member.email, template="member_invited", context=context, key=f"member:{member.pk}", language=language
     )
@@ -305,4 +317,4 @@ def _ask(member: Member, secret: str, *, again: bool) -> None:
 def _tell_lead(member: Member, *, accepted: bool) -> None:
     application = member.application
     path = reverse("access:team", args=[application.pk])
-    moves.write(application.applicant, "member_answered", application, path, member=member.name, accepted=accepted)
+    moves.write(application.lead, "member_answered", application, path, member=member.name, accepted=accepted)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
 from portal import errors
-from portal.access import actions
+from portal.access import actions, leading
 from portal.access.api import grant_shapes, shapes
 from portal.access.application_models import Application
 from portal.access.gate_models import Gate
@@ -103,6 +103,14 @@ def own(user: User, pk: UUID) -> Application:
     """One's own application. Raises NotFound for every other."""
     rows = Application.objects.select_related("gate__lab", "gate__agreement", "applicant", "assignee")
     found = rows.filter(pk=pk, applicant=user).first()
+    if found is None:
+        raise errors.NotFound(_("There is no such application, or it is not yours."))
+    return found
+
+
+def led(user: User, pk: UUID) -> Application:
+    """The application whose team one leads. Raises NotFound for every other."""
+    found = leading.led_by(user, pk)
     if found is None:
         raise errors.NotFound(_("There is no such application, or it is not yours."))
     return found

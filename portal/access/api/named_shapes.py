@@ -103,7 +103,7 @@ class InvitationShape(serializers.Serializer[Any]):
     """What an invited person is told: nothing that was answered."""
 
     name = serializers.CharField(help_text="To whom the invitation went.")
-    lead = serializers.CharField(source="application.applicant.get_full_name")
+    lead = serializers.CharField(source="application.lead.get_full_name")
     gate = serializers.CharField(source="application.gate.full_name", help_text="`lab/gate`.")
     title = serializers.CharField(source="application.gate.title")
     agreement = TextShape(source="application.gate.agreement.current", allow_null=True, help_text="What one signs.")

@@ -13,7 +13,7 @@ from portal import errors
 from portal.access import actions
 from portal.access.actions import teaming
 from portal.access.api import named_shapes, shapes
-from portal.access.api.applying import own
+from portal.access.api.applying import led
 from portal.access.member_models import Member
 from portal.api.operations import IN_PERSON, Operation, Scoped
 from portal.people.models import User
@@ -29,7 +29,7 @@ class Team(Scoped):
     @Operation(name="listTeam", tag=TAG, scopes=IN_PERSON, listed=True, gives=named_shapes.MemberShape)
     def get(self, request: Request, application: UUID, asked: dict[str, Any]) -> QuerySet[Member]:
         """List whom one has named for one's team, and what they answered."""
-        return own(self.person(request), application).members.order_by("invited_at", "id")
+        return led(self.person(request), application).members.order_by("invited_at", "id")
 
     @Operation(
         name="inviteMember", tag=TAG, scopes=IN_PERSON, takes=named_shapes.Named, gives=named_shapes.MemberShape,
@@ -39,11 +39,11 @@ class Team(Scoped):
     def post(self, request: Request, application: UUID, said: dict[str, Any]) -> Member:
         """Name a member. They are asked by mail, and answer for themselves."""
         user = self.person(request)
-        return actions.invite(by=user, application=own(user, application), **said)
+        return actions.invite(by=user, application=led(user, application), **said)
 
 
 def _member(user: User, application: UUID, pk: int) -> Member:
-    found = own(user, application).members.filter(pk=pk).first()
+    found = led(user, application).members.filter(pk=pk).first()
     if found is None:
         raise errors.NotFound(_("There is nobody of that number on this team."))
     return found

@@ -69,7 +69,10 @@ def application(request: HttpRequest, pk: UUID) -> HttpResponse:
         "receipts": _receipts(found),
         "standing": confirmations.standing(found),
         "members": found.members.filter(status__in=ON_TEAM),
-        "has_team": found.status != Status.DRAFT and found.gate.team_limit > 0 and teaming.is_open(found),
+        "has_team": found.status != Status.DRAFT
+        and found.gate.team_limit > 0
+        and teaming.is_open(found)
+        and found.lead == found.applicant,
     }
     return render(request, "access/application.html", context)
 

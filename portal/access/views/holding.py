@@ -15,8 +15,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from portal.access import actions, forms, sections
+from portal.access import actions, forms, leading, sections
 from portal.access.actions import grant_moves, renewing
+from portal.access.handover_models import Handover
 from portal.access.history import grant_timeline
 from portal.access.lifetime import GrantVerb, RenewalStatus, grant_verbs
 from portal.access.lifetime_models import REPORT
@@ -65,6 +66,8 @@ def _shown(grant: Grant) -> dict[str, Any]:
         "renewal": renewing.shown(grant),
         "waiting": grant.renewals.filter(status=RenewalStatus.SUBMITTED).first(),
         "timeline": grant_timeline(grant),
+        "leads": leading.led_under(grant),
+        "offer": Handover.objects.waiting().filter(member__grant=grant).select_related("grant__user").first(),
         "receipts": grant.user.signatures.filter(version__agreement=grant.gate.agreement_id),
     }
 

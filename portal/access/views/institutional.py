@@ -21,6 +21,7 @@ from portal.access.gate_models import Gate
 from portal.access.institutional import ATTESTATION_OPENS, Line, LineVerb, Party, Status, Verb, line_verbs, verbs
 from portal.access.institutional_forms import AskForm, PeopleForm
 from portal.access.institutional_models import InstitutionalAgreement, RosterLine
+from portal.access.lifetime import STANDING as GRANT_STANDING
 from portal.agreements.models import Version
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people.models import Affiliation
@@ -176,9 +177,9 @@ def _say_invited(request: HttpRequest, count: int) -> None:
 @login_required
 @require_POST
 def line(request: HttpRequest, pk: UUID, line: int) -> HttpResponse:
-    """Do one thing to one line of the roster."""
+    """Do one thing to one line of the roster. A removal that ends somebody's access is asked about once."""
     found = _own(request, pk)
-    row = RosterLine.objects.filter(agreement=found, pk=min(line, 2**62)).first()
+    row = RosterLine.objects.select_related("user", "grant").filter(agreement=found, pk=min(line, 2**62)).first()
     deeds: dict[str, tuple[Any, str]] = {
         LineVerb.ADMIT: (actions.admit, _("Admitted. The invitation is on its way.")),
         LineVerb.REFUSE: (actions.refuse_seat, _("Refused. We have told them.")),
@@ -190,10 +191,18 @@ def line(request: HttpRequest, pk: UUID, line: int) -> HttpResponse:
     }
     if row is None or request.POST.get("verb") not in deeds:
         raise NotFound(_("There is no such line on the roster."))
+    if _ends_access(found, row, request.POST["verb"]) and not request.POST.get("sure"):
+        return render(request, "institutional/seat_remove.html", shown(found) | {"line": row})
     deed, said = deeds[request.POST["verb"]]
     deed(by=found.official, line=row)
     messages.success(request, said)
     return redirect(found)
+
+
+def _ends_access(agreement: InstitutionalAgreement, line: RosterLine, verb: str) -> bool:
+    """Whether this takes away access that somebody has: an invitation is sent again by one press, a seat is not."""
+    may = verb == LineVerb.REMOVE and Verb.REMOVE in verbs(agreement.state(), {Party.OFFICIAL})
+    return may and line.status == Line.SEATED and line.grant is not None and line.grant.state() in GRANT_STANDING
 
 
 @login_required

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from portal.access import actions, forms, mailed_links
+from portal.access import actions, forms, leading, mailed_links
 from portal.access.actions import teaming
 from portal.access.application_models import Application
 from portal.access.lifetime import STANDING
@@ -30,9 +30,8 @@ from portal.people.views import signed_in
 def team(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Who is on the team and what they answered; POST invites, reminds or removes."""
     user = signed_in(request)
-    rows = Application.objects.select_related("gate__lab", "applicant", "grant")
-    found = rows.filter(pk=pk, applicant=user).exclude(status=Status.DRAFT).first()
-    if found is None:
+    found = leading.led_by(user, pk)
+    if found is None or found.status == Status.DRAFT:
         raise NotFound(_("There is no such application, or it is not yours."))
     if leaving := _to_ask_about(request, found):
         about = {"application": found, "gate": found.gate, "member": leaving}
@@ -47,6 +46,8 @@ def team(request: HttpRequest, pk: UUID) -> HttpResponse:
         "members": members,
         "places": found.gate.team_limit - sum(each.status in ON_TEAM for each in members),
         "open": teaming.is_open(found),
+        "applied": found.applicant_id == user.pk,
+        "may_hand_over": found.status == Status.GRANTED and teaming.is_open(found),
         "typed": request.POST if problems else {},
         **forms.marked(problems, {"name": _("Name"), "email": _("Address")}),
     }
@@ -88,7 +89,7 @@ def invitation(request: HttpRequest, secret: str) -> HttpResponse:
     found = teaming.of_secret(secret)
     if request.method == "POST":
         actions.decline_invitation(secret=secret)
-        return render(request, "access/invitation_declined.html", {"lead": found.application.applicant.get_full_name()})
+        return render(request, "access/invitation_declined.html", {"lead": found.application.lead.get_full_name()})
     own = request.user.is_authenticated and mailed_links.has_shown(signed_in(request), found.email)
     context = {"secret": secret, "other_account": request.user.is_authenticated and not own, **_invited(found)}
     return render(request, "access/invitation.html", context)
@@ -134,7 +135,7 @@ def _invited(member: Member) -> dict[str, Any]:
     application = member.application
     return {
         "gate": application.gate,
-        "lead": application.applicant.get_full_name(),
+        "lead": application.lead.get_full_name(),
         "granted": application.status == Status.GRANTED,
         "named": member.name,
     }

@@ -73,6 +73,8 @@ DOORS: Final = (
         "applications/<uuid:pk>/appeal/", like(NOBODYS, applicant="moved"), like(NOBODYS, applicant="moved"), IN_REVIEW
     ),
     Door("applications/<uuid:pk>/team/", APPLICANT, like(NOBODYS, applicant="moved"), IN_REVIEW),
+    Door("applications/<uuid:pk>/hand-over/", APPLICANT, like(NOBODYS, applicant="moved"), IN_REVIEW),
+    Door("applications/offers/<uuid:pk>/", NOBODYS, NOBODYS, IN_REVIEW),
     Door("applications/<uuid:pk>/referees/", NOBODYS, NOBODYS, IN_REVIEW),
     Door("confirmations/<str:secret>/", ABSENT, ABSENT),
     Door("invitations/<str:secret>/", ABSENT, ABSENT),

@@ -74,6 +74,17 @@ DOORS: Final = (
     Door(f"{_API_APPLICATION}/appeal", None, API_IN_PERSON_BAD, API_IN_REVIEW),
     Door(f"{_API_APPLICATION}/sign", None, API_IN_PERSON_BAD, API_IN_REVIEW),
     Door(f"{_API_APPLICATION}/team", API_APPLICANT, API_APPLICANT, API_IN_REVIEW, NAMED),
+    Door(f"{_API_APPLICATION}/handover", None, API_NOBODYS, API_IN_REVIEW, {"member": 7}),
+    Door(f"{_API_APPLICATION}/handover/withdraw", None, like(API_NOBODYS, applicant="bad"), API_IN_REVIEW),
+    Door("api/v1/handovers/<uuid:handover>", API_NOBODYS, at={"handover": "{application}"}),
+    Door(
+        "api/v1/handovers/<uuid:handover>/accept",
+        None,
+        API_NOBODYS,
+        {"handover": "{application}"},
+        SIGNED | {"capacity": "for myself"},
+    ),
+    Door("api/v1/handovers/<uuid:handover>/decline", None, API_NOBODYS, {"handover": "{application}"}),
     *(
         Door(f"{_API_APPLICATION}/{one}/{verb}", None, API_NOBODYS, API_IN_REVIEW)
         for one, verbs in {

@@ -1,0 +1,340 @@
+"""A project is handed over: offered by its lead, taken by a member's own signature, and nobody gains what they did not sign for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from portal.access import actions, tasks
+from portal.access.handover_models import Handover
+from portal.access.handovers import HandoverStatus
+from portal.access.member_models import Member
+from portal.access.models import Grant
+from portal.agreements import actions as agreements
+from portal.audit.models import Entry
+from portal.errors import Conflict, Invalid, NotFound
+from portal.outbox.models import Message
+from portal.people import erasure
+from portal.people.actions import suspend
+from portal.people.models import User
+from portal.projects import actions as projects
+from portal.projects.models import ProjectMember
+from tests.portal import world
+from tests.portal.test_team import accepted, active, named, secret_of, verified, vote_and_sign
+from tests.portal.world import World, browser
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ana(db: None) -> User:
+    return verified(world.person("Ana Duarte"))
+
+
+@pytest.fixture
+def joan(db: None) -> User:
+    return verified(world.person("Joan Roe"))
+
+
+@pytest.fixture
+def team(lyceum, mara, ana) -> tuple[Grant, Grant]:
+    """The lead's grant and the member's."""
+    accepted(lyceum, named(lyceum, mara, ana), ana)
+    return vote_and_sign(lyceum, mara), Grant.objects.get(user=ana)
+
+
+def offered(lead: Grant, theirs: Grant) -> Handover:
+    return actions.offer_handover(by=lead.user, application=lead.application, member=theirs.membership)
+
+
+def taken(w: World, handover: Handover, by: User) -> Handover:
+    return actions.accept_handover(
+        by=by, handover=handover, typed_name=by.name, capacity="for myself", text_sha256=w.agreement.current().sha256
+    )
+
+
+def erased(who: User) -> None:
+    later = timezone.now() + erasure.DELAY + timedelta(hours=1)
+    erasure.erase(request=erasure.request_erasure(by=who), now=later)
+
+
+def told(template: str) -> list[str]:
+    return sorted(row.payload["to"] for row in Message.objects.filter(payload__template=template))
+
+
+def joined(w: World, lead: Grant, who: User) -> Grant:
+    """Another member of the team, whose grant rests on the lead's."""
+    by = lead.application.lead
+    accepted(w, actions.invite(by=by, application=lead.application, name=who.name, email=who.email), who)
+    return Grant.objects.get(user=who, ends_at__gt=timezone.now())
+
+
+def test_a_member_who_signs_leads_and_the_lead_before_leaves(lyceum, mara, ana, joan, team):
+    lead, theirs = team
+    other, ends, project = joined(lyceum, lead, joan), theirs.ends_at, lead.project
+    handover = offered(lead, theirs)
+    assert (active(mara), active(ana), lead.application.lead) == (True, True, mara), "an offer changes nothing"
+    taken(lyceum, handover, ana)
+    for row in (lead, theirs, other, project):
+        row.refresh_from_db()
+    assert (active(mara), active(ana), active(joan)) == (False, True, True)
+    assert (theirs.lead, other.lead, project.owner, lead.application.lead) == (None, theirs, ana, ana)
+    assert (theirs.ends_at, theirs.capabilities, lead.deletion_due_at is not None) == (ends, lead.capabilities, True)
+    assert not ProjectMember.objects.filter(project=project, user=mara, left_at=None).exists()
+    handover.refresh_from_db()
+    assert handover.signature.document["taken_over_from"] == mara.name
+    assert handover.signature.user == ana
+    events = set(Entry.objects.values_list("event", flat=True))
+    assert {"handover.offered", "handover.accepted", "project.handed_over"} <= events
+
+
+def test_everybody_concerned_is_told(lyceum, mara, ana, joan, team):
+    lead, theirs = team
+    joined(lyceum, lead, joan)
+    taken(lyceum, offered(lead, theirs), ana)
+    assert told("handover_offered") == [ana.email]
+    assert told("handover_answered") == [mara.email]
+    assert told("project_taken_over") == [ana.email]
+    assert {joan.email, lyceum.manager.email} <= set(told("project_handed_over"))
+
+
+def test_the_new_lead_names_and_removes_members_and_the_one_before_does_neither(lyceum, mara, ana, joan, team):
+    lead, theirs = team
+    other = joined(lyceum, lead, joan)
+    taken(lyceum, offered(lead, theirs), ana)
+    for verb in (actions.remove_member, actions.remind_member):
+        with pytest.raises(NotFound):
+            verb(by=mara, member=other.membership)
+    with pytest.raises(NotFound):
+        actions.invite(by=mara, application=lead.application, name="Ida Roe", email="ida@place.example")
+    actions.remove_member(by=ana, member=other.membership)
+    assert not active(joan)
+    again = actions.invite(by=ana, application=lead.application, name=mara.name, email=mara.email)
+    verified(mara)
+    accepted(lyceum, again, mara)
+    assert active(mara), "who handed over may come back as a member, by a signature of their own"
+    assert Grant.objects.active().get(user=mara).lead == theirs
+    newest = Grant.objects.filter(user=mara).latest("starts_at")
+    taken(lyceum, actions.offer_handover(by=ana, application=lead.application, member=newest.membership), mara)
+    assert (active(mara), active(ana), lead.application.lead) == (True, False, mara), "and lead it again"
+
+
+def test_the_pages_of_both_say_what_is_theirs(lyceum, mara, ana, team):
+    lead, theirs = team
+    team_page, offer_page = (
+        f"/applications/{lead.application_id}/team/",
+        f"/applications/{lead.application_id}/hand-over/",
+    )
+    assert offer_page in browser(mara).get(team_page).content.decode()
+    assert "Ana Duarte" in browser(mara).get(offer_page).content.decode()
+    assert browser(ana).get(offer_page).status_code == 404
+    browser(mara).post(offer_page, {"verb": "offer", "person": theirs.membership.pk})
+    handover = Handover.objects.get()
+    answer_page = f"/applications/offers/{handover.pk}/"
+    assert answer_page in browser(ana).get(f"/grants/{theirs.pk}/mine/").content.decode()
+    assert browser(mara).get(answer_page).status_code == 404
+    version = lyceum.agreement.current()
+    signed = {"typed_name": ana.name, "capacity": "for myself", "text_sha256": version.sha256}
+    assert version.text[:40].splitlines()[0].strip("# ") in browser(ana).get(answer_page).content.decode()
+    assert browser(ana).post(answer_page, signed | {"typed_name": "Somebody"}).status_code == 422
+    assert browser(ana).post(answer_page, signed).status_code == 302
+    assert browser(ana).get(team_page).status_code == 200
+    assert browser(mara).get(team_page).status_code == 404
+    assert browser(ana).get(f"/applications/{lead.application_id}/").status_code == 404, (
+        "what was answered stays theirs"
+    )
+    assert team_page not in browser(mara).get(f"/applications/{lead.application_id}/").content.decode()
+    assert team_page in browser(ana).get(f"/grants/{theirs.pk}/mine/").content.decode()
+    assert team_page not in browser(mara).get(f"/grants/{lead.pk}/mine/").content.decode()
+
+
+def test_an_offer_is_taken_back_or_declined_and_nothing_has_changed(lyceum, mara, ana, team):
+    lead, theirs = team
+    first = offered(lead, theirs)
+    actions.withdraw_handover(by=mara, application=lead.application)
+    with pytest.raises(NotFound):
+        taken(lyceum, first, ana)
+    second = offered(lead, theirs)
+    actions.decline_handover(by=ana, handover=second)
+    with pytest.raises(NotFound):
+        taken(lyceum, second, ana)
+    with pytest.raises(Conflict):
+        actions.withdraw_handover(by=mara, application=lead.application)
+    assert (active(mara), active(ana), lead.application.lead) == (True, True, mara)
+    assert (told("handover_withdrawn"), told("handover_answered")) == ([ana.email], [mara.email])
+
+
+def test_one_offer_is_open_at_a_time(lyceum, mara, ana, joan, team):
+    lead, theirs = team
+    other = joined(lyceum, lead, joan)
+    offered(lead, theirs)
+    for grant in (theirs, other):
+        with pytest.raises(Conflict, match="offered to somebody already"):
+            offered(lead, grant)
+
+
+def test_nobody_but_the_lead_offers_and_nobody_but_the_one_asked_answers(lyceum, mara, ana, joan, team):
+    lead, theirs = team
+    other = joined(lyceum, lead, joan)
+    for who in (ana, joan, lyceum.manager, world.person("Nobody Known")):
+        with pytest.raises(NotFound):
+            actions.offer_handover(by=who, application=lead.application, member=theirs.membership)
+    handover = offered(lead, theirs)
+    for who in (mara, joan, lyceum.manager):
+        with pytest.raises(NotFound):
+            taken(lyceum, handover, who)
+        with pytest.raises(NotFound):
+            actions.decline_handover(by=who, handover=handover)
+    with pytest.raises(NotFound):
+        actions.withdraw_handover(by=ana, application=lead.application)
+    assert other.membership.status == "accepted"
+
+
+def test_without_their_own_name_and_the_text_that_they_read_nobody_takes_over(lyceum, mara, ana, team):
+    handover = offered(*team)
+    good = {"typed_name": ana.name, "capacity": "for myself", "text_sha256": lyceum.agreement.current().sha256}
+    with pytest.raises(Invalid):
+        actions.accept_handover(by=ana, handover=handover, **good | {"typed_name": mara.name})
+    with pytest.raises(Conflict):
+        actions.accept_handover(by=ana, handover=handover, **good | {"text_sha256": "0" * 64})
+    handover.refresh_from_db()
+    assert (handover.status, active(mara)) == ("offered", True)
+
+
+@pytest.mark.parametrize("whose", ["lead", "member"])
+def test_access_that_the_lab_paused_is_neither_offered_nor_taken(lyceum, mara, ana, team, whose):
+    lead, theirs = team
+    handover = offered(lead, theirs)
+    paused = lead if whose == "lead" else theirs
+    actions.suspend_grant(by=lyceum.manager, grant=paused, reason="We look at something.")
+    with pytest.raises(Conflict, match="paused"):
+        taken(lyceum, handover, ana)
+    actions.withdraw_handover(by=mara, application=lead.application)
+    with pytest.raises(Conflict, match="paused"):
+        offered(lead, theirs)
+    assert not active(ana)
+
+
+def test_a_suspended_account_of_the_lead_does_not_get_its_team_going_by_an_open_offer(lyceum, mara, ana, team):
+    handover = offered(*team)
+    suspend(by=lyceum.manager, user=mara, reason="Stolen.")
+    with pytest.raises(Conflict):
+        taken(lyceum, handover, ana)
+    assert not active(ana)
+
+
+def test_a_member_who_has_yet_to_sign_a_new_text_is_offered_nothing(lyceum, mara, ana, team):
+    lead, theirs = team
+    handover = offered(lead, theirs)
+    agreements.publish_version(by=lyceum.manager, agreement=lyceum.agreement, text=world.TEXT + "3. New.\n")
+    with pytest.raises(Conflict):
+        taken(lyceum, handover, ana)
+    assert not active(ana)
+
+
+@pytest.mark.parametrize(
+    "how", ["removed", "closes out", "member revoked", "lead revoked", "lead closes out", "erased", "lead erased"]
+)
+def test_an_offer_ends_where_one_of_the_two_leaves(lyceum, mara, ana, team, how):
+    lead, theirs = team
+    handover = offered(lead, theirs)
+    day = timezone.now().date()
+    gone = {"deleted_on": day, "statement": "All deleted."}
+    {
+        "removed": lambda: actions.remove_member(by=mara, member=theirs.membership),
+        "closes out": lambda: actions.close_out(by=ana, grant=theirs, typed_name=ana.name, **gone),
+        "member revoked": lambda: actions.revoke_grant(by=lyceum.manager, grant=theirs, reason="Passed on."),
+        "lead revoked": lambda: actions.revoke_grant(by=lyceum.manager, grant=lead, reason="Passed on."),
+        "lead closes out": lambda: actions.close_out(by=mara, grant=lead, typed_name=mara.name, **gone),
+        "erased": lambda: erased(ana),
+        "lead erased": lambda: erased(mara),
+    }[how]()
+    handover.refresh_from_db()
+    assert handover.status == HandoverStatus.LAPSED
+    with pytest.raises(NotFound):
+        taken(lyceum, handover, ana)
+
+
+def test_an_offer_runs_out_after_two_weeks_and_its_lead_is_told(lyceum, mara, ana, team):
+    lead, theirs = team
+    handover = offered(lead, theirs)
+    with time_machine.travel(timezone.now() + timedelta(days=15), tick=False):
+        with pytest.raises(NotFound):
+            taken(lyceum, handover, ana)
+        assert (tasks.lapse_handovers(), tasks.lapse_handovers()) == (1, 0)
+        assert offered(lead, theirs).status == "offered", "and may be made anew"
+    assert told("handover_answered") == [mara.email]
+
+
+def test_an_offer_whose_grant_has_ended_gives_nothing(lyceum, mara, ana, team):
+    lead, theirs = team
+    with time_machine.travel(lead.ends_at - timedelta(days=1), tick=False):
+        handover = offered(lead, theirs)
+    with time_machine.travel(lead.ends_at + timedelta(hours=1), tick=False), pytest.raises(Conflict):
+        taken(lyceum, handover, ana)
+
+
+def test_a_project_that_was_taken_over_is_renewed_by_a_reviewer_and_never_by_rules(lyceum, mara, ana, joan, team):
+    lead, theirs = team
+    other = joined(lyceum, lead, joan)
+    lyceum.gate.renew_unchanged = True
+    lyceum.gate.save()
+    lead.application.lane = "green"
+    lead.application.save(update_fields=["lane"])
+    taken(lyceum, offered(lead, theirs), ana)
+    with time_machine.travel(theirs.ends_at - timedelta(days=20), tick=False):
+        assert actions.renew(by=ana, grant=theirs).status == "submitted"
+        actions.approve_renewal(by=lyceum.reviewers[0], grant=theirs)
+    old = other.ends_at
+    other.refresh_from_db()
+    theirs.refresh_from_db()
+    assert other.ends_at == theirs.ends_at > old
+
+
+def test_what_the_former_lead_asked_to_renew_is_not_the_new_leads(lyceum, mara, ana, team):
+    lead, theirs = team
+    with time_machine.travel(lead.ends_at - timedelta(days=20), tick=False):
+        renewal = actions.renew(by=mara, grant=lead, report={"changes": "I leave."})
+        taken(lyceum, offered(lead, theirs), ana)
+    renewal.refresh_from_db()
+    assert renewal.status == "lapsed"
+
+
+def test_the_new_leads_end_is_the_teams_end_and_the_erasure_of_the_former_is_not(lyceum, mara, ana, joan, team):
+    lead, theirs = team
+    joined(lyceum, lead, joan)
+    taken(lyceum, offered(lead, theirs), ana)
+    erased(mara)
+    assert (active(ana), active(joan)) == (True, True)
+    actions.revoke_grant(by=lyceum.manager, grant=Grant.objects.get(pk=theirs.pk), reason="Passed on.")
+    assert (active(ana), active(joan)) == (False, False)
+
+
+def test_who_is_invited_by_an_offer_of_places_signs_for_the_new_lead(lyceum, mara, ana, joan, team):
+    lead, theirs = team
+    waiting = actions.invite(by=mara, application=lead.application, name=joan.name, email=joan.email)
+    taken(lyceum, offered(lead, theirs), ana)
+    page = browser(joan).get(f"/invitations/{secret_of(waiting)}/").content.decode()
+    assert ana.name in page
+    assert mara.name not in page
+    accepted(lyceum, waiting, joan)
+    assert Grant.objects.get(user=joan).lead == theirs
+
+
+def test_a_personal_project_and_somebody_outside_are_refused_by_the_project_itself(lyceum, mara, ana, joan, team):
+    with pytest.raises(Conflict):
+        projects.hand_over(project=projects.personal(mara), to=ana, by=ana)
+    with pytest.raises(Conflict):
+        projects.hand_over(project=team[0].project, to=joan, by=joan)
+
+
+def test_the_place_of_who_took_over_is_free(lyceum, mara, ana, joan, team):
+    lead, theirs = team
+    lyceum.gate.team_limit = 1
+    lyceum.gate.save()
+    taken(lyceum, offered(lead, theirs), ana)
+    assert Member.objects.get(grant=theirs).status == "took_over"
+    assert active(joined(lyceum, lead, joan).user)
