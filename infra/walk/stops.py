@@ -181,6 +181,7 @@ WALK: Final[tuple[Stop | Act, ...]] = (
     Stop("access-empty", "/me/", "stranger"),
     Stop("access", "/me/", "researcher"),
     Stop("applications", "/applications/", "researcher"),
+    Stop("hand-over", "/applications/", "researcher", follow=(*TEAM, "main a[href$='/hand-over/']")),
     Stop("applications-empty", "/applications/", "stranger"),
     Stop("profile", "/me/profile/", "researcher"),
     Stop("institution-typed", "/me/profile/", "stranger", prepare=deeds.type_institution),
