@@ -338,3 +338,32 @@ def test_the_place_of_who_took_over_is_free(lyceum, mara, ana, joan, team):
     taken(lyceum, offered(lead, theirs), ana)
     assert Member.objects.get(grant=theirs).status == "took_over"
     assert active(joined(lyceum, lead, joan).user)
+
+
+def test_a_program_offers_takes_back_declines_and_takes_over(lyceum, mara, ana, stranger, team):
+    lead, theirs = team
+    led, member = browser(mara), browser(ana)
+    place = f"/api/v1/applications/{lead.application_id}/handover"
+
+    def asked(client, path, **said):
+        return client.post(path, said, content_type="application/json")
+
+    first = asked(led, place, member=theirs.membership.pk)
+    assert (first.status_code, first.json()["status"]) == (201, "offered")
+    assert asked(led, place, member=theirs.membership.pk).status_code == 409
+    assert asked(led, f"{place}/withdraw").json()["status"] == "withdrawn"
+    assert member.get(f"/api/v1/handovers/{first.json()['id']}").status_code == 404
+
+    second = asked(led, place, member=theirs.membership.pk).json()["id"]
+    assert asked(member, f"/api/v1/handovers/{second}/decline").json()["status"] == "declined"
+
+    third = f"/api/v1/handovers/{asked(led, place, member=theirs.membership.pk).json()['id']}"
+    assert browser(stranger).get(third).status_code == led.get(third).status_code == 404
+    offer = member.get(third).json()
+    assert (offer["lead"], offer["gate"]) == (mara.get_full_name(), lyceum.gate.full_name)
+    said = {"typed_name": ana.name, "capacity": "for myself", "text_sha256": offer["agreement"]["text_sha256"]}
+    assert asked(member, f"{third}/accept", **said | {"typed_name": "Somebody"}).status_code == 400
+    receipt = asked(member, f"{third}/accept", **said)
+    assert receipt.status_code == 201
+    assert (active(mara), active(ana), lead.application.lead) == (False, True, ana)
+    assert asked(member, f"{third}/accept", **said).status_code == 404

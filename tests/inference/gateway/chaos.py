@@ -109,6 +109,7 @@ class Site:
             )  # fmt: skip
 
     def _kill_gateway(self) -> None:
+        _answering(*self.engines)
         self.gateway.kill()
         self.gateway = self._gateway(self.gateway).ready()
 
@@ -145,8 +146,14 @@ class Site:
     def _kill_engine(self) -> None:
         """The first and the second in turn, each at its old address."""
         engine = self.engines.pop(0)
+        _answering(engine)
         engine.stop()
         self.engines.append(rig.Engine(port=engine.port))
+
+
+def _answering(*engines: rig.Engine) -> None:
+    """Wait until one of them is at it. Callers end and begin together: between two rounds nothing would be broken off."""
+    rig.wait_for(lambda: any(engine.truth()["open"] for engine in engines), 30, "nothing is under way")
 
 
 def _kill(server: servers.Server) -> None:
