@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from portal.announcements.models import REMARK, TEXT, TITLE, Announcement, Kind, Remark
 from portal.audit import trail
 from portal.audit.events import Event
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Invalid, NotFound
 from portal.people.models import User
 
 KEPT: Final = "announcements"
@@ -88,7 +88,10 @@ def delete(*, announcement: Announcement, by: User | None) -> None:
 
 
 def _held(announcement: Announcement) -> Announcement:
-    return Announcement.objects.select_for_update().get(pk=announcement.pk)
+    found = Announcement.objects.select_for_update().filter(pk=announcement.pk).first()
+    if found is None:
+        raise NotFound(_("It was deleted meanwhile."))
+    return found
 
 
 def faults(*, kind: str, title: str, text: str, starts_at: datetime, ends_at: datetime | None) -> dict[str, str]:

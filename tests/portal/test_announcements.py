@@ -16,7 +16,7 @@ from portal.announcements import actions, context
 from portal.announcements.context import MOST
 from portal.announcements.models import Announcement, Kind, Remark
 from portal.audit.models import Entry
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Invalid, NotFound
 from tests.portal import world
 
 pytestmark = pytest.mark.django_db
@@ -135,6 +135,15 @@ def test_a_disturbance_goes_on_until_the_operator_ends_it(client, operator):
         actions.end(announcement=found, by=operator)
     with pytest.raises(Conflict):
         actions.end(announcement=told(begins=HOUR), by=operator)
+
+
+def test_who_writes_to_one_that_another_operator_deleted_is_told():
+    found = told(kind=Kind.DISTURBANCE, lasts=None)
+    Announcement.objects.all().delete()
+    with pytest.raises(NotFound):
+        actions.end(announcement=found, by=None)
+    with pytest.raises(NotFound):
+        actions.remark(announcement=found, text="Well again.", by=None)
 
 
 def test_a_remark_of_nothing_is_refused():
