@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings as django_settings
 from django.core.cache import cache
+from django.test import Client
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from infra.walk.chromium import FLAGS, executable
 from infra.walk.walker import LOOKS, Look, wear
+from portal.people.models import User
 
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 NARROW = Look("narrow", 320, 640, "light")
 
 AxeCheck = Callable[[Page], None]
+Holds = Callable[[Page, str], None]
 _VIOLATIONS = "axe.run({resultTypes: ['violations'], selectors: false}).then(found => found.violations)"
 """What is wrong is shown by its own markup: to work out a selector for every element that was looked at takes a twentieth."""
 
@@ -95,6 +101,34 @@ def each_look(page: Page) -> Iterator[Look]:
     for look in (LOOKS[0], LOOKS[3], NARROW):
         wear(page, look)
         yield look
+
+
+@pytest.fixture(scope="session")
+def holds(axe_check: AxeCheck) -> Holds:
+    """Fail unless the open page is accessible and no wider than its window in each look; keep its pictures by this name."""
+
+    def check(page: Page, name: str) -> None:
+        for look in each_look(page):
+            assert_no_sideways_scroll(page)
+            if look is not NARROW:
+                axe_check(page)
+            keep(page, f"{name}-{look.name}")
+
+    return check
+
+
+def keep(page: Page, name: str) -> None:
+    """A picture for whoever asks for one by SHOTS=<folder>."""
+    if "SHOTS" in os.environ:
+        page.screenshot(path=str(Path(os.environ["SHOTS"]) / f"{name}.png"), full_page=True)
+
+
+def sign_in(page: Page, live_server: Any, user: User) -> None:
+    """The session of this person, without the form."""
+    client = Client()
+    client.force_login(user)
+    name = django_settings.SESSION_COOKIE_NAME
+    page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": live_server.url}])
 
 
 def press(page: Page, name: str) -> None:

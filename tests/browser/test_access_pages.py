@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from allauth.socialaccount.models import SocialAccount
-from django.conf import settings as django_settings
-from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import Page
 
@@ -22,26 +18,12 @@ from portal.access.review_models import Vote
 from portal.people.models import User
 from portal.tokens import actions as tokens
 from portal.tokens.scopes import Kind
-from tests.browser.conftest import NARROW, AxeCheck, assert_no_sideways_scroll, each_look, press
+from tests.browser.conftest import AxeCheck, Holds, keep, press, sign_in
 from tests.portal import world
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 Opener = Callable[[Look], Page]
-
-
-def sign_in(page: Page, live_server: Any, user: User) -> None:
-    """The session of this person, without the form."""
-    client = Client()
-    client.force_login(user)
-    name = django_settings.SESSION_COOKIE_NAME
-    page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": live_server.url}])
-
-
-def keep(page: Page, name: str) -> None:
-    """A picture for whoever asks for one by SHOTS=<folder>."""
-    if "SHOTS" in os.environ:
-        page.screenshot(path=str(Path(os.environ["SHOTS"]) / f"{name}.png"), full_page=True)
 
 
 def every_state() -> list[tuple[User, str, str]]:
@@ -135,18 +117,14 @@ def every_state() -> list[tuple[User, str, str]]:
 
 
 def test_every_page_in_every_state_is_accessible_and_holds_at_320_pixels(
-    live_server: Any, page: Page, axe_check: AxeCheck
+    live_server: Any, page: Page, holds: Holds
 ) -> None:
     for user, path, name in every_state():
         page.context.clear_cookies()
         sign_in(page, live_server, user)
         page.goto(live_server.url + path)
         assert page.locator("h1").count() == 1, path
-        for look in each_look(page):
-            assert_no_sideways_scroll(page)
-            if look is not NARROW:
-                axe_check(page)
-            keep(page, f"{name}-{look.name}")
+        holds(page, name)
 
 
 def test_a_stranger_applies_by_keyboard_and_the_draft_saves_itself(

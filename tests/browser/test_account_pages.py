@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page
 
-from infra.walk.walker import LOOKS, Look
-from tests.browser.conftest import NARROW, AxeCheck, assert_no_sideways_scroll
+from tests.browser.conftest import AxeCheck, Holds
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -33,23 +31,11 @@ def _mailbox(settings: object) -> None:
     settings.EMAIL_BACKEND = "portal.mailbox.backend.MailboxBackend"
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
-def test_open_pages_are_accessible(
-    live_server, open_page: Callable[[Look], Page], axe_check: AxeCheck, look: Look
-) -> None:
-    page = open_page(look)
+def test_open_pages_are_accessible_and_hold_at_320_pixels(live_server, page: Page, holds: Holds) -> None:
     for path in OPEN:
         page.goto(live_server.url + path)
         assert page.locator("h1").count() == 1, path
-        axe_check(page)
-        assert_no_sideways_scroll(page)
-
-
-def test_open_pages_hold_at_320_pixels(live_server, open_page: Callable[[Look], Page]) -> None:
-    page = open_page(NARROW)
-    for path in OPEN:
-        page.goto(live_server.url + path)
-        assert_no_sideways_scroll(page)
+        holds(page, f"open{path.replace('/', '-')}")
 
 
 def test_sign_up_verify_and_sign_in(live_server, page: Page, axe_check: AxeCheck) -> None:

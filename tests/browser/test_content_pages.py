@@ -15,11 +15,10 @@ from inference import disclosing
 from inference.content_models import Disclosure, KeptContent
 from inference.disclosure import State, Verb
 from inference.gateway.sealing import seal
-from infra.walk.walker import LOOKS, Look
+from infra.walk.walker import Look
 from portal.people.actions import give_role
 from portal.people.models import Role
-from tests.browser.conftest import NARROW, AxeCheck, assert_no_sideways_scroll, press
-from tests.browser.test_access_pages import keep
+from tests.browser.conftest import NARROW, Holds, press
 from tests.inference.bench import GATED, build
 from tests.inference.content import KEY, PRIVATE_KEY, sign_with_logging, with_device
 from tests.portal import world
@@ -33,27 +32,24 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("look", [LOOKS[0], LOOKS[3], NARROW], ids=lambda look: look.name)
 def test_two_managers_find_their_way_with_nothing_one_and_many(
-    live_server, open_page: Callable[[Look], Page], axe_check: AxeCheck, settings, look: Look
+    live_server, open_page: Callable[[Look], Page], holds: Holds, settings
 ) -> None:
     settings.CONTENT_KEY, settings.CONTENT_PRIVATE_KEY = KEY, PRIVATE_KEY
     made = build()
     lab, noor, ines = made.world.lab, made.world.manager, world.person("Ines Almeida")
     give_role(user=ines, lab=lab, role=Role.ADMINISTRATOR, by=None)
     sign_with_logging(made)
-    page = open_page(look)
+    page = open_page(NARROW)
     name = django_settings.SESSION_COOKIE_NAME
     page.context.add_cookies([{"name": name, "value": with_device(noor).cookies[name].value, "url": live_server.url}])
 
-    def holds(state: str, path: str = "/review/content/") -> None:
+    def looks(state: str, path: str = "/review/content/") -> None:
         if path:
             page.goto(f"{live_server.url}{path}")
-        axe_check(page)
-        assert_no_sideways_scroll(page)
-        keep(page, f"content-{state}-{look.name}")
+        holds(page, f"content-{state}")
 
-    holds("none")
+    looks("none")
     expect(page.get_by_role("main")).to_contain_text("Nothing is kept")
     names = [f"req-019abc{n:06x}0123456789abcdef0123" for n in range(20)]
     now = timezone.now()
@@ -69,18 +65,18 @@ def test_two_managers_find_their_way_with_nothing_one_and_many(
     expect(page.get_by_role("main")).to_contain_text(
         "Say why their content must be read. Whoever allows it decides on this."
     )
-    holds("refused", "")
+    looks("refused", "")
     asked = disclosing.ask(by=ines, lab=lab, request_ids=names, reason="A report of misuse on this day.")
-    holds("one")
-    holds("asked", asked.get_absolute_url())
+    looks("one")
+    looks("asked", asked.get_absolute_url())
     disclosing.answer(by=noor, found=asked, verb=Verb.ALLOW)
-    holds("allowed", asked.get_absolute_url())
+    looks("allowed", asked.get_absolute_url())
     with page.expect_navigation():
         page.get_by_role("button", name=f"Read {names[0]}").click()
     expect(page.get_by_role("main")).to_contain_text("as long as the air is good")
-    holds("read", "")
+    looks("read", "")
     Disclosure.objects.bulk_create(
         Disclosure(lab=lab, project_id=str(made.project.pk), asked_by=ines, reason="Again.", state=State.WITHDRAWN)
         for _ in range(120)
     )
-    holds("many")
+    looks("many")

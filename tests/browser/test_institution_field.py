@@ -8,13 +8,12 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from infra.walk.walker import LOOKS, Look
+from infra.walk.walker import Look
 from portal.access import actions, form_spec
 from portal.people import ror
 from portal.people.institution_actions import import_register
 from portal.people.models import Affiliation
-from tests.browser.conftest import NARROW, AxeCheck, assert_no_sideways_scroll, press
-from tests.browser.test_access_pages import keep, sign_in
+from tests.browser.conftest import NARROW, AxeCheck, Holds, keep, press, sign_in
 from tests.portal import world
 from tests.portal.test_field_types import MORE, PDF
 
@@ -108,39 +107,30 @@ def test_without_script_the_register_is_searched_by_a_button(live_server, browse
     context.close()
 
 
-@pytest.mark.parametrize("look", [LOOKS[1], NARROW], ids=lambda look: look.name)
-def test_the_search_page_holds(
-    live_server, open_page: Callable[[Look], Page], axe_check: AxeCheck, mara, look: Look
-) -> None:
-    page = open_page(look)
+def test_the_search_page_holds(live_server, page: Page, holds: Holds, mara) -> None:
     sign_in(page, live_server, mara)
     for query in ("", "?q=university", "?q=nowhere+at+all"):
         page.goto(f"{live_server.url}/institutions/{query}")
-        axe_check(page)
-        assert_no_sideways_scroll(page)
-        keep(page, f"institutions-{look.name}-{len(query)}")
+        holds(page, f"institutions-{len(query)}")
 
 
-@pytest.mark.parametrize("look", [LOOKS[0], LOOKS[3], NARROW], ids=lambda look: look.name)
 def test_the_form_takes_an_institution_people_a_date_and_a_file(
-    live_server, open_page: Callable[[Look], Page], axe_check: AxeCheck, mara, tmp_path, look: Look
+    live_server, open_page: Callable[[Look], Page], holds: Holds, mara, tmp_path
 ) -> None:
     lyceum = world.build()
     actions.change_gate(by=lyceum.manager, gate=lyceum.gate, form_spec=form_spec.research() + MORE)
-    page = open_page(look)
+    page = open_page(NARROW)
     sign_in(page, live_server, mara)
     base = f"{live_server.url}/apply/{lyceum.gate.slug}"
     page.goto(f"{base}/you/")
     page.get_by_role("combobox", name="Institution").first.press_sequentially("saltm")
     page.get_by_role("option", name="University of Saltmarsh").click()
     expect(page.locator("#saved")).to_contain_text("Saved")
-    axe_check(page)
-    keep(page, f"apply-institution-{look.name}")
+    holds(page, "apply-institution")
     assert mara.applications.get().answers["institution"]["ror"] == "https://ror.org/0u0000600"
 
     page.goto(f"{base}/uses/")
-    axe_check(page)
-    keep(page, f"apply-uses-{look.name}")
+    holds(page, "apply-uses")
     page.get_by_label("None of these touches my work").check()
     page.get_by_role("button", name="Save and continue").click()
 
@@ -152,16 +142,13 @@ def test_the_form_takes_an_institution_people_a_date_and_a_file(
     page.get_by_label("CV").set_input_files(document)
     page.get_by_role("button", name="Save and check").click()
     page.get_by_text("not a whole PDF").first.wait_for()
-    axe_check(page)
-    assert_no_sideways_scroll(page)
-    keep(page, f"apply-more-errors-{look.name}")
+    holds(page, "apply-more-errors")
     document.write_bytes(PDF)
     page.get_by_label("CV").set_input_files(document)
     page.get_by_role("button", name="Save and check").click()
     page.get_by_role("heading", name="Check and send").wait_for()
     page.goto(f"{base}/more/")
-    axe_check(page)
-    keep(page, f"apply-more-{look.name}")
+    holds(page, "apply-more")
     with page.expect_download() as download:
         page.get_by_role("link", name="cv.pdf").click()
     assert download.value.suggested_filename == "cv.pdf"

@@ -10,8 +10,7 @@ from playwright.sync_api import Page
 
 from portal.access import actions
 from portal.people.models import User
-from tests.browser.conftest import NARROW, AxeCheck, assert_no_sideways_scroll, each_look
-from tests.browser.test_access_pages import keep, sign_in
+from tests.browser.conftest import AxeCheck, Holds, keep, sign_in
 from tests.portal import seats, world
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -77,7 +76,7 @@ def every_state() -> list[tuple[User, str, str]]:
 
 
 def test_every_page_in_every_state_is_accessible_and_holds_at_320_pixels(
-    live_server: Any, page: Page, axe_check: AxeCheck
+    live_server: Any, page: Page, holds: Holds
 ) -> None:
     for user, path, name in every_state():
         page.context.clear_cookies()
@@ -85,11 +84,7 @@ def test_every_page_in_every_state_is_accessible_and_holds_at_320_pixels(
         page.goto(live_server.url + path)
         assert page.locator("h1").count() == 1, path
         assert page.locator("main .btn.primary").count() <= 1, path
-        for look in each_look(page):
-            assert_no_sideways_scroll(page)
-            if look is not NARROW:
-                axe_check(page)
-            keep(page, f"institutional-{name}-{look.name}")
+        holds(page, f"institutional-{name}")
 
 
 def test_a_paste_with_faults_says_so_where_the_focus_is(live_server: Any, page: Page, axe_check: AxeCheck) -> None:

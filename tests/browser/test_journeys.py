@@ -16,8 +16,9 @@ from portal.access.application_models import Application
 from portal.access.lifetime_models import Renewal
 from portal.access.models import Grant
 from portal.access.workflow import Status
+from tests.browser.conftest import sign_in
 from tests.browser.hands import Hands
-from tests.browser.test_access_pages import _fill, sign_in
+from tests.browser.test_access_pages import _fill
 from tests.portal import world
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

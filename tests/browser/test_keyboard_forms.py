@@ -13,8 +13,8 @@ from playwright.sync_api import Page
 
 from infra.walk.walker import LOOKS, Look
 from releases import actions as releases
+from tests.browser.conftest import sign_in
 from tests.browser.hands import TABS
-from tests.browser.test_access_pages import sign_in
 from tests.portal import world
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -8,11 +8,10 @@ import pytest
 from allauth.socialaccount.models import SocialAccount
 from playwright.sync_api import Page
 
-from infra.walk.walker import LOOKS, Look
+from infra.walk.walker import Look
 from portal.people.affiliation_actions import Place, affiliate
 from portal.people.models import User
-from tests.browser.conftest import NARROW, AxeCheck, assert_no_sideways_scroll
-from tests.browser.test_access_pages import keep, sign_in
+from tests.browser.conftest import NARROW, AxeCheck, Holds, keep, sign_in
 from tests.portal import openid, world
 from tests.portal.openid import Provider
 
@@ -26,19 +25,16 @@ def provider() -> Iterator[Provider]:
         yield running
 
 
-@pytest.mark.parametrize("look", [LOOKS[0], LOOKS[3], NARROW], ids=lambda look: look.name)
 def test_a_stranger_comes_by_a_provider_and_links_another(
-    live_server, open_page: Callable[[Look], Page], axe_check: AxeCheck, provider: Provider, settings, look: Look
+    live_server, open_page: Callable[[Look], Page], holds: Holds, provider: Provider, settings
 ) -> None:
     settings.SOCIALACCOUNT_PROVIDERS = provider.listed(openid.PROVIDER, "orcid")
     provider.knows("ada", name="Ada Berg", email="ada@northfield.example", email_verified=True)
     provider.knows(ID, name="Ada Berg")
-    page, base = open_page(look), live_server.url
+    page, base = open_page(NARROW), live_server.url
 
     def looks(name: str) -> None:
-        axe_check(page)
-        assert_no_sideways_scroll(page)
-        keep(page, f"linked-{name}-{look.name}")
+        holds(page, f"linked-{name}")
 
     def consent(sub: str) -> None:
         page.get_by_placeholder("sub").fill(sub)
@@ -70,30 +66,23 @@ def test_a_stranger_comes_by_a_provider_and_links_another(
     assert User.objects.get().email == "ada@northfield.example"
 
 
-def test_the_form_begins_with_what_is_known(
-    live_server, open_page: Callable[[Look], Page], axe_check: AxeCheck
-) -> None:
+def test_the_form_begins_with_what_is_known(live_server, open_page: Callable[[Look], Page], holds: Holds) -> None:
     gate, kaja = world.build().gate, world.person("Kaja Known")
     place = Place(
         "The Free Laboratory", site="https://www.place.example", country="NL", position="phd", klass="academia"
     )
     affiliate(by=kaja, place=place)
     SocialAccount.objects.create(user=kaja, provider="orcid", uid=ID)
-    for look in (LOOKS[0], LOOKS[3], NARROW):
-        page = open_page(look)
-        sign_in(page, live_server, kaja)
-        page.goto(live_server.url + gate.get_absolute_url())
-        page.get_by_text(f"https://orcid.org/{ID}").wait_for()
-        assert page.get_by_label("Full name").count() == 0, "it is known, and shown"
-        axe_check(page)
-        assert_no_sideways_scroll(page)
-        keep(page, f"known-first-{look.name}")
-        page.get_by_role("link", name="Change You").click()
-        page.get_by_text("Change what we know already").click()
-        assert page.get_by_label("Full name").input_value() == "Kaja Known"
-        axe_check(page)
-        assert_no_sideways_scroll(page)
-        keep(page, f"known-change-{look.name}")
+    page = open_page(NARROW)
+    sign_in(page, live_server, kaja)
+    page.goto(live_server.url + gate.get_absolute_url())
+    page.get_by_text(f"https://orcid.org/{ID}").wait_for()
+    assert page.get_by_label("Full name").count() == 0, "it is known, and shown"
+    holds(page, "known-first")
+    page.get_by_role("link", name="Change You").click()
+    page.get_by_text("Change what we know already").click()
+    assert page.get_by_label("Full name").input_value() == "Kaja Known"
+    holds(page, "known-change")
 
 
 def test_the_pages_in_between(live_server, page: Page, axe_check: AxeCheck, provider: Provider, settings) -> None:

@@ -22,8 +22,7 @@ from portal.agreements.models import ChangeClass
 from portal.people.erasure import request_erasure
 from portal.people.models import User
 from portal.webhooks import actions as webhooks
-from tests.browser.conftest import NARROW, AxeCheck, assert_no_sideways_scroll, each_look
-from tests.browser.test_access_pages import keep, sign_in
+from tests.browser.conftest import Holds, sign_in
 from tests.portal import world
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
@@ -116,7 +115,7 @@ def new_text() -> list[State]:
 
 @pytest.mark.parametrize("states", [own_pages, empty_lists, grants, new_text], ids=lambda states: states.__name__)
 def test_every_state_is_accessible_and_holds_at_320_pixels(
-    live_server: Any, page: Page, axe_check: AxeCheck, states: Callable[[], list[State]]
+    live_server: Any, page: Page, holds: Holds, states: Callable[[], list[State]]
 ) -> None:
     for user, path, name in states():
         page.context.clear_cookies()
@@ -125,8 +124,4 @@ def test_every_state_is_accessible_and_holds_at_320_pixels(
         page.goto(live_server.url + path)
         assert page.locator("h1").count() == 1, path
         assert "/account/reauthenticate/" not in page.url, path
-        for look in each_look(page):
-            keep(page, f"{name}-{look.name}")
-            assert_no_sideways_scroll(page)
-            if look is not NARROW:
-                axe_check(page)
+        holds(page, name)

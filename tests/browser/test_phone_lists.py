@@ -20,8 +20,7 @@ from portal.tokens.scopes import Kind
 from releases import actions as releases
 from releases.costs.forms import MachineForm
 from releases.ingest import ingest
-from tests.browser.conftest import NARROW, AxeCheck
-from tests.browser.test_access_pages import sign_in
+from tests.browser.conftest import NARROW, AxeCheck, sign_in
 from tests.portal import seats, world
 from tests.releases.folders import model_folder
 
@@ -33,42 +32,12 @@ BEYOND = """() => [...document.querySelectorAll('.scroll :is(th, td, a, button)'
 """The parts of a table that somebody would have to scroll sideways for."""
 
 
-PLACES = (
-    "the lab's grants",
-    "my grants",
-    "my tokens",
-    "my team",
-    "my addresses",
-    "the lab's gates",
-    "the review queue",
-    "the lab's institutions",
-    "the institutions that I sign for",
-    "my institution's roster",
-    "the institutions that I search",
-    "the evidence that I judge by",
-    "a model's files",
-    "who stands in for me",
-    "what my project asked for",
-)
-
-
 BROKEN = """() => [...document.querySelectorAll('.scroll time')].filter(day => day.getClientRects().length > 1).map(day => day.textContent)"""
 """Days that are broken into two lines, which happens within a word."""
 
 
-@pytest.mark.parametrize(
-    ("look", "language"), [(PHONE, "en"), (NARROW, "de")], ids=["phone in English", "narrow in German"]
-)
-@pytest.mark.parametrize("place", PLACES)
-def test_on_a_phone_every_column_of_a_daily_list_is_in_sight(
-    live_server,
-    open_page: Callable[[Look], Page],
-    axe_check: AxeCheck,
-    tmp_path: Path,
-    place: str,
-    look: Look,
-    language: str,
-) -> None:
+def daily_lists(folder: Path) -> dict[str, tuple[User, str]]:
+    """Each list with at least one row: its reader and its address."""
     w = world.build()
     holder = world.person("Mara Lindqvist", "mara.lindqvist@northfield.example")
     grant = w.granted(holder)
@@ -76,14 +45,14 @@ def test_on_a_phone_every_column_of_a_daily_list_is_in_sight(
     actions.invite(by=holder, application=grant.application, name="Ana Duarte", email="ana.duarte@northfield.example")
     waiting = w.applied(world.person("Bartholomew Featherstonehaugh"))
     model = releases.open_model(lab=w.lab, name="mine", by=w.manager)
-    ingest(model_folder(tmp_path / "mine", name="mine"), model=model, by=w.manager, publish=True)
+    ingest(model_folder(folder / "mine", name="mine"), model=model, by=w.manager, publish=True)
     official = seats.at_home("Ingrid Solberg")
     cover = seats.in_force(w, official)
     seats.invited(cover, seats.member("Kaarel Tamm"))
     today = timezone.now().date()
     actions.name_substitute(by=w.reviewers[0], lab=w.lab, substitute=w.manager, starts_on=today, ends_on=today)
     ask_for_allocation(by=holder, project=grant.project, tokens_per_period=20_000_000, until=today, case="Evaluations.")
-    who, path = {
+    return {
         "the lab's grants": (w.manager, reverse("access:grants")),
         "my grants": (holder, reverse("access:mine")),
         "my tokens": (holder, reverse("tokens:list")),
@@ -99,17 +68,27 @@ def test_on_a_phone_every_column_of_a_daily_list_is_in_sight(
         "a model's files": (holder, f"{model.get_absolute_url()}/tree/main"),
         "who stands in for me": (w.reviewers[0], reverse("access:absence")),
         "what my project asked for": (holder, reverse("inference:allocation_requests", args=[grant.project_id])),
-    }[place]
+    }
+
+
+@pytest.mark.parametrize(
+    ("look", "language"), [(PHONE, "en"), (NARROW, "de")], ids=["phone in English", "narrow in German"]
+)
+def test_on_a_phone_every_column_of_a_daily_list_is_in_sight(
+    live_server, open_page: Callable[[Look], Page], axe_check: AxeCheck, tmp_path: Path, look: Look, language: str
+) -> None:
+    lists, page = daily_lists(tmp_path), open_page(look)
     User.objects.update(language=language)
-    who.refresh_from_db()
-    page = open_page(look)
-    sign_in(page, live_server, who)
-    page.goto(live_server.url + path)
-    assert page.locator("html").get_attribute("lang").startswith(language)
-    assert page.locator(".scroll tbody tr").count() >= 1
-    assert page.evaluate(BEYOND) == []
-    assert page.evaluate(BROKEN) == []
-    axe_check(page)
+    for place, (who, path) in lists.items():
+        who.refresh_from_db()
+        page.context.clear_cookies()
+        sign_in(page, live_server, who)
+        page.goto(live_server.url + path)
+        assert page.locator("html").get_attribute("lang").startswith(language), place
+        assert page.locator(".scroll tbody tr").count() >= 1, place
+        assert page.evaluate(BEYOND) == [], place
+        assert page.evaluate(BROKEN) == [], place
+        axe_check(page)
 
 
 SHAPE = """() => [...document.querySelectorAll('.folds tbody tr')].map(row => {

@@ -8,9 +8,8 @@ import pytest
 from allauth.account.models import EmailAddress
 from playwright.sync_api import Page
 
-from infra.walk.walker import LOOKS, Look
-from tests.browser.conftest import NARROW, AxeCheck, assert_no_sideways_scroll
-from tests.browser.test_access_pages import keep
+from infra.walk.walker import Look
+from tests.browser.conftest import NARROW, Holds
 from tests.portal import world
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -33,19 +32,14 @@ def enter(page: Page, email: str) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-@pytest.mark.parametrize("look", [LOOKS[0], LOOKS[3], NARROW], ids=lambda look: look.name)
-def test_a_passkey_is_added_and_opens_the_account(
-    live_server, open_page: Callable[[Look], Page], axe_check: AxeCheck, look: Look
-) -> None:
+def test_a_passkey_is_added_and_opens_the_account(live_server, open_page: Callable[[Look], Page], holds: Holds) -> None:
     mara = world.person("Mara Lindqvist")
     EmailAddress.objects.create(user=mara, email=mara.email, verified=True, primary=True)
-    page = open_page(look)
+    page = open_page(NARROW)
     virtual_key(page)
 
     def looks(name: str) -> None:
-        axe_check(page)
-        assert_no_sideways_scroll(page)
-        keep(page, f"factor-{name}-{look.name}")
+        holds(page, f"factor-{name}")
 
     base = live_server.url
     page.goto(f"{base}/account/login/")
@@ -82,19 +76,16 @@ def test_a_passkey_is_added_and_opens_the_account(
     page.wait_for_url("**/me/")
 
 
-@pytest.mark.parametrize("look", [LOOKS[0], LOOKS[3], NARROW], ids=lambda look: look.name)
 def test_a_passkey_alone_opens_the_account_and_a_second_key_beside_the_password_does_not(
-    live_server, open_page: Callable[[Look], Page], axe_check: AxeCheck, look: Look
+    live_server, open_page: Callable[[Look], Page], holds: Holds
 ) -> None:
     mara = world.person("Mara Lindqvist")
     EmailAddress.objects.create(user=mara, email=mara.email, verified=True, primary=True)
-    page = open_page(look)
+    page = open_page(NARROW)
     virtual_key(page)
     base = live_server.url
     page.goto(f"{base}/account/login/")
-    axe_check(page)
-    assert_no_sideways_scroll(page)
-    keep(page, f"passkey-login-{look.name}")
+    holds(page, "passkey-login")
     enter(page, mara.email)
     page.wait_for_url("**/me/")
     page.goto(f"{base}/account/second-factor/webauthn/add/")
@@ -102,15 +93,12 @@ def test_a_passkey_alone_opens_the_account_and_a_second_key_beside_the_password_
     page.get_by_role("button", name="Confirm").click()
     page.get_by_label("Name").fill("My laptop")
     page.get_by_label("Sign in with this key alone").check()
-    axe_check(page)
-    assert_no_sideways_scroll(page)
-    keep(page, f"passkey-add-{look.name}")
+    holds(page, "passkey-add")
     page.get_by_role("button", name="Add it").click()
     page.wait_for_url(lambda url: not url.endswith("/add/"))
     page.goto(f"{base}/account/second-factor/webauthn/")
     page.get_by_text("opens the account alone").wait_for()
-    axe_check(page)
-    keep(page, f"passkey-list-{look.name}")
+    holds(page, "passkey-list")
     page.get_by_role("button", name="Sign out").click()
     page.goto(f"{base}/account/login/?next=/me/tokens/")
     page.get_by_role("button", name="Use a passkey").click()

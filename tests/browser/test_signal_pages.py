@@ -9,42 +9,33 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from inference.signal_models import Signal
-from infra.walk.walker import LOOKS, Look
-from tests.browser.conftest import NARROW, AxeCheck, assert_no_sideways_scroll, press
-from tests.browser.test_access_pages import keep, sign_in
+from infra.walk.walker import Look
+from tests.browser.conftest import NARROW, Holds, press, sign_in
 from tests.portal import world
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.mark.parametrize("look", [LOOKS[0], LOOKS[3], NARROW], ids=lambda look: look.name)
-def test_a_manager_answers_a_signal(
-    live_server, open_page: Callable[[Look], Page], axe_check: AxeCheck, look: Look
-) -> None:
+def test_a_manager_answers_a_signal(live_server, open_page: Callable[[Look], Page], holds: Holds) -> None:
     lyceum = world.build()
     grant = lyceum.granted(world.person("Mara Lindqvist"))
     Signal.objects.create(
         lab=lyceum.lab, rule="burst", project_id=str(grant.project_id), model="lyceum/small",
         day=timezone.now().date(), figures={"tokens": 2_100_000, "usual": 40_000},
     )  # fmt: skip
-    page = open_page(look)
+    page = open_page(NARROW)
     sign_in(page, live_server, lyceum.manager)
-
-    def holds(name: str) -> None:
-        axe_check(page)
-        assert_no_sideways_scroll(page)
-        keep(page, f"{name}-{look.name}")
 
     page.goto(f"{live_server.url}/review/")
     with page.expect_navigation():
         page.get_by_role("link", name="1 misuse signal is open").click()
-    holds("signals")
+    holds(page, "signals")
     with page.expect_navigation():
         page.get_by_role("link", name="Far more than usual").click()
     expect(page.get_by_role("main")).to_contain_text("2,100,000 tokens; usual for this project are 40,000 a day")
     press(page, "Dismiss")
-    holds("signal-error")
+    holds(page, "signal-error")
     page.get_by_label("Note").fill("A benchmark, agreed on by mail.")
     press(page, "Dismiss")
     expect(page.get_by_role("main")).to_contain_text("A benchmark, agreed on by mail.")
-    holds("signal")
+    holds(page, "signal")

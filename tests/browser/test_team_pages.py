@@ -14,8 +14,7 @@ from portal.access import actions
 from portal.access.referees import RefereeVerb
 from portal.access.review_models import Vote
 from portal.people.models import User
-from tests.browser.conftest import NARROW, AxeCheck, assert_no_sideways_scroll, each_look
-from tests.browser.test_access_pages import keep, sign_in
+from tests.browser.conftest import AxeCheck, Holds, sign_in
 from tests.portal import world
 from tests.portal.test_team import verified
 
@@ -87,18 +86,14 @@ def states() -> list[tuple[User | None, str, str]]:
     ]
 
 
-def test_every_page_is_accessible_and_holds_at_320_pixels(live_server: Any, page: Page, axe_check: AxeCheck) -> None:
+def test_every_page_is_accessible_and_holds_at_320_pixels(live_server: Any, page: Page, holds: Holds) -> None:
     for user, path, name in states():
         page.context.clear_cookies()
         if user:
             sign_in(page, live_server, user)
         page.goto(live_server.url + path)
         assert page.locator("h1").count() == 1, path
-        for look in each_look(page):
-            assert_no_sideways_scroll(page)
-            if look is not NARROW:
-                axe_check(page)
-            keep(page, f"{name}-{look.name}")
+        holds(page, name)
 
 
 def test_a_referee_answers_by_keyboard_and_a_member_signs(live_server: Any, page: Page, axe_check: AxeCheck) -> None:
@@ -121,7 +116,7 @@ def test_a_referee_answers_by_keyboard_and_a_member_signs(live_server: Any, page
     page.wait_for_url("**/receipts/**")
 
 
-def test_a_lead_is_asked_before_somebodys_access_ends(live_server: Any, page: Page, axe_check: AxeCheck) -> None:
+def test_a_lead_is_asked_before_somebodys_access_ends(live_server: Any, page: Page, holds: Holds) -> None:
     w = world.build(quorum=1)
     lead, ana = (verified(world.person(name)) for name in ("Mara Lindqvist", "Ana Duarte"))
     application = w.applied(lead)
@@ -134,10 +129,7 @@ def test_a_lead_is_asked_before_somebodys_access_ends(live_server: Any, page: Pa
     page.goto(live_server.url + reverse("access:team", args=[grant.application_id]))
     page.get_by_role("button", name="Remove Ana Duarte").click()
     page.get_by_role("heading", name="Remove Ana Duarte from the team?").wait_for()
-    for look in each_look(page):
-        assert_no_sideways_scroll(page)
-        axe_check(page)
-        keep(page, f"member-remove-{look.name}")
+    holds(page, "member-remove")
     page.get_by_role("link", name="Keep them").click()
     page.get_by_role("button", name="Remove Ana Duarte").click()
     page.get_by_role("button", name="Remove from the team").click()
