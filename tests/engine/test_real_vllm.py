@@ -6,6 +6,7 @@ The tests share one portal and run in order; each leaves the engine at rest.
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import math
 import os
@@ -13,6 +14,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -431,11 +433,12 @@ def test_one_of_two_servers_dies_under_load_and_nothing_acknowledged_is_lost(ser
         pools = json.loads(served.stack.manage("pool", "status", "--json"))
         return {one["name"].rsplit("/", 1)[-1]: one["state"] for one in pools[0]["backends"]}
 
+    answered_by_second = "SELECT 1 FROM inference_usagerecord WHERE backend LIKE '%%/second' LIMIT 1"
     until(lambda: set(states().values()) == {"well"} and len(states()) == 2, seconds=30)
-    whole, broken = [], []
+    whole, broken, numbers, dead = [], [], itertools.count(), threading.Event()
 
-    def ask(number: int) -> None:
-        client, raw = served.client().with_options(max_retries=0), None
+    def ask() -> None:
+        number, client, raw = next(numbers), served.client().with_options(max_retries=0), None
         stream = number % 2 == 0
         more = {"ignore_eos": True, **({"stream_options": {"include_usage": True}} if stream else {})}
         while raw is None:
@@ -451,19 +454,30 @@ def test_one_of_two_servers_dies_under_load_and_nothing_acknowledged_is_lost(ser
             whole.append((name, usage.completion_tokens))
         except openai.APIError:
             broken.append(name)
-        if len(whole) == 4:
-            group.kill(second.pid)
+
+    def go_on_asking() -> None:
+        while not dead.is_set():
+            ask()
+        ask()
+        ask()
 
     with ThreadPoolExecutor(6) as threads:
-        list(threads.map(ask, range(24)))
-    assert len(whole) + len(broken) == 24
+        callers = [threads.submit(go_on_asking) for _ in range(6)]
+        try:
+            until(lambda: served.sql(answered_by_second) or any(one.done() for one in callers), seconds=120)
+        finally:
+            group.kill(second.pid)
+            dead.set()
+    for one in callers:
+        one.result()
+    assert len(whole) + len(broken) == next(numbers)
+    assert len(whole) > 12
     for name, tokens in whole:
         row = served.row(name)
         assert (row["status"], row["completion_tokens"]) == ("ok", tokens) == ("ok", 40)
     for name in broken:
         row = served.row(name)
         assert (row["status"], row["stream"], row["completion_tokens"] <= 40) == ("upstream_error", True, True)
-    assert served.sql("SELECT 1 FROM inference_usagerecord WHERE backend LIKE '%%/second'")
     assert until(lambda: states()["second"] == "ejected", seconds=15)
 
 
