@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,16 @@ class Stack:
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(60)
+
+    @contextmanager
+    def held_engine(self) -> Iterator[None]:
+        """Its engine is stopped meanwhile, and goes on afterwards: what it was making is surely not done in between."""
+        engine = int(next((self.home / "engine" / "run").glob("*.group")).read_text())
+        os.killpg(engine, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(engine, signal.SIGCONT)
 
     @property
     def demo(self) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -193,22 +192,18 @@ def test_a_revoked_grant_is_refused_within_a_second_at_both_doors(
     # More than a moment's work, in which the engine is stopped: the stream is open still, however fast the machine is.
     long = {"n": 4, "logprobs": 20, "max_tokens": 1000, "ignore_eos": True, "stream": True}
     body = {"model": model, "prompt": "x", **long}
-    engine = int(next((stack.home / "engine" / "run").glob("*.group")).read_text())
     with Visitor(stack.base_url) as manager, httpx.Client(timeout=60) as http:
         manager.sign_in(stack.email("manager"), stack.password(stack.email("manager")))
         page = manager.open(_grant_of(manager, "Duarte"))
         with http.stream("POST", f"{stack.base_url}/v1/completions", json=body, headers=query) as stream:
             assert stream.status_code == 200
-            os.killpg(engine, signal.SIGSTOP)
-            try:
+            with stack.held_engine():
                 manager.send(page, button="revoke", reason="A test of the exits.")
                 began = time.monotonic()
                 refused = httpx.get(url, headers=download, timeout=30)
                 short = {"model": model, "prompt": "x", "max_tokens": 1}
                 answer = httpx.post(f"{stack.base_url}/v1/completions", json=short, headers=query, timeout=30)
                 took = time.monotonic() - began
-            finally:
-                os.killpg(engine, signal.SIGCONT)
             rest = stream.read().decode()
     assert (refused.status_code, refused.headers["x-error-code"]) == (403, "GatedRepo")
     assert answer.status_code in {403, 404}
