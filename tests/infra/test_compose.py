@@ -424,3 +424,10 @@ def test_the_converters_packages_are_in_the_engines_lock() -> None:
     lock = (ROOT / "requirements" / "engine.txt").read_text()
     for name in chosen[1].split("|"):
         assert re.search(rf"^{name}==", lock, re.MULTILINE), name
+
+
+def test_an_upgrade_of_containers_stops_what_uses_the_tables_and_nothing_else() -> None:
+    told = re.findall(r"^#   docker compose (.*)$", (ROOT / "docker-compose.yml").read_text(), re.MULTILINE)
+    stop = next(line for line in told if line.startswith("stop "))
+    assert set(stop.split()[1:]) == {name for name, one in OURS.items() if "migrate" in one["depends_on"]}
+    assert any("pg_dump" in line for line in told[: told.index(stop)]), "after a copy was made"
