@@ -69,7 +69,7 @@ def _checks(env: Mapping[str, str]) -> None:
     """Django's own checks of a deployment, with ours. Plain HTTP on loopback is a trial: its warnings are let through."""
     level = "WARNING" if env["BASE_URL"].startswith("https://") else "ERROR"
     done = subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), "check", "--deploy", "--fail-level", level],
+        [sys.executable, str(ROOT / "manage.py"), "check", "--deploy", "--database", "default", "--fail-level", level],
         env=dict(env), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
