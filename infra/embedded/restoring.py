@@ -35,7 +35,11 @@ def run(home: Home, environment: Mapping[str, str], copy: Path, say: Callable[[s
         preparation.forget_migrations(home)
     finally:
         group.stop()
-    say(f"Restored. The database as it was is kept as {kept}. Start the version that made the copy with `make {mode}`.")
+    say(
+        f"Restored. The database as it was is kept as {kept}. Start the version that made the copy with `make {mode}`. "
+        "Then `python -m infra.embedded manage rebuild_limits`, which counts from this ledger, and `… manage collect_garbage "
+        "--dry-run`, which counts what the store has of later releases: ingest them again within a week."
+    )
 
 
 def _fill(url: str, copy: Path) -> None:
