@@ -50,6 +50,8 @@ def _back_up(home: Home, url: str) -> Path:
     """The database as one file of pg_dump's own format; infra.embedded.restoring brings it back. It has its name once it is whole."""
     folder = home.path / "backups"
     folder.mkdir(mode=0o700, exist_ok=True)
+    for left in folder.glob("*.part"):  # of one that was killed: we hold the home's lock
+        left.unlink()
     target = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.dump"
     facts = parse_dsn(url)
     secret = {"PGPASSWORD": facts.pop("password")} if "password" in facts else {}  # whoever lists processes sees words

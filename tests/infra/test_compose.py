@@ -431,3 +431,8 @@ def test_an_upgrade_of_containers_stops_what_uses_the_tables_and_nothing_else() 
     stop = next(line for line in told if line.startswith("stop "))
     assert set(stop.split()[1:]) == {name for name, one in OURS.items() if "migrate" in one["depends_on"]}
     assert any("pg_dump" in line for line in told[: told.index(stop)]), "after a copy was made"
+
+
+def test_the_log_of_no_container_grows_for_ever() -> None:
+    kept = {name: service.get("logging", {}).get("driver") for name, service in SERVICES.items()}
+    assert set(kept.values()) == {"local"}, kept

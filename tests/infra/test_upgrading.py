@@ -60,3 +60,11 @@ def test_a_copy_that_is_broken_off_is_not_taken_for_a_whole_one(
     with pytest.raises(KeyboardInterrupt):
         upgrading._back_up(Home(tmp_path), "postgresql://a@b/c")
     assert os.listdir(tmp_path / "backups") == []
+
+
+def test_what_an_upgrade_that_was_killed_left_of_a_copy_takes_no_room_for_ever(tmp_path: Path, dumping: Path) -> None:
+    (tmp_path / "backups").mkdir()
+    (tmp_path / "backups" / "tmpabc.part").write_text("half")
+    (tmp_path / "backups" / "20261101T000000Z.dump").write_text("whole")
+    made = upgrading._back_up(Home(tmp_path), "postgresql://a@b/c")
+    assert set(os.listdir(tmp_path / "backups")) == {"20261101T000000Z.dump", made.name}
