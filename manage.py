@@ -10,7 +10,7 @@ from django.core.management import execute_from_command_line
 from django.db import Error, ProgrammingError
 
 from portal.errors import WeighbridgeError
-from portal.postgres.faults import is_lost
+from portal.postgres.faults import is_away
 from portal.starting import imports
 
 
@@ -43,7 +43,9 @@ def _sentence(error):
     if isinstance(error, ProgrammingError) and getattr(error.__cause__, "pgcode", "") in {"42P01", "42703"}:
         return f"The database is not that of this version ({first}). Run: python manage.py migrate"
     if isinstance(error, Error):
-        return f"The database does not answer ({first}). Look at DATABASE_URL, and try again." if is_lost(error) else ""
+        if not is_away(error):
+            return ""
+        return f"The database does not answer ({first}). Look at its server and at DATABASE_URL, and try again."
     return f"{error.filename}: {error.strerror}." if error.filename and error.strerror else error.strerror or ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +24,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from portal import errors
+from portal.postgres.faults import is_away
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +46,8 @@ UPLOAD_LIMIT: Final = (5 << 20) + 1
 
 _IN_MEMORY: Final = 1 << 20
 """Bytes of one file that memory holds until it is asked for."""
+
+_QUERIES: Final = re.compile(r"/v1(/|$)")
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:;=-]{1,64}")
 
@@ -130,6 +134,8 @@ class Errors:
         elif isinstance(exception, ValueError | DataError) and _brings_nul(request):
             logger.info("a request brought a NUL: %s", exception)  # its address may be somebody's link
             exception = errors.Invalid(_("A text has a NUL in it, or half of a character. Send whole characters."))
+        elif is_away(exception):
+            return away(request)
         if not isinstance(exception, errors.WeighbridgeError):
             return None
         return problem_response(exception) if wants_json(request) else page(request, exception)
@@ -204,8 +210,31 @@ def _back(request: HttpRequest) -> str:
     return "" if asks_the_same else way
 
 
+def away(request: HttpRequest) -> HttpResponse:
+    """The database is away: said as nginx says that the portal is, to OpenAI's clients, other programs and people."""
+    error = errors.Unavailable(
+        _("The portal’s database does not answer at present. Try again in a few seconds."), retry_after_s=5
+    )
+    if _QUERIES.match(request.path):
+        told = {"message": error.message, "type": "server_error", "param": None, "code": error.code}
+        response: HttpResponse = JsonResponse({"error": told}, status=503)
+    elif wants_json(request) or "text/html" not in request.headers.get("Accept", ""):
+        body = {**problem(error), "error": error.message}  # the Hub's clients read `error`
+        response = JsonResponse(body, status=503, content_type="application/problem+json")
+    else:
+        response = HttpResponse(render_to_string("errors/away.html", {"error": error}), status=503)
+    say_when(response, error)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Our own fault: a reference to quote, and no detail; drawn without the session or the database, which may be at fault."""
+    """Our own fault: a reference to quote, and no detail; drawn without the session or the database, which may be at fault.
+
+    What fails before or behind a page, as where its person is read, comes here alone: the database may be away for it too.
+    """
+    if is_away(sys.exc_info()[1]):
+        return away(request)
     reference = request.META.get("weighbridge.request_id", "")
     if wants_json(request):
         return JsonResponse(

@@ -6,9 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from django.db import Error
-
-from portal.postgres.faults import is_lost
+from portal.postgres.faults import is_away
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +23,7 @@ def sweep(rows: Iterable[Row], act: Callable[[Row], int]) -> int:
         try:
             done += act(row)
         except Exception as error:
-            if isinstance(error, Error) and is_lost(error):
+            if is_away(error):
                 raise
             logger.exception(
                 "%s %s cannot be done; going on with the others", type(row).__name__, getattr(row, "pk", row)

@@ -18,5 +18,6 @@ class ReleasesConfig(AppConfig):
         import_module("releases.letters")
         import_module("releases.panels")
         import_module("releases.receivers")
+        import_module("releases.whereabouts")
         import_module("releases.evaluations.receivers")
         import_module("releases.curves.carried")

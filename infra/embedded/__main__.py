@@ -1,4 +1,4 @@
-"""`python -m infra.embedded demo|serve|stop|status|upgrade|restore FILE|manage COMMAND …`: the whole stack on one machine."""
+"""`python -m infra.embedded demo|serve|stop|status|backup|upgrade|restore FILE|manage COMMAND …`: the whole stack on one machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument(
         "more",
         nargs=argparse.REMAINDER,
-        help="for restore: a file that an upgrade left in backups/; for manage: a command of manage.py, and what it takes",
+        help="for restore: a file of backups/; for manage: a command of manage.py, and what it takes",
     )
     options = parser.parse_args()
     if (options.command in _WITH_MORE) != bool(options.more) or (
@@ -76,6 +76,15 @@ def _upgrade() -> int:
     return 0
 
 
+def _backup() -> int:
+    python()
+    packages()
+    from infra.embedded import upgrading  # noqa: PLC0415 see _start
+
+    upgrading.back_up(Home.from_environment(), os.environ, _say)
+    return 0
+
+
 def _restore(more: list[str]) -> int:
     python()
     packages()
@@ -125,6 +134,7 @@ def _stop() -> int:
 
 
 _COMMANDS: dict[str, Callable[[], int]] = {
+    "backup": _backup,
     "demo": lambda: _start("demo"),
     "serve": lambda: _start("serve"),
     "status": _status,

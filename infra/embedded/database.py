@@ -97,15 +97,19 @@ def create(home: Home) -> bool:
     connection = psycopg2.connect(dbname="postgres", user=_USER, host=str(_socket_directory(home)))
     connection.autocommit = True
     with contextlib.closing(connection), connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME])
-        missing = cursor.fetchone() is None
+        missing = not _is_there(cursor)
         if missing:
             cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(NAME)))
     return missing
 
 
+def _is_there(cursor: psycopg2.extensions.cursor) -> bool:
+    cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME])
+    return cursor.fetchone() is not None
+
+
 def replace(home: Home, fill: Callable[[str], None]) -> str:
-    """Fill an empty database, by its address, and put it in the place of ours; the name under which ours is kept.
+    """Fill an empty database, by its address, and put it in the place of ours; the name under which ours is kept, or empty.
 
     Both change their names in one transaction, so that a start never finds none. What `fill` raises leaves all as it was.
     """
@@ -117,12 +121,15 @@ def replace(home: Home, fill: Callable[[str], None]) -> str:
         def say(words: str, **names: str) -> None:
             cursor.execute(sql.SQL(words).format(**{key: sql.Identifier(name) for key, name in names.items()}))
 
+        if not _is_there(cursor):
+            kept = ""
         say("DROP DATABASE IF EXISTS {fresh}", fresh=_FRESH)
         say("CREATE DATABASE {fresh}", fresh=_FRESH)
         try:
             fill(url(home, _FRESH))
             cursor.execute("BEGIN")
-            say("ALTER DATABASE {name} RENAME TO {kept}", name=NAME, kept=kept)
+            if kept:
+                say("ALTER DATABASE {name} RENAME TO {kept}", name=NAME, kept=kept)
             say("ALTER DATABASE {fresh} RENAME TO {name}", name=NAME, fresh=_FRESH)
             cursor.execute("COMMIT")
         except BaseException:

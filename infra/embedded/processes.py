@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import time
@@ -17,7 +18,7 @@ from infra.embedded import privileges
 from infra.embedded.problems import Problem
 
 LOG_LIMIT: Final = 16 * 1024 * 1024
-"""Bytes after which a log is put aside at the next start (one older one is kept)."""
+"""Bytes after which a log is put aside (one older one is kept)."""
 _FIRST_BACKOFF_S: Final = 0.5
 _LONGEST_BACKOFF_S: Final = 30.0
 _STEADY_S: Final = 60.0
@@ -159,8 +160,9 @@ class Group:
             time.sleep(0.05)
 
     def mend(self) -> None:
-        """Start again what has died and whose backoff is over."""
+        """Start again what has died and whose backoff is over, and put aside the logs that have grown."""
         for process in self.processes:
+            _empty(process.log)
             status = process.died()
             if status is not None:
                 wait = max(0.0, process.retry_at - time.monotonic())
@@ -215,3 +217,11 @@ def _rotate(log: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         if log.stat().st_size > LOG_LIMIT:
             log.replace(log.with_suffix(".log.1"))
+
+
+def _empty(log: Path) -> None:
+    """While its process runs, which has it open to append: a copy is put aside. A line written between the two is lost."""
+    with contextlib.suppress(OSError):  # a disk that has no room for the copy
+        if log.stat().st_size > LOG_LIMIT:
+            shutil.copyfile(log, log.with_suffix(".log.1"))
+            os.truncate(log, 0)

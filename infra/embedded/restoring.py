@@ -5,11 +5,16 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
+
+import psycopg2
 
 from infra.embedded import database, preparation, serving, stack
 from infra.embedded.home import Home, Lock
 from infra.embedded.problems import Problem
 from infra.embedded.processes import Group
+
+_IN_VAIN: Final = "The copy cannot be restored, so nothing was changed."
 
 
 def run(home: Home, environment: Mapping[str, str], copy: Path, say: Callable[[str], None]) -> None:
@@ -33,9 +38,15 @@ def run(home: Home, environment: Mapping[str, str], copy: Path, say: Callable[[s
         group.start([database.spec(home)], stopping=lambda: False)
         kept = database.replace(home, lambda url: _fill(url, copy))
         preparation.forget_migrations(home)
+    except psycopg2.Error as error:
+        raise Problem(_IN_VAIN, f"PostgreSQL said:\n\n{str(error).strip()}") from error
     finally:
         group.stop()
-    say(f"Restored. The database as it was is kept as {kept}. Start the version that made the copy with `make {mode}`.")
+    say(
+        f"Restored. {f'The database as it was is kept as {kept}. ' if kept else ''}Start the version that made the copy with `make {mode}`. "
+        "Then `python -m infra.embedded manage rebuild_limits`, which counts from this ledger, and `… manage collect_garbage "
+        "--dry-run`, which counts what the store has of later releases: ingest them again within a week."
+    )
 
 
 def _fill(url: str, copy: Path) -> None:
@@ -44,6 +55,4 @@ def _fill(url: str, copy: Path) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        raise Problem(
-            "The copy cannot be restored, so nothing was changed.", f"pg_restore said:\n\n{done.stderr.strip()}"
-        )
+        raise Problem(_IN_VAIN, f"pg_restore said:\n\n{done.stderr.strip()}")

@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -27,6 +28,7 @@ def with_settings(home: Home, mode: str, environment: Mapping[str, str]) -> dict
 
 
 def _read(path: Path) -> dict[str, str]:
+    _keep_to_ourselves(path)
     found = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         text = line.strip()
@@ -37,6 +39,13 @@ def _read(path: Path) -> dict[str, str]:
             raise Problem(f"Line {number} of {path} is not NAME=value.", "Correct the line, or put # before it.")
         found[name.strip()] = value.strip().strip('"')
     return found
+
+
+def _keep_to_ourselves(path: Path) -> None:
+    """It has passwords, like what lies in `secrets/`. Whose file it is may be another matter: then so are its rights."""
+    if path.stat().st_mode & 0o077:
+        with suppress(PermissionError):
+            path.chmod(0o600)
 
 
 def prepare(home: Home, env: Mapping[str, str], say: Callable[[str], None]) -> None:
@@ -69,7 +78,7 @@ def _checks(env: Mapping[str, str]) -> None:
     """Django's own checks of a deployment, with ours. Plain HTTP on loopback is a trial: its warnings are let through."""
     level = "WARNING" if env["BASE_URL"].startswith("https://") else "ERROR"
     done = subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), "check", "--deploy", "--fail-level", level],
+        [sys.executable, str(ROOT / "manage.py"), "check", "--deploy", "--database", "default", "--fail-level", level],
         env=dict(env), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:

@@ -1,17 +1,19 @@
-"""`make upgrade`: keep a copy of the database, migrate, verify."""
+"""`make upgrade`: keep a copy of the database, migrate, verify; and such a copy while the portal runs."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from psycopg2.extensions import make_dsn, parse_dsn
 
-from infra.embedded import database, preparation, serving, stack
+from infra.embedded import database, managing, preparation, serving, stack
 from infra.embedded.home import Home, Lock
 from infra.embedded.problems import Problem
 from infra.embedded.processes import Group
@@ -42,6 +44,11 @@ def run(home: Home, environment: Mapping[str, str], say: Callable[[str], None]) 
         group.stop()
 
 
+def back_up(home: Home, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """A copy as an upgrade makes it, of a stack that runs and goes on. Raises Problem where none runs."""
+    say(f"Backed up to {_back_up(home, _address(managing.environment(home, environment)))}")
+
+
 def _address(env: Mapping[str, str]) -> str:
     return env.get("DATABASE_URL") or Path(env["DATABASE_URL_FILE"]).read_text(encoding="utf-8").strip()
 
@@ -50,6 +57,25 @@ def _back_up(home: Home, url: str) -> Path:
     """The database as one file of pg_dump's own format; infra.embedded.restoring brings it back. It has its name once it is whole."""
     folder = home.path / "backups"
     folder.mkdir(mode=0o700, exist_ok=True)
+    with _alone(folder):
+        for left in folder.glob("*.part"):  # of one that was killed
+            left.unlink()
+        return _dump(folder, url)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as busy:
+        raise Problem("Another copy is being made.", f"Wait for it: it appears in {folder}.") from busy
+    finally:
+        os.close(handle)
+
+
+def _dump(folder: Path, url: str) -> Path:
     target = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.dump"
     facts = parse_dsn(url)
     secret = {"PGPASSWORD": facts.pop("password")} if "password" in facts else {}  # whoever lists processes sees words

@@ -29,10 +29,11 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What was removed, or would be."""
+    """What was removed, or would be. `unknown`: objects that had no row; they have one now, and go after the grace."""
 
     objects: int = 0
     bytes: int = 0
+    unknown: int = 0
     private: int = 0
     private_bytes: int = 0
     staged: int = 0
@@ -48,8 +49,8 @@ def collect_garbage(*, by: User | None = None, grace: timedelta = GRACE, dry_run
     before = timezone.now() - max(grace, LEAST_GRACE)
     if not dry_run:
         _forget_deleted(before)
-    sizes = [size for page in _strays(before) for size in _adopt(page, dry_run=dry_run)]
-    sizes += [size for sha256, size in _unneeded(before) if dry_run or _remove(sha256, before)]
+    unknown = sum(_adopt(page, dry_run=dry_run) for page in _strays(before))
+    sizes = [size for sha256, size in _unneeded(before) if dry_run or _remove(sha256, before)]
     if not dry_run:
         while purge_uploads():
             pass
@@ -58,7 +59,7 @@ def collect_garbage(*, by: User | None = None, grace: timedelta = GRACE, dry_run
         drawer().delete(name)
     staged, staged_bytes = store().sweep(before, dry_run=dry_run)
     private_bytes = sum(size for _name, size in private)
-    found = Collected(len(sizes), sum(sizes), len(private), private_bytes, staged, staged_bytes)
+    found = Collected(len(sizes), sum(sizes), unknown, len(private), private_bytes, staged, staged_bytes)
     if not dry_run:
         trail.record(Event.GARBAGE_COLLECTED, by=by, target="store:blobs", **asdict(found))
     return found
@@ -76,22 +77,23 @@ def _forget_deleted(before: datetime) -> None:
 
 
 def _strays(before: datetime) -> Iterator[list[Blob]]:
-    """Objects of the store that have no row, in pages: what came and was never named, by a run that was killed."""
-    old = (Blob(sha256=name, size=size, arrived_at=came) for name, size, came in store().held() if came < before)
+    """Objects of the store that have no row, in pages: what came and was never named, by a run that was killed.
+
+    Or what an earlier copy of the database does not know, which was put in the place of a later one: so they go when they
+    were without a name for the grace, from now on, and not for their age.
+    """
+    old = (Blob(sha256=name, size=size) for name, size, came in store().held() if came < before)
     named = (blob for blob in old if _DIGEST.fullmatch(blob.sha256))
     while page := list(islice(named, 1000)):
         known = set(Blob.objects.filter(pk__in=[blob.pk for blob in page]).values_list("pk", flat=True))
         yield [blob for blob in page if blob.pk not in known]
 
 
-def _adopt(strays: list[Blob], *, dry_run: bool) -> list[int]:
-    """Rows for them, so that they go as all others do; in a dry run the bytes of those that would go."""
+def _adopt(strays: list[Blob], *, dry_run: bool) -> int:
+    """Rows for them, so that they go as all others do; how many they are."""
     if not dry_run:
         Blob.objects.bulk_create(strays, ignore_conflicts=True)
-        return []
-    wanted = Upload.objects.filter(sha256__in=[blob.pk for blob in strays], ends_at__gt=timezone.now())
-    announced = set(wanted.values_list("sha256", flat=True))
-    return [blob.size for blob in strays if blob.pk not in announced]
+    return len(strays)
 
 
 def _garbage(before: datetime) -> QuerySet[Blob]:

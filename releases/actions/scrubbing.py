@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from portal.audit import trail
 from portal.audit.events import Event
+from releases import whereabouts
 from releases.actions.errata import raise_erratum
 from releases.models import Blob, BlobState, File, Model, Revision
 from releases.proof_models import Damage, Erratum, Severity
@@ -52,7 +53,8 @@ def scrub(*, blobs: QuerySet[Blob], most_bytes: int = 0, report: Report | None =
     """Read objects until `most_bytes` are read (0: all of them); (objects read, objects found bad).
 
     Each outcome is committed by itself, and what was read goes to the end of the line: a run that was stopped goes on.
-    What cannot be read now keeps its place.
+    What cannot be read now keeps its place. Raises Unavailable before it condemns an object of a store that has none of the
+    others: that store is another one.
     """
     read = bad = done = 0
     for blob in blobs.iterator(chunk_size=100):
@@ -61,6 +63,8 @@ def scrub(*, blobs: QuerySet[Blob], most_bytes: int = 0, report: Report | None =
         except OSError:
             logger.exception("the scrub cannot read %s", blob.sha256)
             continue
+        if finding and finding.fault == "missing":
+            whereabouts.insist(but=blob.sha256)
         settle(blob=blob, finding=finding)
         read, bad, done = read + 1, bad + bool(finding), done + blob.size
         if report:

@@ -424,3 +424,31 @@ def test_the_converters_packages_are_in_the_engines_lock() -> None:
     lock = (ROOT / "requirements" / "engine.txt").read_text()
     for name in chosen[1].split("|"):
         assert re.search(rf"^{name}==", lock, re.MULTILINE), name
+
+
+def test_an_upgrade_of_containers_stops_what_uses_the_tables_and_nothing_else() -> None:
+    told = re.findall(r"^#   docker compose (.*)$", (ROOT / "docker-compose.yml").read_text(), re.MULTILINE)
+    stop = next(line for line in told if line.startswith("stop "))
+    assert set(stop.split()[1:]) == {name for name, one in OURS.items() if "migrate" in one["depends_on"]}
+    assert any("pg_dump" in line for line in told[: told.index(stop)]), "after a copy was made"
+
+
+def test_the_log_of_no_container_grows_for_ever() -> None:
+    kept = {name: service.get("logging", {}).get("driver") for name, service in SERVICES.items()}
+    assert set(kept.values()) == {"local"}, kept
+
+
+def test_a_secret_that_was_exchanged_as_documented_is_read_in_the_containers_too(tmp_path: Path) -> None:
+    """They run as accounts of their own and see the file through a mount, with the rights that it has here."""
+    script = ROOT / "infra" / "docker" / "secrets.sh"
+    subprocess.run(["sh", script], cwd=tmp_path, check=True)
+    former = (tmp_path / "secrets" / "secret_key").read_text()
+    guide = (ROOT / "docs" / "secrets.md").read_text()
+    exchange = re.search(r"^\$ (\(umask .*)$", guide, re.MULTILINE)
+    assert exchange
+    subprocess.run(["sh", "-c", exchange[1]], cwd=tmp_path / "secrets", check=True)
+    assert "`infra/docker/secrets.sh && docker compose up -d --force-recreate`" in guide
+    subprocess.run(["sh", script], cwd=tmp_path, check=True)
+    made = tmp_path / "secrets" / "secret_key"
+    present, behind = made.read_text().split()
+    assert (behind, len(present) >= 32, made.stat().st_mode & 0o777) == (former, True, 0o644)

@@ -335,3 +335,14 @@ def test_the_pools_file_is_one_and_names_what_engines_serve():
     served = {word.partition("=")[2] for one in ENGINES.values() for word in one["args"] if "served-model" in word}
     pools = pool_file.read((FOLDER / "pools.yaml").read_text())
     assert {pool.facts["engine_model"] for pool in pools} == served
+
+
+def test_an_upgrade_ends_every_process_that_would_meet_tables_of_a_later_version():
+    """An earlier version leaves columns empty that a later one has filled for ever."""
+    on_the_database = {name for name, service in PROCESSES.items() if "migrate" in service["depends_on"]}
+    guide = (ROOT / "docs" / "kubernetes.md").read_text()
+    ended = re.search(r"scale --replicas=0 ((?:.*\\\n)*.*)\n", guide)
+    assert ended, "before it migrates"
+    assert set(re.findall(r"deployment/([\w-]+)", ended[1])) == on_the_database
+    assert guide.index("--replicas=0") < guide.index("condition=complete") < guide.rindex("kubectl apply -k")
+    assert all("replicas" in of_kind("Deployment")[name]["spec"] for name in on_the_database), "apply starts them again"

@@ -1,5 +1,6 @@
 """Starting, watching and ending processes; with real ones."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from infra.embedded import processes
 from infra.embedded.problems import Problem
 from infra.embedded.processes import Group, Process, Spec
 
@@ -129,3 +131,27 @@ def test_a_start_that_the_system_refuses_is_tried_again_and_stops_nothing_else(
     group.mend()
     group.stop()
     assert said[-1] == "sample started again."
+
+
+def test_a_log_does_not_grow_for_as_long_as_its_process_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker writes eight megabytes a day; whoever never restarts a portal that works had a full disk some day."""
+    monkeypatch.setattr(processes, "LOG_LIMIT", 1000)
+    group = Group(tmp_path, print)
+    script = """
+import signal
+signal.signal(signal.SIGUSR1, lambda *_: print("b", flush=True))
+print("a" * 2000, flush=True)
+while True:
+    signal.pause()
+"""
+    group.start([_spec(script)], stopping=lambda: False)
+    log, before = tmp_path / "sample.log", tmp_path / "sample.log.1"
+    _until(lambda: log.stat().st_size > 1000)
+    group.mend()
+    assert (log.read_text(), set(before.read_text().strip())) == ("", {"a"})
+    os.kill(group.processes[0].pid, signal.SIGUSR1)
+    _until(lambda: log.stat().st_size)
+    assert log.read_text() == "b\n", "it goes on at the beginning"
+    group.mend()
+    assert set(before.read_text().strip()) == {"a"}, "a log that is short stays"
+    group.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -62,11 +63,34 @@ def test_a_copy_comes_back_and_what_was_in_its_place_is_kept(home: Home) -> None
     assert [name for (name,) in names if str(name) in said[-1]] != []
 
 
+def test_a_copy_comes_back_on_a_machine_that_has_no_database_yet(home: Home) -> None:
+    _running(home, "CREATE TABLE known (n int)", "INSERT INTO known VALUES (42)")
+    copy, said = _copied(home), list[str]()
+    shutil.rmtree(home.database.parent)
+    restoring.run(home, {}, copy, said.append)
+    assert _running(home, "SELECT n FROM known") == [(42,)]
+    assert "is kept as" not in said[-1], "there was none before"
+    names = _running(home, "SELECT datname FROM pg_database WHERE datname LIKE 'weighbridge%'")
+    assert names == [("weighbridge",)]
+
+
 def test_a_copy_that_is_none_changes_nothing(home: Home, tmp_path: Path) -> None:
     _running(home, "CREATE TABLE known (n int)", "INSERT INTO known VALUES (42)")
     (tmp_path / "broken.dump").write_bytes(b"PGDMP and no more")
     with pytest.raises(Problem, match="nothing was changed"):
         restoring.run(home, {}, tmp_path / "broken.dump", print)
+    assert _running(home, "SELECT n FROM known") == [(42,)]
+
+
+def test_what_postgresql_refuses_on_the_way_is_said_and_changes_nothing(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the disk has no room for a second database."""
+    _running(home, "CREATE TABLE known (n int)", "INSERT INTO known VALUES (42)")
+    copy = _copied(home)
+    monkeypatch.setattr(database, "_FRESH", "")  # no name that it takes
+    with pytest.raises(Problem, match="nothing was changed"):
+        restoring.run(home, {}, copy, print)
     assert _running(home, "SELECT n FROM known") == [(42,)]
 
 

@@ -58,3 +58,12 @@ def test_make_hides_no_setting_of_the_home_and_an_operator_may(tmp_path: Path) -
     settings = serving.with_settings(Home(tmp_path), "serve", {"PORT": "", "HOST": "127.0.0.1", "ENGINE": ""})
     assert settings == {"PORT": "8443", "HOST": "127.0.0.1", "ENGINE": ""}
     assert serving.with_settings(Home(tmp_path), "demo", {"PORT": ""}) == {"PORT": ""}
+
+
+def test_settings_with_passwords_are_read_by_their_owner_alone(tmp_path: Path) -> None:
+    """A home of root is entered by PostgreSQL's account, and so by any other."""
+    kept = tmp_path / "settings.env"
+    kept.write_text("MAIL_URL=smtp://user:password@mail.example.org\n")
+    kept.chmod(0o644)
+    serving.with_settings(Home(tmp_path), "serve", {})
+    assert kept.stat().st_mode & 0o777 == 0o600

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.embedded import database, upgrading
-from infra.embedded.home import Home
+from infra.embedded.home import Home, Lock
 from infra.embedded.problems import Problem
 
 
@@ -60,3 +60,35 @@ def test_a_copy_that_is_broken_off_is_not_taken_for_a_whole_one(
     with pytest.raises(KeyboardInterrupt):
         upgrading._back_up(Home(tmp_path), "postgresql://a@b/c")
     assert os.listdir(tmp_path / "backups") == []
+
+
+def test_what_an_upgrade_that_was_killed_left_of_a_copy_takes_no_room_for_ever(tmp_path: Path, dumping: Path) -> None:
+    (tmp_path / "backups").mkdir()
+    (tmp_path / "backups" / "tmpabc.part").write_text("half")
+    (tmp_path / "backups" / "20261101T000000Z.dump").write_text("whole")
+    made = upgrading._back_up(Home(tmp_path), "postgresql://a@b/c")
+    assert set(os.listdir(tmp_path / "backups")) == {"20261101T000000Z.dump", made.name}
+
+
+def test_two_copies_are_not_made_at_once(tmp_path: Path, dumping: Path) -> None:
+    (tmp_path / "backups").mkdir()
+    (tmp_path / "backups" / "tmpabc.part").write_text("under way")
+    with upgrading._alone(tmp_path / "backups"), pytest.raises(Problem, match="Another copy"):
+        upgrading._back_up(Home(tmp_path), "postgresql://a@b/c")
+    assert os.listdir(tmp_path / "backups") == ["tmpabc.part"]
+
+
+def test_an_operator_makes_a_copy_while_the_portal_runs_and_needs_none_of_its_passwords(
+    tmp_path: Path, dumping: Path
+) -> None:
+    home, said = Home(tmp_path / "home"), []
+    home.path.mkdir()
+    home.prepare("serve")
+    with pytest.raises(Problem, match="Nothing runs"):
+        upgrading.back_up(home, {}, said.append)
+    lock = Lock(home)
+    lock.take(mode="serve", url="http://127.0.0.1:8123", ready=True)
+    upgrading.back_up(home, {}, said.append)
+    (made,) = (home.path / "backups").iterdir()
+    assert said == [f"Backed up to {made}"]
+    assert "dbname=weighbridge" in (tmp_path / "called").read_text()

@@ -12,9 +12,12 @@ import pytest
 from django.conf import settings
 from django.core import mail
 from django.core.management import CommandError, call_command
+from django.core.management.base import SystemCheckError
+from django.db import connection
 from django.test import Client
 
 from portal.audit.models import Entry
+from portal.errors import Unavailable
 from portal.outbox import delivery
 from portal.people.models import User
 from releases import actions, tasks
@@ -251,3 +254,35 @@ def test_a_damaged_card_is_not_shown(model: Model, client: Client) -> None:
     page = client.get("/lyceum/mine")
     assert page.status_code == 200
     assert "A model for" not in page.content.decode()
+
+
+def _is_not_mounted() -> None:
+    store_path = Path(settings.STORE_PATH)
+    store_path.rename(store_path.with_name("elsewhere"))
+    store_path.mkdir()
+
+
+def test_a_store_whose_disk_is_not_mounted_is_told_to_the_operator_and_not_to_everybody(model: Model) -> None:
+    """A night later each published revision had a critical erratum that cannot be taken back."""
+    _is_not_mounted()
+    with pytest.raises(Unavailable, match=r"has none of the objects that the database knows\. Mount its disk"):
+        scrub()
+    assert not Blob.objects.filter(state=BlobState.QUARANTINED).exists()
+    assert not Erratum.objects.exists()
+    assert not mail.outbox
+
+
+def test_nobody_migrates_or_serves_over_a_store_whose_disk_is_not_mounted(model: Model) -> None:
+    call_command("check", databases=["default"])
+    _is_not_mounted()
+    with pytest.raises(SystemCheckError, match="Mount its disk"):
+        call_command("check", databases=["default"])
+    call_command("check")
+
+
+@pytest.mark.django_db
+def test_a_portal_that_has_released_nothing_has_no_store_to_miss() -> None:
+    call_command("check", databases=["default"])
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE releases_blob RENAME TO not_there_yet")
+    call_command("check", databases=["default"])

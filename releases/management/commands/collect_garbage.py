@@ -35,5 +35,10 @@ class Command(BaseCommand):
         found = collect_garbage(grace=grace, dry_run=dry_run)
         said = "Would remove" if dry_run else "Removed"
         self.stdout.write(f"{said} {found.objects:,} objects, {found.bytes:,} bytes.")
+        if found.unknown:
+            self.stdout.write(
+                f"{found.unknown:,} objects had no row in the database. They go when nothing has named them for the grace. "
+                "Where the database is an earlier copy, that is what was released since: ingest it again before."
+            )
         self.stdout.write(f"{said} {found.private:,} private files, {found.private_bytes:,} bytes.")
         self.stdout.write(f"{said} {found.staged:,} remains of uploads, {found.staged_bytes:,} bytes.")
