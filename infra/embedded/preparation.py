@@ -29,6 +29,19 @@ def migrate(home: Home, env: Mapping[str, str], *, fresh: bool) -> bool:
     return _once(_migrated(home), f"{found} {datetime.now(UTC):%Y-%m}", due=fresh, action=action)
 
 
+def expect_database(home: Home) -> None:
+    """Raise Problem where the database of a home that was in use is not there, as on a disk that is not mounted.
+
+    A start would make an empty one and post into it what the usage stream still holds, which is then gone from the stream.
+    """
+    if _migrated(home).exists() and not (home.database / "PG_VERSION").exists():
+        raise Problem(
+            f"The database of this home is not there ({home.database}).",
+            "Mount its disk, or bring a copy back: `.venv/bin/python -m infra.embedded restore <file of backups/>`. If it "
+            "was on a server of your own, set DATABASE_URL again.",
+        )
+
+
 def forget_migrations(home: Home) -> None:
     """Let the next start look again: it will find another database."""
     _migrated(home).unlink(missing_ok=True)

@@ -53,6 +53,8 @@ class Supervisor:
 
     def _start(self, env: Mapping[str, str], base: Mapping[str, str]) -> None:
         self.home.prepare(self.choices.mode)
+        if not stack.brings_database(base):
+            preparation.expect_database(self.home)
         self.say(f"Starting in {self.home.path} …")
         self.group.start(stack.servers(self.home, base), stopping=self._stop.is_set)
         if self._stop.is_set():

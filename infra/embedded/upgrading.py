@@ -30,6 +30,8 @@ def run(home: Home, environment: Mapping[str, str], say: Callable[[str], None]) 
     lock = Lock(home)
     lock.take(mode="upgrade", url=choices.base_url)
     home.prepare(mode)
+    if not stack.brings_database(base):
+        preparation.expect_database(home)
     group = Group(home.logs, say)
     try:
         group.start(stack.servers(home, base), stopping=lambda: False)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.embedded import preparation
+from infra.embedded import preparation, upgrading
 from infra.embedded.home import Home
+from infra.embedded.problems import Problem
 
 
 def test_a_stack_that_rested_into_another_month_makes_its_partitions_before_it_opens(
@@ -30,6 +31,23 @@ def test_a_stack_that_rested_into_another_month_makes_its_partitions_before_it_o
     month[0] = 12
     assert preparation.migrate(home, {}, fresh=False)
     assert ran == ["migrate", "make_partitions"] * 2
+
+
+def test_a_home_whose_database_has_gone_is_not_given_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparation, "manage", lambda _env, _home, *_arguments: None)
+    home = Home(tmp_path / "home")
+    home.prepare("serve")
+    preparation.expect_database(home)  # the first start, which makes it
+    preparation.migrate(home, {}, fresh=True)
+    with pytest.raises(Problem, match=r"not there.*Mount its disk, or bring a copy back"):
+        preparation.expect_database(home)
+    with pytest.raises(Problem, match="not there"):
+        upgrading.run(home, {"MAIL_URL": "smtp://mail.example"}, print)
+    home.database.mkdir(parents=True)
+    (home.database / "PG_VERSION").write_text("18\n")
+    preparation.expect_database(home)
 
 
 def test_a_home_whose_database_is_elsewhere_is_brought_up_to_date_too(
