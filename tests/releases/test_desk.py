@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from portal.audit.models import Entry
 from portal.celery import app
@@ -209,7 +209,7 @@ def test_while_it_is_being_checked_the_page_says_how_far(lyceum: world.World, dr
 def test_an_object_that_the_store_lost_is_a_finding_not_a_fault(lyceum: world.World, draft: Revision) -> None:
     store().delete(draft.files.get(path="notes.txt").sha256)
     checked = actions.check(revision=draft, by=lyceum.manager)
-    assert checked.findings == ["The store does not hold notes.txt. Store it again."]
+    assert [each["message"] for each in checked.findings] == ["The store does not hold notes.txt. Store it again."]
 
 
 def test_findings_are_shown_and_nothing_is_published(
@@ -243,6 +243,34 @@ def test_the_page_shows_what_a_refused_file_would_have_run_and_takes_it_for_text
     assert given.status_code in {403, 404}, "not even to the publisher"
 
 
+def test_what_a_check_found_is_said_in_the_language_of_whoever_reads_it(
+    lyceum: world.World, draft: Revision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"run.pkl": b"cos\nsystem\n", "odd.json": b"{", "README.md": b"---\nlicense: mit\n---\n[a](gone.md)"}
+    change = actions.Change(files=[actions.NewFile(path, *_taken(held), lfs=False) for path, held in files.items()])
+    bad = actions.amend(model=draft.model, branch="main", change=change, by=lyceum.manager, message="Third")
+    actions.check(revision=bad, by=lyceum.manager)
+    entry = Entry.objects.filter(event="revision.checked").latest("id")
+    assert any("odd.json is not what its name says: it cannot be read" in said for said in entry.data["findings"])
+    page = browser(lyceum.manager).get(desk(bad)).content.decode()
+    assert "<li>run.pkl is not published here. Pickles run code when they are opened." in page
+    monkeypatch.setattr(translation._trans, "gettext", lambda text: f"[{text}]")
+    page = browser(lyceum.manager).get(desk(bad)).content.decode()
+    assert "<li>[run.pkl is not published here. [Pickles run code when they are opened." in page
+    assert "<li>[odd.json is not what its name says: it [cannot be read: " in page
+    assert "<li>[The card links to files that are not there: gone.md." in page
+
+
+def test_what_was_found_before_sentences_were_kept_is_shown_as_it_was_told(
+    lyceum: world.World, draft: Revision
+) -> None:
+    told, remarked = ["50 % of it is missing."], [{"rule": "units", "message": "The card says 3 GB."}]
+    Revision.objects.filter(pk=draft.pk).update(findings=told, notices=remarked)
+    page = browser(lyceum.manager).get(desk(draft)).content.decode()
+    assert "<li>50 % of it is missing.</li>" in page
+    assert "<li>The card says 3 GB.</li>" in page
+
+
 def test_warnings_are_shown_stop_nobody_and_stay_in_the_trail(lyceum: world.World, draft: Revision) -> None:
     text = b"---\nlicense: mit\n---\nSee [the paper](paper.pdf)."
     change = actions.Change(files=[actions.NewFile("README.md", *_taken(text), lfs=False)])
@@ -265,7 +293,7 @@ def test_a_contradiction_stops_publishing(lyceum: world.World, draft: Revision) 
     odd = actions.amend(model=draft.model, branch="main", change=change, by=lyceum.manager, message="Twice")
     checked = actions.check(revision=odd, by=lyceum.manager)
     assert (checked.state, len(checked.findings)) == (State.DRAFT, 1)
-    assert "hold the same bytes" in checked.findings[0]
+    assert "hold the same bytes" in checked.findings[0]["message"]
     assert checked.refused == [], "each file is sound"
 
 
@@ -276,7 +304,7 @@ def test_steps_of_a_ladder_are_held_against_one_another(lyceum: world.World, dra
             model=model, name=step, revision=draft if step == "step2000" else model.main, by=lyceum.manager
         )
     checked = actions.check(revision=draft, by=lyceum.manager)
-    assert any("those of another step: step1000" in finding for finding in checked.findings)
+    assert any("those of another step: step1000" in finding["message"] for finding in checked.findings)
 
 
 def test_a_withdrawal_needs_a_reason_and_keeps_what_was_typed(lyceum: world.World, draft: Revision) -> None:

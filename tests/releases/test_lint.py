@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from babel.messages.catalog import Catalog
 
+from infra.messages import sources
 from releases.lint import RULES, Candidate, File, Public, Severity, Sibling, lint
 
 
@@ -16,6 +18,11 @@ class T:
     shape: tuple[int, ...]
     start: int
     end: int
+
+
+@pytest.fixture(scope="module")
+def messages() -> Catalog:
+    return sources.found()
 
 
 def file(path: str, digest: str = "", size: int = 2000) -> File:
@@ -140,6 +147,11 @@ def test_each_rule_finds_what_it_is_for(case: str) -> None:
     assert found, [finding.rule for finding in lint(candidate)]
     assert any(word in finding.message for finding in found), found
     assert all(finding.message.endswith(".") and "\n" not in finding.message for finding in found)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_sentence_is_one_that_translators_are_shown(case: str, messages: Catalog) -> None:
+    assert [finding.said.text for finding in lint(CASES[case][0]) if finding.said.text not in messages] == []
 
 
 def test_every_rule_has_a_case() -> None:
