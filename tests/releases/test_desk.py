@@ -261,6 +261,23 @@ def test_what_a_check_found_is_said_in_the_language_of_whoever_reads_it(
     assert "<li>[The card links to files that are not there: gone.md." in page
 
 
+def test_what_is_refused_about_a_revision_is_in_the_readers_language(
+    lyceum: world.World, draft: Revision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = browser(lyceum.manager)
+    for shown, verb in ((draft, "publish"), (draft, "withdraw"), (draft.model.main, "check")):
+        with monkeypatch.context() as patched:
+            patched.setattr(translation._trans, "gettext", lambda text: f"[{text}]")
+            answer = manager.post(desk(shown), {"verb": verb, "reason": "It is wrong."})
+        assert (answer.status_code, f"[Revision {shown.commit[:8]} " in answer.content.decode()) == (409, True), verb
+    assert (
+        f"Revision {draft.commit[:8]} has not passed" in manager.post(desk(draft), {"verb": "publish"}).content.decode()
+    )
+    monkeypatch.setattr(translation._trans, "gettext", lambda text: f"[{text}]")
+    with pytest.raises(NotAllowed, match=r"^\[Only a release manager"):
+        actions.request_check(revision=draft, by=lyceum.reviewers[0])
+
+
 def test_what_was_found_before_sentences_were_kept_is_shown_as_it_was_told(
     lyceum: world.World, draft: Revision
 ) -> None:
