@@ -10,6 +10,7 @@ from babel.messages.catalog import Catalog
 
 from infra.messages import sources
 from releases.lint import RULES, Candidate, File, Public, Severity, Sibling, lint
+from releases.sentences import Sentence
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,10 @@ CASES = {
         replace(SOUND, card={**CARD, "co2_eq_emissions": {"emissions": "1,5 kg", "source": "a meter"}}),
         "'1,5 kg', which is shown to nobody. Give a number above zero, in grams",
     ),
-    "logbook-unreadable": (replace(SOUND, logbook=("Line 2: This is not JSON.",)), "Line 2"),
+    "logbook-unreadable": (
+        replace(SOUND, logbook=(Sentence("Line %(line)s: %(said)s", line=2, said="This is not JSON."),)),
+        "Line 2",
+    ),
 }
 
 
