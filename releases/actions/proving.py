@@ -28,8 +28,8 @@ def prove(*, revision: Revision) -> None:
     Part of publishing, in its transaction. Raises Conflict where a file was checked before digests of tensors were taken.
     """
     if revision.files.filter(blob__proof=None).exists():
-        told = _("Revision %(commit)s was checked without proofs. Have it checked again.")
-        raise Conflict(told % {"commit": revision.commit[:8]})
+        why = _("Revision %(commit)s was checked without proofs. Have it checked again.")
+        raise Conflict(why % {"commit": revision.commit[:8]})
     told = documents.publication(revision)
     told.described = bom.described(revision)
     told.save(force_insert=True)
