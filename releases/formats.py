@@ -11,12 +11,12 @@ import codecs
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from portal.errors import Invalid
 from releases.inspection import Refused, archives, asking, pickles, texts
 from releases.inspection.asking import Tensors
-from releases.sentences import Sentence
+from releases.sentences import Sentence, restored
 from releases.spoken import spoken
 
 FILE_MAX: Final = 50 * 10**9
@@ -104,13 +104,19 @@ def check(path: str, size: int, source: BinaryIO) -> Look:
     return _inspected(path, kind, head, size, source)
 
 
-def would_run(size: int, source: BinaryIO) -> dict[str, list[str]]:
-    """What a refused file would have done to whoever opened it: `imports`, `calls`, `remarks`, `advice`."""
+def would_run(size: int, source: BinaryIO) -> dict[str, list[Any]]:
+    """What a refused file would have done to whoever opened it: `imports`, `calls`, `advice`, and `remarks`, as kept sentences."""
     try:
         found = asking.ask("pickles", source, size)
     except Refused as fault:
-        return {"imports": [], "calls": [], "remarks": [str(Sentence("It %(fault)s.", fault=fault.part))], "advice": []}
-    return {what: [str(line) for line in lines] for what, lines in found.items()}
+        return {
+            "imports": [],
+            "calls": [],
+            "remarks": [Sentence("It %(fault)s.", fault=fault.part).kept()],
+            "advice": [],
+        }
+    remarks = [restored(remark).kept() for remark in found.pop("remarks")]
+    return {"remarks": remarks, **{what: [str(line) for line in lines] for what, lines in found.items()}}
 
 
 def check_name(path: str, size: int) -> None:

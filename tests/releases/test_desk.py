@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -259,6 +261,21 @@ def test_what_a_check_found_is_said_in_the_language_of_whoever_reads_it(
     assert "<li>[run.pkl is not published here. [Pickles run code when they are opened." in page
     assert "<li>[odd.json is not what its name says: it [cannot be read: " in page
     assert "<li>[The card links to files that are not there: gone.md." in page
+
+
+def test_what_a_refused_archive_would_do_is_said_in_the_readers_language(
+    lyceum: world.World, draft: Revision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.writestr("../data.pkl", b"cos\nsystem\n(S'true'\ntR.")
+    change = actions.Change(files=[actions.NewFile("run.pt", *_taken(held.getvalue()), lfs=False)])
+    bad = actions.amend(model=draft.model, branch="main", change=change, by=lyceum.manager, message="Third")
+    actions.check(revision=bad, by=lyceum.manager)
+    said = "A member is written outside its folder: &#x27;../data.pkl&#x27;."
+    assert f"<dd>{said}" in browser(lyceum.manager).get(desk(bad)).content.decode()
+    monkeypatch.setattr(translation._trans, "gettext", lambda text: f"[{text}]")
+    assert f"<dd>[{said}]" in browser(lyceum.manager).get(desk(bad)).content.decode()
 
 
 def test_what_is_refused_about_a_revision_is_in_the_readers_language(
