@@ -12,6 +12,8 @@ from typing import Any, Final
 
 NAMED_MAX: Final = 5
 """Of a list so many are named; then it says how many more there are."""
+_AS_TOLD: Final = "%(said)s"
+"""What stands in no catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,12 @@ class Sentence:
 def restored(kept: object) -> Sentence:
     """What `kept()` gave. Of another shape, as from before there was one, it is told as it is, in the words that it has."""
     if not isinstance(kept, dict):
-        return Sentence("%(said)s", said=str(kept))
+        return Sentence(_AS_TOLD, said=str(kept))
     try:
         found = Sentence(str(kept["text"]), **{name: _restored(value) for name, value in kept["values"].items()})
         str(found)
     except (AttributeError, KeyError, TypeError, ValueError):
-        return Sentence("%(said)s", said=str(kept.get("message", "")))
+        return Sentence(_AS_TOLD, said=str(kept.get("message", "")))
     return found
 
 
