@@ -19,6 +19,7 @@ from inference.disclosure import Party, Verb
 from inference.models import UsageRecord
 from inference.signal_models import Signal
 from inference.signal_states import MANAGERS
+from portal.access.models import Grant
 from portal.audit import trail
 from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -136,11 +137,13 @@ def _tell_one(pk: UUID, now: datetime) -> bool:
 def _tell(found: Disclosure, now: datetime) -> None:
     found.told_at = now
     found.save(update_fields=["told_at"])
-    members = ProjectMember.objects.filter(project=_project(found.project_id), left_at=None).select_related("user")
-    path, n = reverse("access:mine"), found.requests.count()
+    project, n = _project(found.project_id), found.requests.count()
+    members = ProjectMember.objects.filter(project=project, left_at=None).select_related("user")
     readers = {member.user_id: member.user for member in members}
-    for reader in readers.values():
-        _mail(found, reader, "content_opened", path=path, n=n)
+    held = Grant.objects.filter(project=project, user__in=readers).order_by("starts_at", "pk")
+    pages = {grant.user_id: grant.get_absolute_url() for grant in held}
+    for pk, reader in readers.items():
+        _mail(found, reader, "content_opened", path=pages.get(pk, reverse("access:mine")), n=n)
     trail.record(Event.CONTENT_TOLD, by=None, target=found, lab=found.lab, people=len(readers))
 
 

@@ -17,7 +17,14 @@ from django.conf import settings
 from django.core.files.uploadedfile import InMemoryUploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 from django.db import DataError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, UnreadablePostError
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    JsonResponse,
+    UnreadablePostError,
+)
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -139,6 +146,27 @@ class Errors:
         if not isinstance(exception, errors.WeighbridgeError):
             return None
         return problem_response(exception) if wants_json(request) else page(request, exception)
+
+
+class Forms:
+    """Middleware, the innermost: an address that takes a form alone is a page to who opens it; Django's answer is empty.
+
+    One gets there by going back, by an address kept in the browser, or by signing in on the way to it.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Say what the address is for, to a browser; a program has the status and `Allow`."""
+        response = self.get_response(request)
+        browses = "html" in request.headers.get("Accept", "") and not wants_json(request)
+        if not isinstance(response, HttpResponseNotAllowed) or response.content or not browses:
+            return response
+        error = errors.Invalid(_("This address takes what a page of the portal sends, and shows nothing of its own."))
+        told = render(request, "errors/405.html", {"error": error, "back": _back(request)}, status=405)
+        told["Allow"] = response["Allow"]
+        return told
 
 
 def _brings_nul(request: HttpRequest) -> bool:

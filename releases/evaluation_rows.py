@@ -11,6 +11,7 @@ from datetime import date
 from typing import Final
 
 from releases.evaluation_metrics import Direction, Kind, Unit
+from releases.sentences import Sentence
 
 N_MAX: Final = 10**15
 """Items that were measured."""
@@ -62,36 +63,39 @@ class Row:
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
-    def problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[Sentence]:
         """What is wrong with it, one sentence each, without its place."""
         for name in ("task", "metric", "harness", "ran_by"):
             if not getattr(self, name):
                 yield _MISSING[name]
         for name, most in LENGTHS.items():
             if len(getattr(self, name)) > most:
-                yield f"{name} has more than {most} characters. Shorten it."
+                yield Sentence("%(name)s has more than %(most)s characters. Shorten it.", name=name, most=most)
         yield from self._of_addresses()
         numbers = [number for number in (self.value, self.stderr, self.low, self.high) if number is not None]
         if not all(map(math.isfinite, numbers)):
-            yield "The value is not a finite number. Leave the row out, or run it again."
+            yield Sentence("The value is not a finite number. Leave the row out, or run it again.")
         elif self.stderr is not None and self.stderr < 0:
-            yield "The standard error is negative. Correct it."
+            yield Sentence("The standard error is negative. Correct it.")
         elif self.low is not None and self.high is not None and self.low > self.high:
-            yield "The interval ends before it begins. Correct low and high."
+            yield Sentence("The interval ends before it begins. Correct low and high.")
         if self.n is not None and not 1 <= self.n <= N_MAX:
-            yield f"n is less than one, or more than {N_MAX:,}. Leave it out where it is not known."
+            yield Sentence("n is less than one, or more than %(most)s. Leave it out where it is not known.", most=N_MAX)
         if self.shots is not None and not 0 <= self.shots <= 10_000:
-            yield "The number of shots cannot be right. Correct it."
+            yield Sentence("The number of shots cannot be right. Correct it.")
 
-    def _of_addresses(self) -> Iterator[str]:
+    def _of_addresses(self) -> Iterator[Sentence]:
         for name in ("raw_url", "source_url"):
             if (address := getattr(self, name)) and not address.lower().startswith(("https://", "http://")):
-                yield f"{name} is no address that begins with https:// or http://. Correct it, or leave it out."
+                yield Sentence(
+                    "%(name)s is no address that begins with https:// or http://. Correct it, or leave it out.",
+                    name=name,
+                )
 
 
 _MISSING: Final = {
-    "task": "It names no task.",
-    "metric": "It names no metric.",
-    "harness": "It names no harness. Say which program measured it.",
-    "ran_by": "It does not say who ran it. Name the group or person.",
+    "task": Sentence("It names no task."),
+    "metric": Sentence("It names no metric."),
+    "harness": Sentence("It names no harness. Say which program measured it."),
+    "ran_by": Sentence("It does not say who ran it. Name the group or person."),
 }

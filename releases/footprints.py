@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from releases import units
+from releases.sentences import Sentence
 
 CARD_KEY: Final = "co2_eq_emissions"
 RECORD: Final = "records/energy.json"
@@ -64,31 +65,46 @@ def same(one: float, other: float) -> bool:
     return math.isclose(one, other, rel_tol=CLOSE)
 
 
-def faults(card: Mapping[str, Any], record: object) -> Iterator[str]:
+def faults(card: Mapping[str, Any], record: object) -> Iterator[Sentence]:
     """What nobody would read, or what contradicts itself, a sentence each; `record` is the record's JSON, or None."""
     told = _table(card)
-    for name, unit in (("emissions", "grams of CO2 equivalent"), ("energy_consumed", "kWh")):
+    for name, unit in (("emissions", Sentence("grams of CO2 equivalent")), ("energy_consumed", "kWh")):
         if told.get(name) is not None and amount(told[name]) is None:
-            yield f"{CARD_KEY} in the card has {name}: {_shown(told[name])}, which is shown to nobody. Give a number above zero, in {unit}, with a point and no unit."
+            yield Sentence(
+                "%(key)s in the card has %(name)s: %(value)s, which is shown to nobody. Give a number above zero, in %(unit)s, with a point and no unit.",
+                key=CARD_KEY, name=name, value=_shown(told[name]), unit=unit,
+            )  # fmt: skip
     if record is None:
         return
     if not isinstance(record, dict):
-        yield f"{RECORD} is no table of names and numbers, so nothing of it is shown."
+        yield Sentence("%(record)s is no table of names and numbers, so nothing of it is shown.", record=RECORD)
         return
     for name in RECORDED.values():
         if record.get(name) is not None and amount(record[name]) is None:
-            yield f"{RECORD} has {name}: {_shown(record[name])}, which is shown to nobody. Give a number above zero, with a point and no unit, or leave it out."
+            yield Sentence(
+                "%(record)s has %(name)s: %(value)s, which is shown to nobody. Give a number above zero, with a point and no unit, or leave it out.",
+                record=RECORD, name=name, value=_shown(record[name]),
+            )  # fmt: skip
     yield from _contradictions(of_card(card), record)
 
 
-def _contradictions(card: Footprint, record: Mapping[str, Any]) -> Iterator[str]:
+def _contradictions(card: Footprint, record: Mapping[str, Any]) -> Iterator[Sentence]:
     kg, kwh, grid = (amount(record.get(name)) for name in ("kg_co2e", "kwh", "kg_co2e_per_kwh"))
     if kg and kwh and grid and not same(kwh * grid, kg):
-        yield f"{RECORD} says {kwh:g} kWh at {grid:g} kg a kWh, which makes {kwh * grid:.4g} kg, and kg_co2e: {kg:g}. Correct the one that is in another unit."
+        yield Sentence(
+            "%(record)s says %(kwh)s kWh at %(grid)s kg a kWh, which makes %(made)s kg, and kg_co2e: %(kg)s. Correct the one that is in another unit.",
+            record=RECORD, kwh=kwh, grid=grid, made=float(f"{kwh * grid:.4g}"), kg=kg,
+        )  # fmt: skip
     if kg and card.kg and not same(card.kg, kg):
-        yield f"The card says {units.grams(card.kg):g} g of CO2 equivalent ({card.kg:g} kg), {RECORD} says {kg:g} kg. Readers see both: correct one, or say in the card's source: what it counts."
+        yield Sentence(
+            "The card says %(grams)s g of CO2 equivalent (%(kg)s kg), %(record)s says %(other)s kg. Readers see both: correct one, or say in the card's source: what it counts.",
+            grams=units.grams(card.kg), kg=card.kg, record=RECORD, other=kg,
+        )  # fmt: skip
     if kwh and card.kwh and not same(card.kwh, kwh):
-        yield f"The card says {card.kwh:g} kWh, {RECORD} says {kwh:g} kWh. Readers see both: correct one."
+        yield Sentence(
+            "The card says %(kwh)s kWh, %(record)s says %(other)s kWh. Readers see both: correct one.",
+            kwh=card.kwh, record=RECORD, other=kwh,
+        )  # fmt: skip
 
 
 def _table(card: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from releases.lint.candidate import WEIGHTS, Candidate, File, Public, Sibling
 from releases.lint.weights import INDEX
 from releases.models import BlobState, Revision
 from releases.models import File as FileRow
+from releases.sentences import Sentence
 from releases.storage import store
 
 DOCUMENT_MAX: Final = 16 << 20
@@ -66,7 +67,7 @@ def _card(rows: list[FileRow]) -> tuple[dict[str, Any], str]:
     return {}, ""
 
 
-def _logbook(rows: list[FileRow]) -> tuple[str, ...]:
+def _logbook(rows: list[FileRow]) -> tuple[Sentence, ...]:
     """What is wrong with the file that would become the model's logbook."""
     held = {row.path: row for row in rows if row.path in chronicles.RECORDS and row.size <= chronicles.RECORD_MAX}
     row = next((held[path] for path in chronicles.RECORDS if path in held), None)
@@ -74,7 +75,7 @@ def _logbook(rows: list[FileRow]) -> tuple[str, ...]:
         return ()
     with store().open(row.sha256) as source:
         text = source.read(chronicles.RECORD_MAX).decode("utf-8", "replace")
-    return tuple(str(problem) for problem in chronicles.read(text, name=row.path).problems)
+    return tuple(problem.placed for problem in chronicles.read(text, name=row.path).problems)
 
 
 def _siblings(revision: Revision) -> tuple[Sibling, ...]:

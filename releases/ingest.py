@@ -26,6 +26,7 @@ from releases.actions import NewFile
 from releases.actions.rights import require_staff, require_there
 from releases.models import Model, Revision
 from releases.sources import Found, Source, named
+from releases.spoken import spoken
 from releases.storage import store
 
 Report = Callable[[str, int, int], None]
@@ -65,7 +66,8 @@ def ingest(
     revision, _new = actions.commit(model=model, files=files, by=by, message=message or "Ingest files", at=at)
     revision = actions.check(revision=revision, by=by)
     if revision.findings:
-        raise Invalid(" ".join(revision.findings), fields={"files": revision.findings})
+        told = [spoken(finding) for finding in revision.findings]
+        raise Invalid(" ".join(told), fields={"files": told})
     journal.close()
     return actions.publish(revision=revision, by=by) if publish else revision
 

@@ -158,9 +158,9 @@ class Revision(models.Model):
     """Git's id of every folder but the root, by path."""
     state = models.CharField(max_length=12, choices=[(s.value, s.value) for s in State], default=State.DRAFT.value)
     findings = models.JSONField(default=list, blank=True)
-    """What the last check refused, one sentence each; empty once it passed."""
+    """What the last check refused, one kept sentence each (`sentences.py`); empty once it passed."""
     notices = models.JSONField(default=list, blank=True)
-    """What the last check remarked on without stopping anybody: {"rule", "message"} each."""
+    """What the last check remarked on without stopping anybody: a kept sentence with its "rule" each."""
     refused = models.JSONField(default=list, blank=True)
     """What the files that were refused would have run: {"path", "imports", "calls", "remarks", "advice"} each."""
     facts = models.JSONField(default=dict, blank=True)

@@ -19,6 +19,7 @@ PYTHON: Final = ("portal", "releases", "inference")
 TEMPLATES: Final = ("templates",)
 ENDINGS: Final = {".html", ".txt"}
 KEYWORDS: Final = {
+    "Sentence": None,
     "_": None,
     "gettext": None,
     "gettext_lazy": None,

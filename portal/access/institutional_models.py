@@ -59,6 +59,13 @@ class InstitutionalAgreementQuerySet(models.QuerySet["InstitutionalAgreement"]):
         signed = Exists(Signature.objects.binding(now).filter(pk=OuterRef("signature")))
         return self.filter(signed, status=Status.IN_FORCE, starts_at__lte=now, ends_at__gt=now)
 
+    def to_attest(self, now: datetime | None = None) -> InstitutionalAgreementQuerySet:
+        """Those whose roster can be attested by now, and is to be before they end."""
+        now = now or timezone.now()
+        return self.filter(
+            status__in=STANDING, ends_at__gt=now, attest_by__lt=F("ends_at"), attest_by__lte=now + ATTESTATION_OPENS
+        )
+
     def attested(self, now: datetime | None = None) -> InstitutionalAgreementQuerySet:
         """Those whose roster was attested in time, or may still be."""
         return self.filter(lapses_at__gt=now or timezone.now())
@@ -169,11 +176,21 @@ class InstitutionalAgreement(models.Model):
         return self.state() in STANDING and self.lapses_at is not None and self.lapses_at <= timezone.now()
 
     @property
-    def to_attest(self) -> bool:
-        """Whether the roster can be attested by now, and is to be before the agreement ends."""
+    def attests(self) -> bool:
+        """Whether the roster is to be attested once more before the agreement ends."""
         if self.state() not in STANDING or self.attest_by is None or self.ends_at is None:
             return False
-        return self.attest_by < self.ends_at and timezone.now() >= self.attest_by - ATTESTATION_OPENS
+        return self.attest_by < self.ends_at
+
+    @property
+    def to_attest(self) -> bool:
+        """Whether it is, and can be by now."""
+        return self.attests and self.attest_by is not None and timezone.now() >= self.attest_by - ATTESTATION_OPENS
+
+    @property
+    def late(self) -> bool:
+        """Whether it is, and its day is over."""
+        return self.attests and self.attest_by is not None and self.attest_by <= timezone.now()
 
     @property
     def to_sign(self) -> bool:

@@ -71,6 +71,8 @@ class DraftForm(forms.Form):
         """What the action takes. A date of grace ends with its day."""
         said = self.cleaned_data
         grace: date | None = said["grace_on"]
+        if said["change_class"] != ChangeClass.NOTICE and "grace_on" not in self.changed_data:
+            grace = None  # the form proposed the day, for the class that it proposed too
         return {
             "text": said["text"],
             "points": said["points"].splitlines(),

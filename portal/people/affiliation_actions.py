@@ -21,6 +21,7 @@ from portal.errors import Conflict, Invalid, NotFound
 from portal.mail import sending
 from portal.people.domains import FREE_MAIL, belongs, domain_of, mailbox_of
 from portal.people.models import (
+    ADDRESS_AT,
     Affiliation,
     AffiliationClass,
     Institution,
@@ -236,7 +237,7 @@ def confirm_address(*, by: User, secret: str) -> Affiliation:
         raise Conflict(
             _("Another account has shown this address since the link was sent."), code="address_taken"
         ) from None
-    affiliation.verified_at, affiliation.evidence = now, f"address at {domain_of(proof.address)}"
+    affiliation.verified_at, affiliation.evidence = now, f"{ADDRESS_AT}{domain_of(proof.address)}"
     affiliation.save(update_fields=["verified_at", "evidence"])
     trail.record(Event.AFFILIATION_VERIFIED, by=by, target=affiliation, domain=domain_of(proof.address))
     return affiliation

@@ -55,6 +55,11 @@ def countries() -> tuple[tuple[str, str], ...]:
     return _named(to_locale(get_language() or "en"))
 
 
+def country(code: str) -> str:
+    """The name of one in the present language; the code itself where there is no such country."""
+    return dict(countries()).get(code, code)
+
+
 @functools.cache
 def _named(locale: str) -> tuple[tuple[str, str], ...]:
     try:

@@ -26,6 +26,8 @@ SHORTEST_SEARCH = 2
 """Letters that a search for an institution needs."""
 EVIDENCE_LIFE = timedelta(days=365)
 """How long an address at an institution shows that one works there."""
+ADDRESS_AT: Final = "address at "
+"""What evidence by an address begins with; its domain follows."""
 SLUG = RegexValidator(r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$", _("Use lower-case letters, digits and hyphens."))
 
 
@@ -368,6 +370,12 @@ class Affiliation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} at {self.organisation}"
+
+    @property
+    def shown_by(self) -> str:
+        """The evidence in the present language; as it was written where it is of another kind."""
+        domain = self.evidence.removeprefix(ADDRESS_AT)
+        return self.evidence if domain == self.evidence else str(_("address at %(domain)s")) % {"domain": domain}
 
     @property
     def verified_until(self) -> datetime | None:

@@ -142,9 +142,8 @@ def rename_model(*, model: Model, lab: Lab, name: str, by: User | None) -> Model
     if (locked.lab_id, locked.name) == (lab.pk, name):
         return locked
     if locked.lab_id != lab.pk and (locked.gate_id or locked.agreement_id or locked.family_id):
-        raise Conflict(
-            f"{locked.full_name} stands behind a gate, terms or a family of {locked.lab.slug}. Take it out first."
-        )
+        told = _("%(model)s stands behind a gate, terms or a family of %(lab)s. Take it out first.")
+        raise Conflict(told % {"model": locked.full_name, "lab": locked.lab.slug})
     before = locked.full_name
     own = FormerName.objects.filter(model=locked, lab=lab)
     if not own.filter(name__iexact=name).exists() and (locked.lab_id != lab.pk or locked.name.lower() != name.lower()):
@@ -171,11 +170,10 @@ def delete_model(*, model: Model, by: User | None) -> None:
     require_staff(by, model.lab)
     locked = lock(model)
     if locked.opened_at:
-        raise Conflict(
-            f"{model.full_name} was published, so it is kept. Withdraw its revisions, with a reason, on its page."
-        )
+        told = _("%(model)s was published, so it is kept. Withdraw its revisions, with a reason, on its page.")
+        raise Conflict(told % {"model": model.full_name})
     if Opening.objects.live().filter(model=locked).exists():
-        raise Conflict(f"An opening of {model.full_name} is planned. Cancel the plan first.")
+        raise Conflict(_("An opening of %(model)s is planned. Cancel the plan first.") % {"model": model.full_name})
     Model.objects.filter(pk=locked.pk).update(withdrawn_at=timezone.now(), withdrawn_reason="Deleted by its lab.")
     trail.record(Event.MODEL_DELETED, by=by, target=locked, lab=model.lab, model=model.full_name)
 

@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from portal.audit import trail
 from portal.audit.events import Event
-from portal.errors import Invalid
 from portal.outbox import delivery
 from portal.people.models import User
 from portal.postgres import locks
@@ -26,11 +25,12 @@ from releases.lint.weights import whole_of
 from releases.models import Blob, BlobState, File, Revision
 from releases.openness import found as openness
 from releases.proofs import digests, records
+from releases.sentences import Sentence
 from releases.storage import store
 
 LOOKED_INTO_MAX: Final = 50
 """Refused files of a revision of which is told what they would have run."""
-BROKEN_OFF: Final = (
+BROKEN_OFF: Final = Sentence(
     "The check broke off: the store did not answer, or whoever asked may not check any more. Check it again, and tell the "
     "operator if it stays so."
 )
@@ -42,8 +42,8 @@ _TELL_S: Final = 0.5
 class Report:
     """What a check has found so far. `tensors` are those of each weights file, by path."""
 
-    findings: list[str] = field(default_factory=list)
-    notices: list[dict[str, str]] = field(default_factory=list)
+    findings: list[Sentence] = field(default_factory=list)
+    notices: list[dict[str, Any]] = field(default_factory=list)
     refused: list[dict[str, Any]] = field(default_factory=list)
     tensors: dict[str, Tensors] = field(default_factory=dict)
 
@@ -97,7 +97,9 @@ def carry_out_check(*, pk: int, by: str) -> None:
         except Deleted:
             return
         except Exception:
-            waiting.filter(state=State.DRAFT).update(findings=[BROKEN_OFF], notices=[], refused=[], checked_at=None)
+            waiting.filter(state=State.DRAFT).update(
+                findings=[BROKEN_OFF.kept()], notices=[], refused=[], checked_at=None
+            )
             waiting.update(check_wanted_at=None)
             raise
         waiting.update(check_wanted_at=None)  # where it was published meanwhile, nothing was written
@@ -113,12 +115,12 @@ def check(*, revision: Revision, by: User | None) -> Revision:
         return revision
     report, told = Report(), Progress(revision)
     if not revision.files.exists():
-        report.findings.append("A revision needs at least one file.")
+        report.findings.append(Sentence("A revision needs at least one file."))
     for file in revision.files.select_related("blob"):
         try:
             _inspect(file, report, told)
-        except Invalid as refused:
-            report.findings.append(refused.message)
+        except formats.Unfit as refused:
+            report.findings.append(refused.said)
             if len(report.findings) <= LOOKED_INTO_MAX:
                 report.refused += _would_run(file)
             Blob.objects.filter(pk=file.blob_id).exclude(state=BlobState.VERIFIED).update(state=BlobState.QUARANTINED)
@@ -154,14 +156,16 @@ class Progress:
 
 def _inspect(file: File, report: Report, told: Progress) -> None:
     if store().size(file.sha256) != file.size:
-        raise Invalid(f"The store does not hold {file.path}. Store it again.")
+        raise formats.Unfit(Sentence("The store does not hold %(path)s. Store it again.", path=file.path))
     with store().open(file.sha256) as source:
         look = formats.check(file.path, file.size, source)
         taken = digests.take(source, digests.layout(file.path, look.tensors), told.inside)
     if taken.sha256 != file.sha256:
-        raise Invalid(f"The store's copy of {file.path} does not match its digest. Store it again.")
+        raise formats.Unfit(
+            Sentence("The store's copy of %(path)s does not match its digest. Store it again.", path=file.path)
+        )
     records.keep(file.sha256, taken)
-    report.notices += ({"rule": "file", "message": notice} for notice in look.notices)
+    report.notices += ({"rule": "file", **notice.kept()} for notice in look.notices)
     if look.tensors:
         report.tensors[file.path] = look.tensors
 
@@ -178,9 +182,9 @@ def _would_run(file: File) -> list[dict[str, Any]]:
 def _lint(revision: Revision, report: Report) -> None:
     for finding in lint(gathering.candidate(revision, report.tensors)):
         if finding.severity is Severity.ERROR:
-            report.findings.append(finding.message)
+            report.findings.append(finding.said)
         else:
-            report.notices.append({"rule": finding.rule, "message": finding.message})
+            report.notices.append({"rule": finding.rule, **finding.said.kept()})
 
 
 @transaction.atomic
@@ -190,7 +194,7 @@ def _checked(revision: Revision, report: Report, facts: dict[str, Any], by: User
         raise Deleted(revision)
     if locked.state not in {State.DRAFT, State.CHECKED}:
         return locked
-    now, findings = timezone.now(), report.findings
+    now, findings = timezone.now(), [found.kept() for found in report.findings]
     locked.findings, locked.notices, locked.refused = findings, report.notices, report.refused
     locked.facts, locked.check_wanted_at = facts, None
     locked.state, locked.checked_at = (State.DRAFT, None) if findings else (State.CHECKED, now)
@@ -198,6 +202,7 @@ def _checked(revision: Revision, report: Report, facts: dict[str, Any], by: User
     if not findings:
         Blob.objects.filter(files__revision=locked).update(state=BlobState.VERIFIED, verified_at=now)
     trail.record(
-        Event.REVISION_CHECKED, by=by, target=locked, lab=revision.model.lab, commit=locked.commit, findings=findings
-    )
+        Event.REVISION_CHECKED, by=by, target=locked, lab=revision.model.lab, commit=locked.commit,
+        findings=[str(found) for found in report.findings],
+    )  # fmt: skip
     return locked

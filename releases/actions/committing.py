@@ -9,6 +9,7 @@ from typing import Final
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from portal.audit import trail
 from portal.audit.events import Event
@@ -71,7 +72,7 @@ def commit(
     require_open()
     require_staff(by, model.lab)
     if not files:
-        raise Invalid("A revision needs at least one file.")
+        raise Invalid(_("A revision needs at least one file."))
     locked = lock(model)
     return _put(locked, MAIN, locked.tip, files, by, message, at)
 
@@ -112,7 +113,8 @@ def head_of(model: Model, branch: str) -> Revision | None:
         return model.tip
     ref = model.refs.filter(kind=RefKind.BRANCH, name=branch).select_related("revision").first()
     if ref is None:
-        raise NotFound(f"There is no branch {branch!r} of {model.full_name}.", code="no_revision")
+        told = _("There is no branch %(branch)s of %(model)s.")
+        raise NotFound(told % {"branch": repr(branch), "model": model.full_name}, code="no_revision")
     return ref.revision
 
 
@@ -211,5 +213,6 @@ def _hold(files: Sequence[NewFile]) -> None:
     held = store()
     for file in files:
         if file.sha256 not in known and held.size(file.sha256) != file.size:
-            raise Conflict(f"The store does not hold {file.path} ({file.sha256[:12]}). Store it again.")
+            told = _("The store does not hold %(path)s (%(digest)s). Store it again.")
+            raise Conflict(told % {"path": file.path, "digest": file.sha256[:12]})
     Blob.objects.bulk_create((Blob(sha256=f.sha256, size=f.size) for f in files), ignore_conflicts=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from portal.audit import trail
 from portal.audit.events import Event
@@ -21,7 +22,7 @@ def freeze_logbook(*, logbook: Logbook, by: User | None) -> Logbook:
     locked = Logbook.objects.with_subjects().select_for_update(of=("self",)).get(pk=logbook.pk)
     require_staff(by, locked.lab)
     if next_state(locked.state, Verb.FREEZE) is None:
-        raise Conflict("This logbook is frozen already. Correct an entry by an erratum.")
+        raise Conflict(_("This logbook is frozen already. Correct an entry by an erratum."))
     return _freeze(locked, by)
 
 

@@ -28,7 +28,8 @@ def prove(*, revision: Revision) -> None:
     Part of publishing, in its transaction. Raises Conflict where a file was checked before digests of tensors were taken.
     """
     if revision.files.filter(blob__proof=None).exists():
-        raise Conflict(f"Revision {revision.commit[:8]} was checked without proofs. Have it checked again.")
+        why = _("Revision %(commit)s was checked without proofs. Have it checked again.")
+        raise Conflict(why % {"commit": revision.commit[:8]})
     told = documents.publication(revision)
     told.described = bom.described(revision)
     told.save(force_insert=True)
@@ -107,7 +108,7 @@ def retire_key(*, key: SigningKey, by: User) -> SigningKey:
     """
     locked = SigningKey.objects.select_for_update(of=("self",)).select_related("lab").get(pk=key.pk)
     if locked.lab is None:
-        raise NotAllowed("The portal's own key is changed by its operator.", code="not_staff")
+        raise NotAllowed(_("The portal's own key is changed by its operator."), code="not_staff")
     _require_administrator(by, locked.lab)
     now = timezone.now()
     if locked.ends_at and locked.ends_at <= now:
@@ -125,7 +126,7 @@ def files_of(revision: Revision) -> dict[str, str]:
 
 def _require_administrator(by: User, lab: Lab) -> None:
     if Role.ADMINISTRATOR not in by.roles_in(lab):
-        raise NotAllowed(f"Only an administrator of {lab.slug} may do this.", code="not_staff")
+        raise NotAllowed(_("Only an administrator of %(lab)s may do this.") % {"lab": lab.slug}, code="not_staff")
 
 
 def _note(event: Event, by: User, key: SigningKey, **data: str) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.db import transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from portal.audit import trail
 from portal.audit.events import Event
@@ -30,11 +33,21 @@ CURVES = "curves.record"
 """Topic of the outbox: a revision was published that carries the numbers of its training."""
 
 
+_STANDS: Final = {
+    State.DRAFT: gettext_lazy("Revision %(commit)s has not passed its check. Have it checked first."),
+    State.CHECKED: gettext_lazy("Revision %(commit)s is not published yet. Publish it first."),
+    State.PUBLISHED: gettext_lazy("Revision %(commit)s is published, and stays as it is."),
+    State.WITHDRAWN: gettext_lazy("Revision %(commit)s was withdrawn, and stays so."),
+}
+"""Why something cannot be done to a revision where it stands."""
+
+
 class Deleted(NotFound):
     """The draft is gone: somebody has deleted files that it held."""
 
     def __init__(self, revision: Revision) -> None:
-        super().__init__(f"Draft {revision.commit[:8]} was deleted with files that it held.", code="deleted")
+        told = _("Draft %(commit)s was deleted with files that it held.")
+        super().__init__(told % {"commit": revision.commit[:8]}, code="deleted")
 
 
 @transaction.atomic
@@ -125,7 +138,7 @@ def step(revision: Revision, verb: Verb, by: User | None) -> Revision:
     require_staff(by, locked.model.lab)
     reached = {step.to for (_, known), step in lifecycle.TABLE.items() if known == verb}
     if locked.state not in reached and lifecycle.next_state(locked.state, verb) is None:
-        raise Conflict(f"Revision {locked.commit[:8]} is {locked.state}. You cannot {verb} it in that state.")
+        raise Conflict(str(_STANDS[State(locked.state)]) % {"commit": locked.commit[:8]})
     return locked
 
 

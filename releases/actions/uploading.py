@@ -12,6 +12,7 @@ from typing import Final
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from portal.errors import Conflict, Invalid, NotAllowed, Unavailable
@@ -56,7 +57,8 @@ def begin_upload(*, model: Model, sha256: str, size: int, by: User, parted: bool
     if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
         raise Invalid("An oid is a SHA-256 in 64 lower-case hex digits.")
     if not 0 < size <= formats.FILE_MAX:
-        raise Invalid(f"A file has between 1 and {formats.FILE_MAX:,} bytes. Split larger ones into shards.")
+        told = _("A file has between 1 and %(most)s bytes. Split larger ones into shards.")
+        raise Invalid(told % {"most": number_format(formats.FILE_MAX, force_grouping=True)})
     if Upload.objects.filter(model__lab=model.lab, sha256=sha256, blob=None).exists():
         with _reading(model.lab, sha256):  # a client whose connection was cut in that time begins anew
             pass
@@ -86,7 +88,7 @@ def finish_upload(*, upload: Upload, etags: Sequence[str]) -> Blob:
     if upload.ends_at <= timezone.now():
         raise NotAllowed(_("This upload has ended. Upload the file again."), code="upload_ended")
     if upload.user is None or not upload.user.is_active:
-        raise NotAllowed("The account that began this upload is closed.", code="not_staff")
+        raise NotAllowed(_("The account that began this upload is closed."), code="not_staff")
     require_staff(upload.user, upload.model.lab)
     require_there(upload.model)
     with _reading(upload.model.lab, upload.sha256):
@@ -113,7 +115,8 @@ def held_file(*, lab: Lab, path: str, sha256: str) -> NewFile:
         return NewFile(path, 0, sha256, git.blob_id(b""), lfs=False)
     blob = Blob.objects.of_lab(lab).filter(pk=sha256).first()
     if blob is None:
-        raise Invalid(f"{path} ({sha256[:12]}) was not uploaded. Upload it before the commit.")
+        told = _("%(path)s (%(digest)s) was not uploaded. Upload it before the commit.")
+        raise Invalid(told % {"path": path, "digest": sha256[:12]})
     if git.is_lfs(path, blob.size):
         return NewFile(path, blob.size, sha256, git.blob_id(git.pointer(sha256, blob.size)), lfs=True)
     with store().open(sha256) as source:

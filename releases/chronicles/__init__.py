@@ -9,6 +9,7 @@ from typing import Final
 
 from releases.chronicles import markdown, records
 from releases.chronicles.drafts import Parsed, Problem
+from releases.sentences import Sentence
 
 FORMATS: Final = ("markdown", "json")
 RECORDS: Final = (
@@ -19,10 +20,12 @@ RECORDS: Final = (
 RECORD_MAX: Final = 64 << 20
 """Bytes of such a file."""
 _TABLES: Final = (".csv", ".tsv")
-_TABLE: Final = (
+_TABLE: Final = Sentence(
     "This is a table. A logbook is read from Markdown, JSON or JSON lines: write it as one of these (docs/logbook.md)."
 )
-_JSON: Final = "This is JSON, not Markdown. Say that its format is json, or give it a name that ends in .json."
+_JSON: Final = Sentence(
+    "This is JSON, not Markdown. Say that its format is json, or give it a name that ends in .json."
+)
 
 
 def read(text: str, *, name: str, kind: str = "", year: int | None = None, zone: str = "") -> Parsed:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from releases.sentences import Sentence
+
 TITLE_MAX: Final = 300
 TEXT_MAX: Final = 100_000
 RAW_MAX: Final = 200
@@ -74,10 +76,15 @@ class Problem:
     """What is wrong with one line, and what to do."""
 
     line: int
-    message: str
+    said: Sentence
+
+    @property
+    def placed(self) -> Sentence:
+        """The same with its line, to be kept, or read in the reader's language."""
+        return Sentence("Line %(line)s: %(said)s", line=self.line, said=self.said)
 
     def __str__(self) -> str:
-        return f"Line {self.line:,}: {self.message}"
+        return str(self.placed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 
 from releases.chronicles import stamps
 from releases.chronicles.drafts import ID_MAX, TEXT_MAX, TITLE_MAX, Draft, Parsed, Problem
+from releases.sentences import Sentence
 
 _COUNT: Final = 10
 """Characters that the number of equal headings takes at the most."""
@@ -137,5 +138,8 @@ def _number(found: re.Match[str]) -> int | None:
 
 
 def _problems(entries: list[Draft]) -> list[Problem]:
-    long = "The text has more than 100,000 characters. Put a heading in between, or shorten the log that it quotes."
+    long = Sentence(
+        "The text has more than %(most)s characters. Put a heading in between, or shorten the log that it quotes.",
+        most=TEXT_MAX,
+    )
     return [Problem(entry.line, long) for entry in entries if len(entry.text) > TEXT_MAX]

@@ -27,6 +27,7 @@ from releases.chronicles.drafts import (
     Problem,
     RunDraft,
 )
+from releases.sentences import Sentence
 
 _TEXTS: Final = {
     "id": ID_MAX, "ts_raw": RAW_MAX, "ts_utc": 40, "tz": 10, "run": RUN_MAX - 10, "type": 80, "severity": 20,
@@ -58,6 +59,10 @@ _NOTHING: Final = object()
 
 class _Wrong(Exception):
     """One value is not what its key holds."""
+
+    def __init__(self, said: Sentence) -> None:
+        super().__init__(str(said))
+        self.said = said
 
 
 @dataclass(slots=True)
@@ -123,7 +128,7 @@ def _guard(reading: _Reading, line: int, take: Any) -> None:  # noqa: ANN401 a f
     try:
         take()
     except _Wrong as wrong:
-        reading.problems.append(Problem(line, str(wrong)))
+        reading.problems.append(Problem(line, wrong.said))
 
 
 def _rows(text: str, reading: _Reading) -> tuple[list[tuple[int, Any]], list[Any]]:
@@ -156,38 +161,41 @@ def _loads(text: str, line: int, reading: _Reading) -> Any:  # noqa: ANN401 what
         return values.loads(text)
     except (ValueError, RecursionError) as fault:
         at = line + getattr(fault, "lineno", 1) - 1
-        reading.problems.append(Problem(at, f"This is not JSON: {getattr(fault, 'msg', 'it is too deep')}."))
+        told = getattr(fault, "msg", "") or Sentence("it is too deep")
+        reading.problems.append(Problem(at, Sentence("This is not JSON: %(fault)s.", fault=told)))
         return _NOTHING
 
 
 def _take_run(reading: _Reading, row: Any) -> None:  # noqa: ANN401
     if not isinstance(row, Mapping) or not isinstance(row.get("name"), str) or not row["name"].strip():
-        raise _Wrong("A run needs a name.")
+        raise _Wrong(Sentence("A run needs a name."))
     name = row["name"].strip()
     if unknown := sorted(row.keys() - _RUN_KEYS):
-        raise _Wrong(f"A run has no key {unknown[0]}. Choose among name, kind, parent, parent_step.")
+        raise _Wrong(
+            Sentence("A run has no key %(key)s. Choose among name, kind, parent, parent_step.", key=unknown[0])
+        )
     kind, parent, step = row.get("kind", "start"), row.get("parent") or "", row.get("parent_step")
     if not isinstance(kind, str) or kind not in _RUN_KINDS:
-        raise _Wrong(f"Run {name}: the kind is start, fork, rollback or resume.")
+        raise _Wrong(Sentence("Run %(run)s: the kind is start, fork, rollback or resume.", run=name))
     if parent and (not isinstance(parent, str) or parent not in reading.runs or kind == "start"):
-        raise _Wrong(f"Run {name}: a parent is a run that stands before it, and a start has none.")
+        raise _Wrong(Sentence("Run %(run)s: a parent is a run that stands before it, and a start has none.", run=name))
     if step is not None and not (parent and _whole(step)):
-        raise _Wrong(f"Run {name}: parent_step is a whole number from 0, beside a parent.")
+        raise _Wrong(Sentence("Run %(run)s: parent_step is a whole number from 0, beside a parent.", run=name))
     if len(name) > RUN_MAX:
-        raise _Wrong(f"A run's name has at most {RUN_MAX} characters.")
+        raise _Wrong(Sentence("A run's name has at most %(most)s characters.", most=RUN_MAX))
     reading.runs[name] = RunDraft(name, kind, parent, step)
 
 
 def _take(reading: _Reading, line: int, row: Any) -> None:  # noqa: ANN401
     if not isinstance(row, dict):
-        raise _Wrong("An entry is a JSON object.")
+        raise _Wrong(Sentence("An entry is a JSON object."))
     _check(row)
     if not (row.get("title") or "").strip() and not (row.get("text") or "").strip():
-        raise _Wrong("An entry needs a title or a text.")
+        raise _Wrong(Sentence("An entry needs a title or a text."))
     stamp = _stamp(row, reading.zone)
     word, severity = row.get("type") or "", (row.get("severity") or "info").lower()
     if severity not in _SEVERITIES:
-        raise _Wrong("severity is info, warning or critical.")
+        raise _Wrong(Sentence("severity is info, warning or critical."))
     kind = kind_of(word)
     entry = Draft(
         line=line, ref=_ref(reading, row), raw_stamp=stamp.raw, at=stamp.at, confidence=stamp.confidence,
@@ -198,42 +206,45 @@ def _take(reading: _Reading, line: int, row: Any) -> None:  # noqa: ANN401
         annotates=row.get("annotates") or "",
     )  # fmt: skip
     if entry.supersedes and entry.annotates:
-        raise _Wrong("An entry supersedes or annotates another, not both.")
+        raise _Wrong(Sentence("An entry supersedes or annotates another, not both."))
     reading.entries.append(entry)
 
 
 def _check(row: dict[str, Any]) -> None:
     if unknown := sorted(row.keys() - _KEYS):
-        raise _Wrong(f"An entry has no key {unknown[0]}. Put it into before, after or text.")
+        raise _Wrong(Sentence("An entry has no key %(key)s. Put it into before, after or text.", key=unknown[0]))
     for key, most in _TEXTS.items():
         if not isinstance(value := row.get(key) or "", str):
-            raise _Wrong(f"{key} must be a text.")
+            raise _Wrong(Sentence("%(key)s must be a text.", key=key))
         if len(value) > most:
-            raise _Wrong(f"{key} has more than {most:,} characters.")
+            raise _Wrong(Sentence("%(key)s has more than %(most)s characters.", key=key, most=most))
     for key, below in _NUMBERS.items():
         if row.get(key) is not None and not _whole(row[key], below):
-            raise _Wrong(f"{key} must be a whole number from 0, below {below:,}.")
+            raise _Wrong(Sentence("%(key)s must be a whole number from 0, below %(below)s.", key=key, below=below))
     for key in _TABLES:
         if not values.fit(row.get(key) or {}):
             raise _Wrong(
-                f"{key} must be an object of values by name, with at most {VALUES_MAX:,} characters, and {values.DEEPEST} "
-                "objects and lists in one another."
-            )
+                Sentence(
+                    "%(key)s must be an object of values by name, with at most %(most)s characters, and %(deepest)s objects and "
+                    "lists in one another.",
+                    key=key, most=VALUES_MAX, deepest=values.DEEPEST,
+                )
+            )  # fmt: skip
 
 
 def _stamp(row: dict[str, Any], zone: str) -> stamps.Stamp:
     raw, utc, said = row.get("ts_raw") or "", row.get("ts_utc") or "", row.get("confidence") or ""
     zone = row.get("tz") or zone
     if not stamps.known_zone(zone):
-        raise _Wrong("tz is a name like UTC, ET, PT or CET, or an offset like +01:00.")
+        raise _Wrong(Sentence("tz is a name like UTC, ET, PT or CET, or an offset like +01:00."))
     if said and said not in _CONFIDENCES:
-        raise _Wrong("confidence is exact, minute, day, inferred or unknown.")
+        raise _Wrong(Sentence("confidence is exact, minute, day, inferred or unknown."))
     read = stamps.read(utc or raw, zone="UTC" if utc else zone) if utc or raw else stamps.Stamp()
     if utc and read.at is None:
-        raise _Wrong("ts_utc must be a time in ISO 8601, as in 2022-01-06T20:46:00Z.")
+        raise _Wrong(Sentence("ts_utc must be a time in ISO 8601, as in 2022-01-06T20:46:00Z."))
     at = None if said == "unknown" else read.at
     if said and said != "unknown" and at is None:
-        raise _Wrong("A confidence needs a time that can be read: give ts_utc.")
+        raise _Wrong(Sentence("A confidence needs a time that can be read: give ts_utc."))
     return stamps.Stamp(_plain(raw or utc), at, said or read.confidence)
 
 
@@ -259,7 +270,7 @@ def _ref(reading: _Reading, row: dict[str, Any]) -> str:
     """Its id; without one, the source's name and a digest of the row, counted where rows are equal."""
     if said := _plain(row.get("id")):
         if reading.seen[said]:
-            raise _Wrong(f"The id {said} stands here twice.")
+            raise _Wrong(Sentence("The id %(id)s stands here twice.", id=said))
         reading.seen[said] += 1
         return said
     digest = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:24]

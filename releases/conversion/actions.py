@@ -83,7 +83,7 @@ def require_wanted(conversion: Conversion) -> User:
     """
     by = conversion.asked_by
     if by is None or not by.is_active:
-        raise Conflict("Whoever asked for this conversion has no account here any more. Ask for it again.")
+        raise Conflict(_("Whoever asked for this conversion has no account here any more. Ask for it again."))
     require_staff(by, conversion.model.lab)
     _there(conversion.model, conversion.source)
     return by

@@ -12,6 +12,7 @@ import yaml
 from django.utils.translation import gettext_lazy as _
 
 from portal.errors import Invalid
+from portal.people.countries import country
 from releases.costs.expression import Source
 
 ENTERED: Final = Source(_("entered here"))
@@ -62,9 +63,15 @@ class Grid:
     """What a kilowatt-hour emits somewhere, kg of CO₂ equivalent."""
 
     key: str
-    name: str
+    country: str
+    """Two letters; empty: the world."""
     kg_per_kwh: float
     source: Source
+
+    @property
+    def name(self) -> str:
+        """Where, in the present language."""
+        return country(self.country) if self.country else str(_("World"))
 
 
 @cache
@@ -91,7 +98,7 @@ def machines() -> dict[str, Machine]:
 def grids() -> dict[str, Grid]:
     """By key, the cleanest first."""
     data, sources = _read("grids")
-    found = [Grid(row["key"], row["name"], row["g_per_kwh"] / 1000, sources[row["source"]]) for row in data["grids"]]
+    found = [Grid(row["key"], row["country"], row["g_per_kwh"] / 1000, sources[row["source"]]) for row in data["grids"]]
     return {grid.key: grid for grid in sorted(found, key=lambda grid: grid.kg_per_kwh)}
 
 

@@ -213,7 +213,10 @@ def conditions(shape: Architecture, plan: Plan) -> list[Condition]:
 
 def _line(amount: int, parts: int) -> str:
     whole, rest = divmod(amount, parts)
-    return f"{amount:,} ÷ {parts} = {whole:,}" if not rest else f"{amount:,} ÷ {parts} = {amount / parts:,.2f}"
+    result = (
+        number_format(amount / parts, 2, force_grouping=True) if rest else number_format(whole, force_grouping=True)
+    )
+    return f"{number_format(amount, force_grouping=True)} ÷ {parts} = {result}"
 
 
 def _divides(label: str | Promise, amount: int, parts: int) -> Condition:

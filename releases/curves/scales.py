@@ -1,4 +1,4 @@
-"""From numbers to places on a figure, and the round numbers beside its axes."""
+"""From numbers to places on a figure, and the round numbers beside its axes, as the reader writes them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+
+from django.utils.dateformat import format as dated
+from django.utils.formats import get_format
 
 _ROUND: Final = (1.0, 2.0, 5.0)
 _LOG_ROUND: Final = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
@@ -68,12 +71,16 @@ def clock(low: float, high: float, about: int) -> list[tuple[float, str]]:
     step = next((each for each in _SPANS if each >= span), math.ceil(span / 86400) * 86400)
     first = math.ceil(low / step)
     moments = [at * step for at in range(first, math.floor(high / step) + 1)]
-    form = "%H:%M:%S" if step < 60 else "%H:%M" if step < 86400 else "%d %b"
-    return [(float(at), datetime.fromtimestamp(at, UTC).strftime(form)) for at in moments]
+    form = "H:i:s" if step < 60 else "H:i" if step < 86400 else "d M"
+    return [(float(at), dated(datetime.fromtimestamp(at, UTC), form)) for at in moments]
 
 
 def short(value: float) -> str:
-    """A number beside an axis: 0.0006, 1.5, 12k, 3M."""
+    """A number beside an axis, with the reader's decimal sign: 0.0006, 1.5, 12k, 3M."""
+    return _short(value).replace(".", str(get_format("DECIMAL_SEPARATOR")))
+
+
+def _short(value: float) -> str:
     if value == 0:
         return "0"
     for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):

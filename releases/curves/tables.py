@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
 from portal.access.exports import harmless
 from portal.errors import Invalid
 from releases.curves import windows
@@ -50,9 +53,16 @@ def as_csv(picture: Picture) -> Iterator[str]:
     spans = windows.counted(picture.shown, picture.window)
     count = sum(end - start for start, end in spans.values())
     if count > MOST_POINTS:
+        told = _(
+            "These are %(count)s points, and %(most)s is the most in one file. Narrow the range (from=, to=), or take fewer "
+            "series."
+        )
         raise Invalid(
-            f"These are {count:,} points, and {MOST_POINTS:,} is the most in one file. "
-            "Narrow the range (from=, to=), or take fewer series."
+            told
+            % {
+                "count": number_format(count, force_grouping=True),
+                "most": number_format(MOST_POINTS, force_grouping=True),
+            }
         )
     return _lines(picture, spans)
 

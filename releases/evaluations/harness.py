@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from releases.evaluation_metrics import Direction
 from releases.evaluations.reading import Reading, day, number, table, text, whole
+from releases.sentences import Sentence
 
 NAME: Final = "lm-evaluation-harness"
 FORK: Final = "BigScience lm-evaluation-harness"
@@ -46,7 +47,9 @@ def read(document: Mapping[str, Any], reading: Reading) -> None:
     for name, entry in results.items():
         place = f"results.{name}"
         if not isinstance(entry, dict):
-            reading.problems.append(f"{place}: this is no table of metrics. Correct it, or leave the task out.")
+            reading.problems.append(
+                Sentence("%(place)s: this is no table of metrics. Correct it, or leave the task out.", place=place)
+            )
             continue
         for stamp, metrics in _runs(entry):
             at = f"{place}.{stamp}" if stamp else place

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
+
+from django.utils.translation import gettext as _
 
 from portal.errors import Invalid
 from portal.storable import all_mended
@@ -13,6 +15,8 @@ from releases.evaluation_metrics import Kind
 from releases.evaluation_rows import Row
 from releases.evaluations import harness
 from releases.evaluations.reading import ROWS_MAX, Reading, Said, day, number, table, text, whole
+from releases.sentences import Sentence
+from releases.spoken import spoken
 
 FILE_MAX: Final = 5 << 20
 """Bytes of a file that is read."""
@@ -27,7 +31,13 @@ def read(content: bytes, said: Said) -> list[Row]:
     file that is wrong under `document`. Nothing is skipped: a file is read whole or not at all.
     """
     if len(content) > FILE_MAX:
-        raise _invalid([f"The file has more than {FILE_MAX >> 20} MiB. Send the results without the samples."])
+        raise _invalid(
+            [
+                Sentence(
+                    "The file has more than %(most)s MiB. Send the results without the samples.", most=FILE_MAX >> 20
+                )
+            ]
+        )
     document = _parsed(content)
     reading = Reading(said)
     if harness.fits(document):
@@ -39,14 +49,16 @@ def read(content: bytes, said: Said) -> list[Row]:
     else:
         raise _invalid(
             [
-                "It is none of the known formats: there is neither “results” nor “model-index”. Send the harness’s own file."
+                Sentence(
+                    "It is none of the known formats: there is neither “results” nor “model-index”. Send the harness’s own file."
+                )
             ]
         )
     _require_said(reading)
     if not reading.rows and not reading.problems:
-        reading.problems.append("There is no score in this file.")
+        reading.problems.append(Sentence("There is no score in this file."))
     if len(reading.rows) > ROWS_MAX:
-        reading.problems.append(f"The file has more than {ROWS_MAX:,} scores. Split it.")
+        reading.problems.append(Sentence("The file has more than %(most)s scores. Split it.", most=ROWS_MAX))
     if reading.problems:
         raise _invalid(reading.problems)
     return reading.rows
@@ -63,14 +75,17 @@ def _parsed(content: bytes) -> Mapping[str, Any]:
     try:
         found = all_mended(json.loads(source))
     except json.JSONDecodeError as fault:
-        wrong = f"Line {fault.lineno}, column {fault.colno}: this is not JSON ({fault.msg}). Correct it there."
+        wrong = Sentence(
+            "Line %(line)s, column %(column)s: this is not JSON (%(fault)s). Correct it there.",
+            line=fault.lineno, column=fault.colno, fault=fault.msg,
+        )  # fmt: skip
         raise _invalid([wrong]) from fault
     except (RecursionError, ValueError) as fault:
         raise _invalid(
-            ["This is nested too deeply, or holds a number without end. Send the harness’s own file."]
+            [Sentence("This is nested too deeply, or holds a number without end. Send the harness’s own file.")]
         ) from fault
     if not isinstance(found, dict):
-        raise _invalid(["The file must hold one table, with “results” in it."])
+        raise _invalid([Sentence("The file must hold one table, with “results” in it.")])
     return found
 
 
@@ -78,11 +93,11 @@ def _require_said(reading: Reading) -> None:
     """What no row of the file can be kept without, and its importer can say, is asked beside its own field."""
     fields = {}
     if not reading.said.ran_by:
-        fields["ran_by"] = ["Say who ran it: no score is kept without."]
+        fields["ran_by"] = [_("Say who ran it: no score is kept without.")]
     if reading.unnamed:
-        fields["harness"] = ["The file does not name the harness. Say which program measured it, and its version."]
+        fields["harness"] = [_("The file does not name the harness. Say which program measured it, and its version.")]
     if fields:
-        raise Invalid("Nothing was imported.", fields=fields)
+        raise Invalid(_("Nothing was imported."), fields=fields)
 
 
 def _own(document: Mapping[str, Any], reading: Reading) -> None:
@@ -128,6 +143,9 @@ def _result(place: str, result: Mapping[str, Any], reading: Reading) -> None:
         )  # fmt: skip
 
 
-def _invalid(problems: list[str]) -> Invalid:
-    more = [f"There are {len(problems) - SHOWN:,} more."] if len(problems) > SHOWN else []
-    return Invalid("Nothing was imported.", fields={"document": [*problems[:SHOWN], *more]})
+def _invalid(problems: Sequence[Sentence | str]) -> Invalid:
+    """What is wrong with the file; of a card's front matter it is said already."""
+    told = [each if isinstance(each, str) else spoken(each) for each in problems[:SHOWN]]
+    if len(problems) > SHOWN:
+        told.append(spoken(Sentence("There are %(n)s more.", n=len(problems) - SHOWN)))
+    return Invalid(_("Nothing was imported."), fields={"document": told})

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from releases.evaluation_metrics import Unit, direction_of, kind_of, unit_of
 from releases.evaluation_rows import Row
+from releases.sentences import Sentence
 
 ROWS_MAX: Final = 20_000
 NO_NUMBERS: Final = frozenset({"", "n/a", "nan", "none"})
@@ -32,14 +33,19 @@ class Reading:
 
     said: Said
     rows: list[Row] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    problems: list[Sentence] = field(default_factory=list)
     unnamed: bool = False
     """Whether a score names no harness, neither by itself nor for the whole file."""
 
     def add(self, place: str, value: object, **told: Any) -> None:
         """Take one value, by what its metric's and its task's names tell; or note what is wrong at `place`."""
         if isinstance(value, bool) or not isinstance(value, int | float):
-            self.problems.append(f"{place}: {str(value)[:60]!r} is not a number. Correct it, or leave the metric out.")
+            self.problems.append(
+                Sentence(
+                    "%(place)s: %(value)s is not a number. Correct it, or leave the metric out.",
+                    place=place, value=repr(str(value)[:60]),
+                )
+            )  # fmt: skip
             return
         told["kind"] = kind = told.get("kind") or kind_of(told["task"])
         told.setdefault("direction", direction_of(told["metric"], kind))
@@ -48,7 +54,7 @@ class Reading:
         told["harness_version"] = told.get("harness_version") or self.said.harness_version
         told["ran_on"] = told.get("ran_on") or self.said.ran_on
         row = _in_unit(Row(value=_float(value), ran_by=self.said.ran_by, place=place, **told))
-        wrong = [f"{place}: {problem}" for problem in row.problems()]
+        wrong = [Sentence("%(place)s: %(problem)s", place=place, problem=problem) for problem in row.problems()]
         self.problems += wrong
         self.rows += [] if wrong else [row]
 

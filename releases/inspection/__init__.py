@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from releases.sentences import Sentence
+
 MEMORY_MAX: Final = 512 << 20
 """Bytes of address space."""
 SECONDS_MAX: Final = 20
@@ -17,4 +19,8 @@ WALL_MAX: Final = 45
 
 
 class Refused(ValueError):
-    """The file is not what its name says; the message completes the sentence "model.safetensors …"."""
+    """The file is not what its name says; `part` completes the sentence "model.safetensors …"."""
+
+    def __init__(self, part: Sentence) -> None:
+        super().__init__(str(part))
+        self.part = part

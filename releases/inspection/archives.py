@@ -11,6 +11,8 @@ import zipfile
 from collections import Counter
 from typing import BinaryIO, Final
 
+from releases.sentences import Sentence
+
 TAIL: Final = 22 + 0xFFFF
 """Bytes at the end of a file in which a zip archive's end record stands."""
 ENTRIES_MAX: Final = 10_000
@@ -42,7 +44,7 @@ def tail_of(source: BinaryIO, size: int) -> bytes:
     return source.read(TAIL)
 
 
-def tricks(archive: zipfile.ZipFile, source: BinaryIO, tail: bytes) -> list[str]:
+def tricks(archive: zipfile.ZipFile, source: BinaryIO, tail: bytes) -> list[Sentence]:
     """What the archive does to fool its reader, one sentence each."""
     members = archive.infolist()
     twins = [name for name, times in Counter(member.filename for member in members).items() if times > 1]
@@ -50,17 +52,21 @@ def tricks(archive: zipfile.ZipFile, source: BinaryIO, tail: bytes) -> list[str]
     bombs = [m.filename for m in members if m.file_size > max(BIG, RATIO_MAX * m.compress_size)]
     lies = [m.filename for m in members[:1000] if not _agrees(source, m)]
     said = [
-        ("Two members have the name {}.", twins),
-        ("A member is written outside its folder: {}.", paths),
-        ("A member unpacks to more than fifty times its size: {}.", bombs),
-        ("A member is called otherwise in the list than in its place: {}.", lies),
+        (Sentence("Two members have the name %(name)s.", name=_first(twins)), twins),
+        (Sentence("A member is written outside its folder: %(name)s.", name=_first(paths)), paths),
+        (Sentence("A member unpacks to more than fifty times its size: %(name)s.", name=_first(bombs)), bombs),
+        (Sentence("A member is called otherwise in the list than in its place: %(name)s.", name=_first(lies)), lies),
     ]
-    found = [sentence.format(repr(names[0][:80])) for sentence, names in said if names]
+    found = [sentence for sentence, names in said if names]
     if len(end_records(tail)) > 1:
-        found.append("It has more than one end, so two readers find different members.")
+        found.append(Sentence("It has more than one end, so two readers find different members."))
     if members and min(m.header_offset for m in members) > 0:
-        found.append("Something else stands before it.")
+        found.append(Sentence("Something else stands before it."))
     return found
+
+
+def _first(names: list[str]) -> str:
+    return repr(names[0][:80]) if names else ""
 
 
 def _agrees(source: BinaryIO, member: zipfile.ZipInfo) -> bool:

@@ -14,6 +14,7 @@ from typing import IO, Any, BinaryIO, Final
 import yaml
 
 from releases.inspection import WALL_MAX, Refused, child
+from releases.sentences import Sentence, restored
 
 ANSWER_MAX: Final = 128 << 20
 """Bytes. Half a million tensors fit."""
@@ -59,11 +60,16 @@ class Tensors:
         return found
 
 
-def tensors(job: str, source: BinaryIO, size: int) -> tuple[Tensors, list[str]]:
+def tensors(job: str, source: BinaryIO, size: int) -> tuple[Tensors, list[Sentence]]:
     """The tensors of a "safetensors" or "gguf" file and remarks on it. Raises Refused."""
     found = ask(job, source, size)
     items = (Tensor(name, dtype, tuple(shape), *place) for name, dtype, shape, *place in found["tensors"])
-    return Tensors(tuple(items)), found["notices"]
+    return Tensors(tuple(items)), [restored(notice) for notice in found["notices"]]
+
+
+def remarks(job: str, source: BinaryIO, size: int) -> list[Sentence]:
+    """Remarks on a "json", "yaml" or "text" file, once it can be read as what it says. Raises Refused."""
+    return [restored(notice) for notice in ask(job, source, size)["notices"]]
 
 
 def ask(job: str, source: BinaryIO, size: int) -> dict[str, Any]:
@@ -84,9 +90,9 @@ def ask(job: str, source: BinaryIO, size: int) -> dict[str, Any]:
             with suppress(BrokenPipeError):
                 pipe.close()  # type: ignore[union-attr]
     if answer is None:
-        raise Refused("needs too much memory or time to read")
+        raise Refused(Sentence("needs too much memory or time to read"))
     if "refused" in answer:
-        raise Refused(answer["refused"])
+        raise Refused(restored(answer["refused"]))
     found: dict[str, Any] = answer["found"]
     return found
 

@@ -18,6 +18,7 @@ from picklescan import scanner
 
 from releases.inspection import archives, pickles
 from releases.inspection.machine import SHOWN_MAX
+from releases.sentences import Sentence
 
 UNPACKED_MAX: Final = 16 << 20
 """Bytes of one member that are looked at."""
@@ -29,14 +30,16 @@ logging.disable(logging.CRITICAL)
 
 def read(source: BinaryIO, size: int, _job: str = "") -> dict[str, Any]:
     """Names it imports, calls it makes, what is odd about it, and what picklescan calls dangerous."""
-    found: dict[str, list[str]] = {"imports": [], "calls": [], "remarks": [], "advice": []}
+    found: dict[str, list[str]] = {"imports": [], "calls": [], "advice": []}
+    remarks: list[Sentence] = []
     try:
-        for part, length in _parts(source, size, found["remarks"]):
+        for part, length in _parts(source, size, remarks):
             _add(found, part, length)
     except (ValueError, OSError, EOFError, KeyError, RuntimeError, NotImplementedError, zlib.error,
             zipfile.BadZipFile, tarfile.TarError) as fault:  # fmt: skip
-        found["remarks"].append(f"It could not be looked into any further: {type(fault).__name__}.")
-    return {what: list(dict.fromkeys(lines))[:SHOWN_MAX] for what, lines in found.items()}
+        remarks.append(Sentence("It could not be looked into any further: %(fault)s.", fault=type(fault).__name__))
+    told = [remark.kept() for remark in list(dict.fromkeys(remarks))[:SHOWN_MAX]]
+    return {"remarks": told, **{what: list(dict.fromkeys(lines))[:SHOWN_MAX] for what, lines in found.items()}}
 
 
 def _add(found: dict[str, list[str]], part: BinaryIO, length: int) -> None:
@@ -54,7 +57,7 @@ def _add(found: dict[str, list[str]], part: BinaryIO, length: int) -> None:
     found["advice"] += sorted(f"{g.module}.{g.name}: {g.safety.value}"[:200] for g in worst)
 
 
-def _parts(source: BinaryIO, size: int, remarks: list[str]) -> Iterator[tuple[BinaryIO, int]]:
+def _parts(source: BinaryIO, size: int, remarks: list[Sentence]) -> Iterator[tuple[BinaryIO, int]]:
     """Every pickle that the file holds, as far as a reader of such files would look."""
     source.seek(0)
     head = source.read(512)
@@ -74,10 +77,10 @@ def _parts(source: BinaryIO, size: int, remarks: list[str]) -> Iterator[tuple[Bi
 
 
 def _zipped(
-    source: BinaryIO, ends: list[tuple[int, int]], tail: bytes, remarks: list[str]
+    source: BinaryIO, ends: list[tuple[int, int]], tail: bytes, remarks: list[Sentence]
 ) -> Iterator[tuple[BinaryIO, int]]:
     if max(ends)[0] > archives.ENTRIES_MAX or max(size for _, size in ends) > archives.DIRECTORY_MAX:
-        remarks.append("It is an archive with more members than anybody unpacks.")
+        remarks.append(Sentence("It is an archive with more members than anybody unpacks."))
         return
     with zipfile.ZipFile(source) as archive:
         remarks += archives.tricks(archive, source, tail)
@@ -90,15 +93,20 @@ def _zipped(
                 yield io.BytesIO(content), len(content)
 
 
-def _tarred(source: BinaryIO, remarks: list[str]) -> Iterator[tuple[BinaryIO, int]]:
+def _tarred(source: BinaryIO, remarks: list[Sentence]) -> Iterator[tuple[BinaryIO, int]]:
     source.seek(0)
     with tarfile.open(fileobj=source, mode="r:") as archive:
         for number, member in enumerate(archive):
             if number == MEMBERS_MAX:
-                remarks.append("It holds more members than were looked at.")
+                remarks.append(Sentence("It holds more members than were looked at."))
                 return
             if member.name.startswith("/") or ".." in member.name.split("/") or not member.isreg():
-                remarks.append(f"It holds a link, a device or a member outside its folder: {member.name[:80]!r}.")
+                remarks.append(
+                    Sentence(
+                        "It holds a link, a device or a member outside its folder: %(name)s.",
+                        name=repr(member.name[:80]),
+                    )
+                )
             elif (opened := archive.extractfile(member)) is not None:
                 content = opened.read(UNPACKED_MAX)
                 yield io.BytesIO(content), len(content)
@@ -113,18 +121,18 @@ def _after_header(source: BinaryIO, size: int, head: bytes) -> tuple[BinaryIO, i
     return io.BytesIO(content), len(content)
 
 
-def _unpacked(source: BinaryIO, remarks: list[str]) -> tuple[BinaryIO, int]:
+def _unpacked(source: BinaryIO, remarks: list[Sentence]) -> tuple[BinaryIO, int]:
     source.seek(0)
     worker = zlib.decompressobj(wbits=47)
     content = bytearray()
     while len(content) < UNPACKED_MAX and not worker.eof and (piece := worker.unconsumed_tail or source.read(65536)):
         content += worker.decompress(piece, UNPACKED_MAX - len(content))
     if not worker.eof:
-        remarks.append(f"It unpacks to more than the {UNPACKED_MAX:,} bytes that were looked at.")
+        remarks.append(Sentence("It unpacks to more than the %(most)s bytes that were looked at.", most=UNPACKED_MAX))
     return io.BytesIO(bytes(content)), len(content)
 
 
-def _keras(source: BinaryIO, remarks: list[str]) -> None:
+def _keras(source: BinaryIO, remarks: list[Sentence]) -> None:
     source.seek(0)
     if b'"class_name": "Lambda"' in source.read(UNPACKED_MAX):
-        remarks.append("It holds a Keras Lambda layer, which is Python byte code.")
+        remarks.append(Sentence("It holds a Keras Lambda layer, which is Python byte code."))

@@ -74,7 +74,7 @@ def _cap(memory: int, seconds: int) -> None:
 
 
 def main(root: str, packages: str, job: str, size: int) -> dict[str, Any]:
-    """Do the job on the file behind the pipe: {"found": …} or {"refused": sentence}."""
+    """Do the job on the file behind the pipe: {"found": …} or {"refused": a sentence as it is kept}."""
     sys.path[:0] = [root]
     sys.path.append(packages)
     work = importlib.import_module(_JOBS[job])
@@ -84,7 +84,7 @@ def main(root: str, packages: str, job: str, size: int) -> dict[str, Any]:
     try:
         return {"found": work.read(source, size, job)}
     except inspection.Refused as fault:
-        return {"refused": str(fault)}
+        return {"refused": fault.part.kept()}
 
 
 if __name__ == "__main__":

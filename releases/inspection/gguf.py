@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final
 
 from releases.inspection import Refused, pickles, templates
 from releases.inspection.safetensors import NAME, Row
+from releases.sentences import Sentence
 
 HEADER_MAX: Final = 64 << 20
 """Bytes of everything before the tensors; the vocabulary is the bulk of it."""
@@ -43,11 +44,11 @@ class Header:
     def take(self, length: int) -> bytes:
         """The next bytes. Raises Refused when there are not so many."""
         if length > self._most - self.at:
-            raise Refused("has a header that is cut short or larger than any we take")
+            raise Refused(Sentence("has a header that is cut short or larger than any we take"))
         self.at += length
         piece = self._source.read(length)
         if len(piece) != length:
-            raise Refused("has a header that is cut short")
+            raise Refused(Sentence("has a header that is cut short"))
         return piece
 
     def u32(self) -> int:
@@ -69,7 +70,7 @@ def read(source: BinaryIO, size: int, _job: str = "") -> dict[str, Any]:
     pickles.refuse_calls(source, size)
     return {
         "tensors": rows,
-        "notices": [said for name, text in texts.items() for said in templates.remarks(name, text)],
+        "notices": [said.kept() for name, text in texts.items() for said in templates.remarks(name, text)],
     }
 
 
@@ -77,15 +78,15 @@ def parse(source: BinaryIO, size: int) -> tuple[list[Row], dict[str, str]]:
     """The tensors, and the chat templates by their key. Raises Refused."""
     header = Header(source, size)
     if header.take(4) != b"GGUF" or header.u32() not in {2, 3}:
-        raise Refused("does not begin as a GGUF file of version 2 or 3 does")
+        raise Refused(Sentence("does not begin as a GGUF file of version 2 or 3 does"))
     tensors, keys = header.u64(), header.u64()
     if tensors > TENSORS_MAX or keys > KEYS_MAX:
-        raise Refused("has a header that says it holds more than any model does")
+        raise Refused(Sentence("has a header that says it holds more than any model does"))
     alignment, texts = _pairs(header, keys)
     infos = [_info(header) for _ in range(tensors)]
     names = {name for name, *_ in infos}
     if len(names) != len(infos):
-        raise Refused("has a header that names a tensor twice")
+        raise Refused(Sentence("has a header that names a tensor twice"))
     return _placed(infos, header.at, alignment, size), texts
 
 
@@ -95,7 +96,9 @@ def _pairs(header: Header, count: int) -> tuple[int, dict[str, str]]:
     for _ in range(count):
         key = header.string()
         if not _KEY.fullmatch(key) or key.startswith(b"GGUF.") or key in seen:
-            raise Refused(f"has a header with an unsafe name or one that comes twice, {key[:80]!r}")
+            raise Refused(
+                Sentence("has a header with an unsafe name or one that comes twice, %(name)s", name=repr(key[:80]))
+            )
         seen.add(key)
         kind = header.u32()
         if key == b"general.alignment":
@@ -112,7 +115,7 @@ def _pairs(header: Header, count: int) -> tuple[int, dict[str, str]]:
 def _alignment(header: Header, kind: int) -> int:
     found = header.u32() if kind == _UINT32 else 0
     if not 8 <= found <= 1 << 16 or found & (found - 1):
-        raise Refused("has an alignment that is not a power of two from 8 to 65,536")
+        raise Refused(Sentence("has an alignment that is not a power of two from 8 to 65,536"))
     return found
 
 
@@ -122,10 +125,10 @@ def _pass(header: Header, kind: int) -> None:
         return
     inner, count = header.u32(), header.u64()
     if inner == _ARRAY:
-        raise Refused("has an array inside an array")
+        raise Refused(Sentence("has an array inside an array"))
     if inner == _STRING:
         if count > HEADER_MAX // 8:
-            raise Refused("has an array that is longer than the file")
+            raise Refused(Sentence("has an array that is longer than the file"))
         for _ in range(count):
             header.string()
     else:
@@ -134,28 +137,28 @@ def _pass(header: Header, kind: int) -> None:
 
 def _values(header: Header, kind: int, count: int) -> None:
     if kind not in _WIDTHS:
-        raise Refused("has a value of an unknown type")
+        raise Refused(Sentence("has a value of an unknown type"))
     values = header.take(_WIDTHS[kind] * count)
     if kind == _BOOL and values.strip(b"\0\1"):
-        raise Refused("has a truth value that is neither true nor false")
+        raise Refused(Sentence("has a truth value that is neither true nor false"))
 
 
 def _info(header: Header) -> tuple[str, str, list[int], int, int, int]:
     """One tensor of the list: name, type, shape as written, offset, bytes, elements."""
     name = _text(header.string())
     if not NAME.fullmatch(name) or ".." in name or name.startswith("/"):
-        raise Refused(f"has a tensor with an unsafe name, {name[:80]!r}")
+        raise Refused(Sentence("has a tensor with an unsafe name, %(name)s", name=repr(name[:80])))
     dimensions = header.u32()
     if not 1 <= dimensions <= 4:
-        raise Refused(f"has a tensor with a malformed shape, {name!r}")
+        raise Refused(Sentence("has a tensor with a malformed shape, %(name)s", name=repr(name)))
     shape = list(struct.unpack(f"<{dimensions}Q", header.take(8 * dimensions)))
     kind, offset = header.u32(), header.u64()
     if kind not in TYPES:
-        raise Refused(f"has a tensor of an unknown type, {name!r}")
+        raise Refused(Sentence("has a tensor of an unknown type, %(name)s", name=repr(name)))
     word, block, width = TYPES[kind]
     elements = prod(shape)
     if not 0 < elements <= 1 << 50 or shape[0] % block:
-        raise Refused(f"has a tensor with a malformed shape, {name!r}")
+        raise Refused(Sentence("has a tensor with a malformed shape, %(name)s", name=repr(name)))
     return name, word, shape, offset, elements // block * width, elements
 
 
@@ -165,11 +168,19 @@ def _placed(infos: list[tuple[str, str, list[int], int, int, int]], end: int, al
     for name, word, shape, offset, length, elements in infos:
         place += -place % alignment
         if data + offset != place:
-            raise Refused(f"has a tensor that overlaps another, leaves a hole or is not aligned, {name!r}")
+            raise Refused(
+                Sentence(
+                    "has a tensor that overlaps another, leaves a hole or is not aligned, %(name)s", name=repr(name)
+                )
+            )
         rows.append((name, word, shape, place, place + length, elements))
         place += length
     if size not in {place, place + -place % alignment} and (rows or size != end):
-        raise Refused(f"holds {size - data} bytes of tensors where its header says {place - data}")
+        raise Refused(
+            Sentence(
+                "holds %(held)s bytes of tensors where its header says %(told)s", held=size - data, told=place - data
+            )
+        )
     return rows
 
 
@@ -177,4 +188,4 @@ def _text(value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError as fault:
-        raise Refused("has a header with text that is not UTF-8") from fault
+        raise Refused(Sentence("has a header with text that is not UTF-8")) from fault

@@ -9,6 +9,7 @@ from typing import BinaryIO, Final
 
 from releases.inspection import Refused
 from releases.inspection.machine import OPCODES, Broken, Machine, Walk
+from releases.sentences import Sentence
 
 STEPS_MAX: Final = 2_000_000
 FIRST: Final = frozenset(OPCODES)
@@ -27,13 +28,13 @@ def refuse(source: BinaryIO, size: int) -> None:
     walk = follow(source, 0, size)
     plain = walk.ended and walk.steps > 2 and _blank(source, walk.end, size)
     if walk.calls or plain or (walk.ended and walk.imports) or walk.steps >= STEPS_MAX:
-        raise Refused("is a pickle")
+        raise Refused(Sentence("is a pickle"))
 
 
 def refuse_calls(source: BinaryIO, size: int) -> None:
     """Raise Refused when the file would run something if it were opened as a pickle; in weights, all else is chance."""
     if follow(source, 0, size).calls:
-        raise Refused("is a pickle as well")
+        raise Refused(Sentence("is a pickle as well"))
 
 
 def follow(source: BinaryIO, start: int, size: int) -> Walk:

@@ -12,6 +12,7 @@ from math import prod
 from typing import Any, BinaryIO, Final
 
 from releases.inspection import Refused, pickles
+from releases.sentences import Sentence
 
 HEADER_MAX: Final = 32 << 20
 """Bytes. Hundreds of thousands of tensors fit; the format itself would allow 100 MB."""
@@ -37,7 +38,7 @@ def parse(source: BinaryIO, size: int) -> list[Row]:
     length = source.read(8)
     wanted = int.from_bytes(length, "little") if len(length) == 8 else 0
     if not 2 <= wanted <= min(HEADER_MAX, max(0, size - 8)):
-        raise Refused("does not begin with the length of a safetensors header")
+        raise Refused(Sentence("does not begin with the length of a safetensors header"))
     header = _table(source.read(wanted))
     _check_metadata(header.pop("__metadata__", {}))
     rows = sorted((_tensor(name, said, 8 + wanted) for name, said in header.items()), key=lambda row: row[3:5])
@@ -47,46 +48,50 @@ def parse(source: BinaryIO, size: int) -> list[Row]:
 
 def _table(text: bytes) -> dict[str, Any]:
     if text[:1] != b"{":
-        raise Refused("has a header that is not a table of tensors")
+        raise Refused(Sentence("has a header that is not a table of tensors"))
     try:
         header = json.loads(text.decode(), object_pairs_hook=_no_twins, parse_int=_plain_int)
     except Refused:
         raise
     except (ValueError, RecursionError) as fault:
-        raise Refused("has a header that is not JSON") from fault
+        raise Refused(Sentence("has a header that is not JSON")) from fault
     return dict(header)
 
 
 def _tensor(name: str, said: object, data: int) -> Row:
     if not NAME.fullmatch(name) or ".." in name or name.startswith("/"):
-        raise Refused(f"has a tensor with an unsafe name, {name[:80]!r}")
+        raise Refused(Sentence("has a tensor with an unsafe name, %(name)s", name=repr(name[:80])))
     if not isinstance(said, dict) or set(said) != {"dtype", "shape", "data_offsets"}:
-        raise Refused(f"describes the tensor {name!r} in an unknown way")
+        raise Refused(Sentence("describes the tensor %(name)s in an unknown way", name=repr(name)))
     kind, shape, offsets = said["dtype"], said["shape"], said["data_offsets"]
     if not isinstance(kind, str) or kind not in WIDTHS:
-        raise Refused(f"has a tensor of an unknown type, {name!r}")
+        raise Refused(Sentence("has a tensor of an unknown type, %(name)s", name=repr(name)))
     if not (_counts(shape) and len(shape) <= 16 and _counts(offsets) and len(offsets) == 2):
-        raise Refused(f"has a tensor with a malformed shape or place, {name!r}")
+        raise Refused(Sentence("has a tensor with a malformed shape or place, %(name)s", name=repr(name)))
     elements = prod(shape)
     bits = elements * WIDTHS[kind]
     if max(elements, *shape, 0) > 1 << 60 or bits % 8 or offsets[1] - offsets[0] != bits // 8:
-        raise Refused(f"has a tensor whose shape and size differ, {name!r}")
+        raise Refused(Sentence("has a tensor whose shape and size differ, %(name)s", name=repr(name)))
     return name, kind, shape, data + offsets[0], data + offsets[1], elements
 
 
 def _check_metadata(metadata: object) -> None:
     if not isinstance(metadata, dict) or not all(isinstance(v, str) and _utf8(k + v) for k, v in metadata.items()):
-        raise Refused("has metadata that is not a table of texts")
+        raise Refused(Sentence("has metadata that is not a table of texts"))
 
 
 def _check_places(rows: list[Row], data: int, size: int) -> None:
     place = data
     for _name, _kind, _shape, start, end, _elements in rows:
         if start != place:
-            raise Refused("has tensors that overlap or leave a hole")
+            raise Refused(Sentence("has tensors that overlap or leave a hole"))
         place = end
     if place != size:
-        raise Refused(f"holds {size - data} bytes of tensors where its header says {place - data}")
+        raise Refused(
+            Sentence(
+                "holds %(held)s bytes of tensors where its header says %(told)s", held=size - data, told=place - data
+            )
+        )
 
 
 def _counts(values: object) -> bool:
@@ -95,7 +100,7 @@ def _counts(values: object) -> bool:
 
 def _plain_int(text: str) -> int:
     if text.startswith("-"):
-        raise Refused("has a header with a malformed number below zero")
+        raise Refused(Sentence("has a header with a malformed number below zero"))
     return int(text)
 
 
@@ -106,5 +111,5 @@ def _utf8(text: str) -> bool:
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) != len(pairs):
-        raise Refused("has a header that names something twice")
+        raise Refused(Sentence("has a header that names something twice"))
     return table

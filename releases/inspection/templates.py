@@ -9,12 +9,20 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from releases.sentences import Sentence
+
 _INSIDES: Final = re.compile(r"__\w+__|\|\s*attr\b|\battr\s*\(|\\x5f|\\u005f", re.IGNORECASE)
 
 
-def remarks(name: str, text: str) -> list[str]:
-    """What to tell the publisher about a template, one sentence each."""
+def remarks(name: str, text: str) -> list[Sentence]:
+    """What to tell the publisher about a template: each completes the sentence "tokenizer_config.json: …"."""
     found = sorted({match.group() for match in _INSIDES.finditer(text)})[:5]
     if not found:
         return []
-    return [f"its chat template ({name}) reaches for Python's insides: {', '.join(found)}. Read it before you publish"]
+    return [
+        Sentence(
+            "its chat template (%(name)s) reaches for Python's insides: %(found)s. Read it before you publish",
+            name=name,
+            found=found,
+        )
+    ]

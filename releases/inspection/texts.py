@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final
 import yaml
 
 from releases.inspection import Refused, pickles, templates
+from releases.sentences import Sentence
 
 VALUES_MAX: Final = 1_000_000
 """Values of a YAML document, aliases counted each time they are used."""
@@ -24,16 +25,16 @@ def read(source: BinaryIO, size: int, job: str) -> dict[str, Any]:
     pickles.refuse(source, size)
     source.seek(0)
     content = source.read(size)
-    return {"notices": check(content, job)}
+    return {"notices": [remark.kept() for remark in check(content, job)]}
 
 
-def check(content: bytes, job: str) -> list[str]:
+def check(content: bytes, job: str) -> list[Sentence]:
     """Remarks on a JSON or YAML text. Raises Refused when it cannot be read."""
     try:
         found = read_yaml(content.decode(), loader_class=_FAST) if job == "yaml" else json.loads(content)
     except (ValueError, RecursionError, yaml.YAMLError) as fault:
         detail = str(fault).splitlines()[0] if str(fault) else "too deeply nested"
-        raise Refused(f"cannot be read: {detail}") from fault
+        raise Refused(Sentence("cannot be read: %(fault)s", fault=detail)) from fault
     said = found.get("chat_template") if isinstance(found, dict) else None
     return templates.remarks("chat_template", json.dumps(said)) if said else []
 

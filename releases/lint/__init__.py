@@ -1,6 +1,7 @@
 """Release lint: what is wrong with a release as a whole, though each file is what its name says. No framework, no I/O.
 
-A rule is a function from a candidate to sentences, each of which says what to do. An **error** is a contradiction
+A rule is a function from a candidate to sentences, each of which says what to do; they are kept as they are and said in
+the language of whoever reads them. An **error** is a contradiction
 among the files, which cannot be right, and stops publishing. A **warning** is something that readers will miss or
 doubt; it is shown, and what stood open is written into the audit trail when somebody publishes all the same (ADR 14).
 """

@@ -12,7 +12,8 @@ from markdown_it import MarkdownIt
 
 from releases import footprints
 from releases.lint.candidate import Candidate
-from releases.lint.rule import Rule, some, warning
+from releases.lint.rule import Rule, warning
+from releases.sentences import Sentence
 
 _AMOUNT: Final = re.compile(r"(?<![\d.,])(\d{1,6}(?:[.,]\d{1,3})?)\s?([MGT])(i?)B\b")
 _ELSEWHERE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|/")
@@ -22,16 +23,22 @@ _CLOSE: Final = 0.006
 _markdown: Final = MarkdownIt("commonmark").enable("table")
 
 
-def _dead_links(candidate: Candidate) -> Iterator[str]:
+def _dead_links(candidate: Candidate) -> Iterator[Sentence]:
     folders = {path[:i] for path in candidate.paths for i, c in enumerate(path) if c == "/"}
     dead = [link for link in _links(candidate.text) if not _leads(link, candidate.paths | folders)]
     if dead:
-        yield f"The card links to files that are not there: {some(dict.fromkeys(dead))}. Add them or correct the links."
+        yield Sentence(
+            "The card links to files that are not there: %(links)s. Add them or correct the links.",
+            links=dict.fromkeys(dead),
+        )
 
 
-def _dead_elsewhere(candidate: Candidate) -> Iterator[str]:
+def _dead_elsewhere(candidate: Candidate) -> Iterator[Sentence]:
     if candidate.dead:
-        yield f"The card links to pages that are not there: {some(candidate.dead)}. Correct the links or leave them out."
+        yield Sentence(
+            "The card links to pages that are not there: %(links)s. Correct the links or leave them out.",
+            links=candidate.dead,
+        )
 
 
 def web_links(text: str) -> Iterator[str]:
@@ -57,7 +64,7 @@ def _leads(link: str, known: frozenset[str]) -> bool:
     return path in known or path == "."
 
 
-def _units(candidate: Candidate) -> Iterator[str]:
+def _units(candidate: Candidate) -> Iterator[Sentence]:
     true = {file.size for file in candidate.files} | {sum(f.size for f in candidate.files)}
     true.add(sum(f.size for f in candidate.weights))
     for amount, prefix, binary in _AMOUNT.findall(candidate.text):
@@ -66,17 +73,23 @@ def _units(candidate: Candidate) -> Iterator[str]:
         meant = [size for size in true if size > 10**6 and _near(size, value * other**power)]
         if meant and not any(_near(size, value * said**power) for size in true):
             unit, right = f"{prefix}{binary}B", f"{prefix}{'' if binary else 'i'}B"
-            yield f"The card says {amount} {unit} where the bytes are {amount} {right} ({meant[0]:,} bytes). Correct the unit."
+            yield Sentence(
+                "The card says %(amount)s %(unit)s where the bytes are %(amount)s %(right)s (%(bytes)s bytes). Correct the unit.",
+                amount=amount, unit=unit, right=right, bytes=meant[0],
+            )  # fmt: skip
 
 
 def _near(size: float, value: float) -> bool:
     return abs(size - value) <= _CLOSE * value
 
 
-def _scores(candidate: Candidate) -> Iterator[str]:
+def _scores(candidate: Candidate) -> Iterator[Sentence]:
     bare = [_title(result) for result in _results(candidate.card) if not _has_harness(result)]
     if bare:
-        yield f"Scores in the card name no harness and version: {some(bare)}. Add source: name, so that others can repeat them."
+        yield Sentence(
+            "Scores in the card name no harness and version: %(names)s. Add source: name, so that others can repeat them.",
+            names=bare,
+        )
 
 
 def _results(card: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 whatever YAML can say
@@ -101,17 +114,17 @@ def _has_harness(result: dict[str, Any]) -> bool:
     return named or (bool(rows) and all(isinstance(row, dict) and row.get("args") for row in rows))
 
 
-def _carbon(candidate: Candidate) -> Iterator[str]:
+def _carbon(candidate: Candidate) -> Iterator[Sentence]:
     said = candidate.card.get(footprints.CARD_KEY)
     if said is not None and not (isinstance(said, dict) and said.get("source")):
-        yield "The card tells emissions and not how they were measured. Add source: to co2_eq_emissions."
+        yield Sentence("The card tells emissions and not how they were measured. Add source: to co2_eq_emissions.")
 
 
-def _footprint(candidate: Candidate) -> Iterator[str]:
+def _footprint(candidate: Candidate) -> Iterator[Sentence]:
     yield from footprints.faults(candidate.card, candidate.documents.get(footprints.RECORD))
 
 
-def _licence_changed(candidate: Candidate) -> Iterator[str]:
+def _licence_changed(candidate: Candidate) -> Iterator[Sentence]:
     public = candidate.public
     if (
         public
@@ -119,13 +132,17 @@ def _licence_changed(candidate: Candidate) -> Iterator[str]:
         and candidate.licence_text not in {"", public.text}
         and candidate.licence == public.licence
     ):
-        yield "The licence's text differs from the public one and has the same name. Give it a new version in its name."
+        yield Sentence(
+            "The licence's text differs from the public one and has the same name. Give it a new version in its name."
+        )
 
 
-def _logbook(candidate: Candidate) -> Iterator[str]:
+def _logbook(candidate: Candidate) -> Iterator[Sentence]:
     if candidate.logbook:
-        lines = "1 line" if len(candidate.logbook) == 1 else f"{len(candidate.logbook):,} lines"
-        yield f"The logbook is not shown before {lines} of it can be read. {candidate.logbook[0]}"
+        yield Sentence(
+            "The logbook is not shown before all of it can be read. Wrong in it: %(n)s; first: %(first)s",
+            n=len(candidate.logbook), first=candidate.logbook[0],
+        )  # fmt: skip
 
 
 RULES: Final[tuple[Rule, ...]] = (

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from releases.sentences import Sentence
+
 WEIGHTS: Final = (".safetensors", ".gguf")
 
 
@@ -78,7 +80,7 @@ class Candidate:
     public: Public | None = None
     dead: tuple[str, ...] = ()
     """Links of the card to other servers that lead nowhere, where they were tried."""
-    logbook: tuple[str, ...] = ()
+    logbook: tuple[Sentence, ...] = ()
     """What is wrong with the file that holds its logbook, line by line."""
 
     @property

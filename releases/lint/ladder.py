@@ -12,7 +12,8 @@ from itertools import pairwise
 from typing import Final
 
 from releases.lint.candidate import Candidate, File
-from releases.lint.rule import Rule, error, some, warning
+from releases.lint.rule import Rule, error, warning
+from releases.sentences import Sentence
 
 STEP: Final = r"(?:^|[-_/])(?:global_?)?(?:step|checkpoint|ckpt)[-_]?(\d{1,12})(?![\d.])"
 """Names by a step, whatever their case: as Python reads it and PostgreSQL too."""
@@ -44,20 +45,26 @@ def _others(candidate: Candidate) -> Iterator[tuple[int, str, Iterable[File]]]:
             yield step, sibling.name, sibling.files
 
 
-def _same_checkpoint(candidate: Candidate) -> Iterator[str]:
+def _same_checkpoint(candidate: Candidate) -> Iterator[Sentence]:
     own = _own(candidate)
     for one, two in ((a, b) for a in sorted(own) for b in sorted(own) if a < b):
         if own[one] & own[two]:
-            yield f"Steps {one:,} and {two:,} have weights in common. One of them was stored in place of the other."
+            yield Sentence(
+                "Steps %(one)s and %(two)s have weights in common. One of them was stored in place of the other.",
+                one=one, two=two,
+            )  # fmt: skip
     mine = {digest: step for step, digests in own.items() for digest in digests}
     same = sorted(
         {name for step, name, files in _others(candidate) if any(mine.get(f.sha256, step) != step for f in files)}
     )
     if same:
-        yield f"Its weights are those of another step: {some(same)}. One of them was stored in place of the other."
+        yield Sentence(
+            "Its weights are those of another step: %(names)s. One of them was stored in place of the other.",
+            names=same,
+        )
 
 
-def _gaps(candidate: Candidate) -> Iterator[str]:
+def _gaps(candidate: Candidate) -> Iterator[Sentence]:
     steps = sorted({*_own(candidate), *(step for step, _name, _files in _others(candidate))})
     apart = [b - a for a, b in pairwise(steps)]
     if not _own(candidate) or len(steps) < _FEWEST:
@@ -68,7 +75,10 @@ def _gaps(candidate: Candidate) -> Iterator[str]:
     holes = ((a, b) for a, b in pairwise(steps) if b - a > usual and (b - a) % usual == 0)
     missing = [step for a, b in holes for step in range(a + usual, min(b, a + 1000 * usual), usual)]
     if missing:
-        yield f"The ladder goes by {usual:,} steps and lacks {some(f'{s:,}' for s in missing)}. Add them, or say why not."
+        yield Sentence(
+            "The ladder goes by %(usual)s steps and lacks %(missing)s. Add them, or say why not.",
+            usual=usual, missing=missing,
+        )  # fmt: skip
 
 
 RULES: Final[tuple[Rule, ...]] = (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from releases.lint.candidate import Candidate
+from releases.sentences import Sentence
 
 
 class Severity(StrEnum):
@@ -22,7 +23,7 @@ class Rule:
 
     name: str
     severity: Severity
-    look: Callable[[Candidate], Iterable[str]]
+    look: Callable[[Candidate], Iterable[Sentence]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +32,19 @@ class Finding:
 
     rule: str
     severity: Severity
-    message: str
+    said: Sentence
+
+    @property
+    def message(self) -> str:
+        """In English."""
+        return str(self.said)
 
 
-def error(name: str, look: Callable[[Candidate], Iterable[str]]) -> Rule:
+def error(name: str, look: Callable[[Candidate], Iterable[Sentence]]) -> Rule:
     """A rule that stops publishing."""
     return Rule(name, Severity.ERROR, look)
 
 
-def warning(name: str, look: Callable[[Candidate], Iterable[str]]) -> Rule:
+def warning(name: str, look: Callable[[Candidate], Iterable[Sentence]]) -> Rule:
     """A rule whose findings are shown."""
     return Rule(name, Severity.WARNING, look)
-
-
-def some(names: Iterable[str], most: int = 5) -> str:
-    """The first few names, and how many more there are."""
-    listed = list(names)
-    more = f" and {len(listed) - most:,} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + more

@@ -28,6 +28,8 @@ from releases.logbook import entry_fields
 from releases.logbook_lifecycle import State, Verb, next_state
 from releases.logbook_models import Entry, Logbook, Run, RunKind
 from releases.models import Family, Model
+from releases.sentences import Sentence
+from releases.spoken import spoken
 
 PROBLEMS_MAX: Final = 50
 """Lines whose problems are told; the rest are counted."""
@@ -189,7 +191,7 @@ class _Known:
         for draft in parsed.entries:
             for ref in filter(None, (draft.supersedes, draft.annotates)):
                 if ref not in seen:
-                    wrong = _("There is no earlier entry with the id %(ref)s.") % {"ref": ref}
+                    wrong = Sentence("There is no earlier entry with the id %(ref)s.", ref=ref)
                     found.append(Problem(draft.line, wrong))
             seen.add(draft.ref)
         return found
@@ -240,7 +242,7 @@ def _runs(logbook: Logbook, parsed: Parsed, fresh: list[Draft], at: datetime) ->
 
 def _refuse(problems: list[Problem]) -> None:
     if problems:
-        told = [str(problem) for problem in problems[:PROBLEMS_MAX]]
+        told = [spoken(problem.placed) for problem in problems[:PROBLEMS_MAX]]
         if len(problems) > PROBLEMS_MAX:
             told.append(_("And %(n)s more.") % {"n": number_format(len(problems) - PROBLEMS_MAX, force_grouping=True)})
         raise Invalid(_("Nothing was imported. Correct these lines and import again."), fields={"text": told})

@@ -17,6 +17,7 @@ from releases.forms import Told
 from releases.logbook.actions import PROBLEMS_MAX
 from releases.logbook_lifecycle import Verb
 from releases.logbook_models import Confidence, Entry, Kind, Severity
+from releases.spoken import spoken
 
 UPLOAD_MAX: Final = 4 << 20
 """Bytes of a file: sixty times the longest public chronicle, and some hundred megabytes while it is read (bench chronicle)."""
@@ -138,7 +139,7 @@ class ImportForm(Told):
         said["name"] = name or "pasted"
         self.parsed = chronicles.read(text, name=said["name"], year=said["year"], zone=said["zone"])
         for problem in self.parsed.problems[:PROBLEMS_MAX]:
-            self.add_error("text", str(problem))
+            self.add_error("text", spoken(problem.placed))
         if not self.parsed.entries and not self.parsed.problems:
             self.add_error("file", _("There is no entry in it."))
         return said

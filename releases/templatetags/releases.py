@@ -20,6 +20,7 @@ from releases.exports.shelf import CITATIONS, SHELF, Document
 from releases.models import Family, Model, Revision
 from releases.openness import found
 from releases.openness.classes import CLASSES, ROMAN, Openness
+from releases.spoken import spoken
 
 register = template.Library()
 
@@ -38,6 +39,9 @@ def size_strip(marks: Iterable[strip.Mark]) -> dict[str, Any]:
 def size_scale() -> dict[str, Any]:
     """The scale itself, labelled, once above a list of strips."""
     return {"ticks": strip.ticks()}
+
+
+register.filter(spoken)
 
 
 @register.filter

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import Page
 
 from portal.access import actions
-from portal.people.models import User
+from portal.people.models import EVIDENCE_LIFE, User
 from tests.browser.conftest import AxeCheck, Holds, keep, sign_in
 from tests.portal import seats, world
 
@@ -39,6 +40,10 @@ def every_state() -> list[tuple[User, str, str]]:
     seats.shift(late, attest_by=-31, lapses_at=-1)
     fourth = seats.at_home("Ann Moe", home="Quillon Polytechnic")
     over = seats.in_force(w, fourth)
+    fifth = seats.at_home("Liv Berg", home="Archive of Public Reason")
+    due = seats.in_force(w, fifth)
+    seats.shift(due, attest_by=-2, lapses_at=28)
+    fifth.affiliations.update(verified_at=timezone.now() - EVIDENCE_LIFE)
     actions.revoke_institutional(by=w.manager, agreement=over, reason="The weights were passed on.")
 
     def own(name: str, agreement: Any) -> str:
@@ -58,6 +63,9 @@ def every_state() -> list[tuple[User, str, str]]:
         (official, own("invite_to_roster", cover), "invite"),
         (third, own("institutional", late), "lapsed"),
         (third, own("attest", late), "attest"),
+        (fifth, own("attest", due), "attest-unproved"),
+        (fifth, own("institutional", due), "late"),
+        (fifth, reverse("people:me"), "me-to-attest"),
         (official, own("end_institutional", cover), "end"),
         (fourth, own("institutional", over), "revoked"),
         (colleague, own("join_institutional", cover), "join-asked"),
@@ -68,6 +76,7 @@ def every_state() -> list[tuple[User, str, str]]:
         (w.manager, reverse("access:grant", args=[held[0].pk]), "grant"),
         (w.manager, reverse("access:institutional_lab"), "lab"),
         (w.manager, own("institutional_lab_one", cover), "lab-one"),
+        (w.manager, own("institutional_lab_one", due), "lab-late"),
         (other.manager, own("institutional_lab_one", waiting), "lab-decide"),
         (w.manager, own("institutional_lab_one", offered), "lab-offered"),
         (w.manager, reverse("access:offer_institutional"), "lab-offer"),

@@ -63,7 +63,7 @@ def test_what_holds_no_file_is_never_published(hub: Hub, publisher: dict[str, st
     commit(hub, publisher, "Take away", ("deletedFile", {"path": "a.txt"}))
     assert get(hub, f"{NEW}/tree/main", **publisher) == []
     checked = actions.check(revision=Model.objects.get(name="new").tip, by=hub.world.manager)
-    assert checked.findings == ["A revision needs at least one file."]
+    assert [each["message"] for each in checked.findings] == ["A revision needs at least one file."]
     with pytest.raises(Conflict):
         actions.publish(revision=checked, by=hub.world.manager)
 

@@ -149,6 +149,9 @@ def test_the_receipt_of_a_signature_says_it_and_every_page_before_does_too(bench
     version = sign_with_logging(bench)
     assert bench.researcher.signatures.get(version=version).document["content_logging"] is True
     assert "content_logging" not in bench.researcher.signatures.get(version=lab.version).document
+    for signed, said in ((version, True), (lab.version, False)):
+        receipt = bench.researcher.signatures.get(version=signed).get_absolute_url()
+        assert ("Prompts and answers may be kept" in client.get(receipt).content.decode()) is said, signed
     assert "may be kept, encrypted" in client.get(version.get_absolute_url()).content.decode()
     applicant = world.person("Jo Applicant")
     client.force_login(applicant)
@@ -403,6 +406,8 @@ def test_a_signal_names_the_kept_requests_of_its_day(bench, noor, kept):
 
 def test_members_are_told_at_once_and_see_it_on_the_grants_page(logged, allowed, client):
     assert mails("content_opened") == [logged.researcher.email]
+    (letter,) = Message.objects.filter(topic="mail.send", payload__template="content_opened")
+    assert letter.payload["context"]["path"] == reverse("access:my_grant", args=[logged.grant.pk]), "where it says what"
     tasks.tell_disclosures()
     assert len(mails("content_opened")) == 1
     client.force_login(logged.researcher)

@@ -42,6 +42,18 @@ def text_of(response) -> str:
     return " ".join(response.content.decode().split())
 
 
+@pytest.mark.parametrize("change", [ChangeClass.BLOCKING, ChangeClass.EDITORIAL])
+def test_the_day_that_the_form_proposes_is_in_nobodys_way_who_chooses_another_class(lyceum, change):
+    manager = browser(lyceum.manager)
+    begun = manager.get(url(lyceum, "agreement_draft")).context["form"].initial
+    proposed = {"change_class": change.value, "grace_on": begun["grace_on"].isoformat()}
+    kept = manager.post(url(lyceum, "agreement_draft"), form(lyceum, **proposed))
+    assert kept.status_code == 302, text_of(kept)
+    assert lyceum.agreement.draft().grace_ends_at is None
+    typed = manager.post(url(lyceum, "agreement_draft"), form(lyceum, change_class=change.value))
+    assert typed.status_code == 422, "a day that somebody chose is not dropped in silence"
+
+
 def test_a_manager_writes_compares_and_publishes(lyceum, mara):
     lyceum.granted(mara)
     manager = browser(lyceum.manager)

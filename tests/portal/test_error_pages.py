@@ -9,8 +9,10 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.test import RequestFactory
+from django.urls import reverse
 
 from portal import errors, http
+from tests.portal.world import browser
 
 pytestmark = pytest.mark.django_db
 
@@ -81,3 +83,13 @@ def test_no_way_back_is_shown_to_a_page_that_is_not_ours_or_is_refused_as_well(m
     html = page_of(TAKEN, method=method, path="/grants/1/renew/", referer=referer).content.decode()
     assert "See the page as it is now" not in html
     assert "Go back, look at the page again" in html
+
+
+def test_an_address_that_takes_a_form_alone_is_a_page_to_a_browser_and_a_status_to_a_program(stranger):
+    client, path = browser(stranger), reverse("releases:save_hardware")
+    page = client.get(path, headers={"Accept": "text/html,*/*"})
+    assert (page.status_code, page["Allow"]) == (405, "POST")
+    assert "shows nothing of its own" in page.content.decode()
+    for program in ({}, {"Accept": "application/json"}, {"Accept": "text/html", "Authorization": "Bearer x"}):
+        answer = client.get(path, headers=program)
+        assert (answer.status_code, answer.content) == (405, b""), program

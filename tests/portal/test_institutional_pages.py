@@ -6,18 +6,22 @@ import csv
 import io
 
 import pytest
+from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from portal.access.institutional import Line, Status
 from portal.access.institutional_models import InstitutionalAgreement, RosterLine
 from portal.access.models import Grant
+from portal.agreements.models import ChangeClass
 from portal.audit.models import Entry
+from portal.mail import registry
 from portal.people.actions import suspend
-from portal.people.models import Institution, User
+from portal.people.models import EVIDENCE_LIFE, Affiliation, Institution, User
 from tests.portal import seats, world
 from tests.portal.test_queue_size import cost
+from tests.portal.test_signing_again import publish
 from tests.portal.world import browser
 
 pytestmark = pytest.mark.django_db
@@ -286,3 +290,70 @@ def test_a_manager_sees_that_the_official_is_shut_out_and_names_another_on_the_p
     shown = client.get(pages[1]).content.decode()
     assert "Sofia Heir, dean" in shown
     assert "cannot sign in any more" not in shown
+
+
+# --- The yearly confirmation, near its day and after it
+
+
+def ran_out(official: User) -> None:
+    """The proof that the official works there is a year old."""
+    Affiliation.objects.filter(user=official).update(verified_at=timezone.now() - EVIDENCE_LIFE)
+
+
+def test_whose_proof_has_run_out_is_led_to_renew_it_before_confirming_or_signing(lyceum, cover, official):
+    seats.shift(cover, attest_by=10, lapses_at=40)
+    attest, sign = page("attest", cover.pk), page("sign_institutional", cover.pk)
+    assert "Show where you work" not in text(browser(official).get(attest)), "it counts still"
+    ran_out(official)
+    publish(lyceum, ChangeClass.BLOCKING)
+    for path, button in ((attest, 'name="version"'), (sign, 'name="typed_name"')):
+        shown = text(browser(official).get(path))
+        assert reverse("people:address") in shown, path
+        assert button not in shown, "what would be refused is not offered"
+
+
+def test_who_signs_for_an_institution_sees_among_their_own_things_that_its_roster_waits(cover, official, stranger):
+    attest = page("attest", cover.pk)
+    assert attest not in text(browser(official).get(reverse("people:me"))), "nothing waits yet"
+    seats.shift(cover, attest_by=10, lapses_at=40)
+    assert attest in text(browser(official).get(reverse("people:me")))
+    assert attest not in text(browser(stranger).get(reverse("people:me")))
+
+
+def test_before_and_after_the_day_official_and_lab_are_told_what_is_true(lyceum, cover, official):
+    def told(who: User, path: str) -> str:
+        return text(browser(who).get(path))
+
+    own, lab = cover.get_absolute_url(), page("institutional_lab_one", cover.pk)
+    seats.shift(cover, attest_by=10, lapses_at=40)
+    assert "The roster is to be confirmed by" in told(official, own)
+    assert "roster confirmed until" in told(lyceum.manager, page("institutional_lab"))
+    seats.shift(cover, attest_by=-5, lapses_at=25)
+    assert "The roster was to be confirmed by" in told(official, own)
+    assert "It was due by" in told(official, page("attest", cover.pk))
+    assert "it was due by" in told(official, page("institutional_mine"))
+    assert "roster not confirmed since" in told(lyceum.manager, page("institutional_lab"))
+    assert "was to be confirmed by" in told(lyceum.manager, lab)
+    seats.shift(cover, attest_by=-31, lapses_at=-1)
+    assert "the seats stopped on" in told(lyceum.manager, lab)
+
+
+def test_of_an_agreement_that_ends_before_the_day_nobody_is_told_that_its_seats_will_stop(lyceum, cover):
+    one = page("institutional_lab_one", cover.pk)
+    assert "to be confirmed by" in text(browser(lyceum.manager).get(one))
+    seats.shift(cover, ends_at=300)
+    assert "to be confirmed by" not in text(browser(lyceum.manager).get(one))
+    assert "roster confirmed until" not in text(browser(lyceum.manager).get(page("institutional_lab")))
+
+
+def test_the_reminder_after_the_day_does_not_ask_for_a_word_by_a_day_that_is_over():
+    about = {**registry.letter("attestation_due").sample, "overdue": True}
+    assert "was to be confirmed by" in render_to_string("emails/attestation_due.subject.txt", about)
+    assert "Confirm the roster" in render_to_string("emails/attestation_due.subject.txt", {**about, "overdue": False})
+
+
+def test_what_shows_where_somebody_works_is_told_in_the_readers_language(lyceum, cover, official, monkeypatch):
+    one = page("institutional_lab_one", cover.pk)
+    assert "address at northfield.example, good until" in text(browser(lyceum.manager).get(one))
+    monkeypatch.setattr(translation._trans, "gettext", lambda said: f"[{said}]")
+    assert "[address at northfield.example]" in text(browser(lyceum.manager).get(one))

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from releases import chronicles
 from releases.chronicles import records, stamps, values
 from releases.chronicles.drafts import ID_MAX, RAW_MAX, RUN_MAX
+from releases.spoken import spoken
 
 CHRONICLE = """\
 # The long run
@@ -176,7 +178,7 @@ def test_a_wrong_line_is_named_and_the_others_are_read(row: Any, word: str) -> N
     lines = [json.dumps({"id": "first", "text": "Fine."}), json.dumps(row), '{"text": "Fine too."}', "{broken"]
     parsed = chronicles.read("\n".join(lines), name="x.jsonl")
     assert sorted(p.line for p in parsed.problems) == [2, 4]
-    assert any(word in p.message for p in parsed.problems if p.line == 2)
+    assert any(word in str(p) for p in parsed.problems if p.line == 2)
     assert len(parsed.entries) == 2
 
 
@@ -304,3 +306,10 @@ def test_markdown_with_brackets_and_braces_is_markdown(text: str) -> None:
     parsed = chronicles.read(text, name="log.md")
     assert parsed.problems == []
     assert parsed.entries
+
+
+def test_what_is_wrong_with_a_line_is_said_in_the_readers_language() -> None:
+    (problem,) = chronicles.read('{"text": "Fine."}\n{"text": "Odd.", "step": -1}\n', name="x.jsonl").problems
+    assert str(problem) == "Line 2: step must be a whole number from 0, below 9,223,372,036,854,775,808."
+    with translation.override("de"):
+        assert "9.223.372.036.854.775.808" in spoken(problem.placed)

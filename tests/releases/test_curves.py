@@ -7,14 +7,16 @@ import json
 import math
 import random
 import struct
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from django.utils import translation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal.errors import Invalid
-from releases.curves import formats, names
+from releases.curves import formats, names, scales
 from releases.curves.formats import codecarbon, metrics, tensorboard, wandb
 from releases.curves.points import BLOCK, Points, joined, pack, thinned, unpack
 from releases.curves.pyramid import Pyramid, level_for, stretches
@@ -313,3 +315,13 @@ def test_names_of_other_programs_become_ours() -> None:
         "loss",
         "my metric_",
     ]
+
+
+def test_numbers_and_days_beside_an_axis_are_written_as_the_reader_does() -> None:
+    values = (7.527, 0.00015, 14_210.0, 0.0, -4.697)
+    day = datetime(2026, 3, 24, tzinfo=UTC).timestamp()
+    assert [scales.short(value) for value in values] == ["7.527", "0.00015", "14.21k", "0", "-4.697"]
+    assert scales.clock(day, day + 86400, 1)[0][1] == "24 Mar"
+    with translation.override("de"):
+        assert [scales.short(value) for value in values] == ["7,527", "0,00015", "14,21k", "0", "-4,697"]
+        assert "Mar" not in scales.clock(day, day + 86400, 1)[0][1]

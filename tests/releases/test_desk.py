@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -13,7 +15,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from portal.audit.models import Entry
 from portal.celery import app
@@ -209,7 +211,7 @@ def test_while_it_is_being_checked_the_page_says_how_far(lyceum: world.World, dr
 def test_an_object_that_the_store_lost_is_a_finding_not_a_fault(lyceum: world.World, draft: Revision) -> None:
     store().delete(draft.files.get(path="notes.txt").sha256)
     checked = actions.check(revision=draft, by=lyceum.manager)
-    assert checked.findings == ["The store does not hold notes.txt. Store it again."]
+    assert [each["message"] for each in checked.findings] == ["The store does not hold notes.txt. Store it again."]
 
 
 def test_findings_are_shown_and_nothing_is_published(
@@ -243,6 +245,66 @@ def test_the_page_shows_what_a_refused_file_would_have_run_and_takes_it_for_text
     assert given.status_code in {403, 404}, "not even to the publisher"
 
 
+def test_what_a_check_found_is_said_in_the_language_of_whoever_reads_it(
+    lyceum: world.World, draft: Revision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"run.pkl": b"cos\nsystem\n", "odd.json": b"{", "README.md": b"---\nlicense: mit\n---\n[a](gone.md)"}
+    change = actions.Change(files=[actions.NewFile(path, *_taken(held), lfs=False) for path, held in files.items()])
+    bad = actions.amend(model=draft.model, branch="main", change=change, by=lyceum.manager, message="Third")
+    actions.check(revision=bad, by=lyceum.manager)
+    entry = Entry.objects.filter(event="revision.checked").latest("id")
+    assert any("odd.json is not what its name says: it cannot be read" in said for said in entry.data["findings"])
+    page = browser(lyceum.manager).get(desk(bad)).content.decode()
+    assert "<li>run.pkl is not published here. Pickles run code when they are opened." in page
+    monkeypatch.setattr(translation._trans, "gettext", lambda text: f"[{text}]")
+    page = browser(lyceum.manager).get(desk(bad)).content.decode()
+    assert "<li>[run.pkl is not published here. [Pickles run code when they are opened." in page
+    assert "<li>[odd.json is not what its name says: it [cannot be read: " in page
+    assert "<li>[The card links to files that are not there: gone.md." in page
+
+
+def test_what_a_refused_archive_would_do_is_said_in_the_readers_language(
+    lyceum: world.World, draft: Revision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.writestr("../data.pkl", b"cos\nsystem\n(S'true'\ntR.")
+    change = actions.Change(files=[actions.NewFile("run.pt", *_taken(held.getvalue()), lfs=False)])
+    bad = actions.amend(model=draft.model, branch="main", change=change, by=lyceum.manager, message="Third")
+    actions.check(revision=bad, by=lyceum.manager)
+    said = "A member is written outside its folder: &#x27;../data.pkl&#x27;."
+    assert f"<dd>{said}" in browser(lyceum.manager).get(desk(bad)).content.decode()
+    monkeypatch.setattr(translation._trans, "gettext", lambda text: f"[{text}]")
+    assert f"<dd>[{said}]" in browser(lyceum.manager).get(desk(bad)).content.decode()
+
+
+def test_what_is_refused_about_a_revision_is_in_the_readers_language(
+    lyceum: world.World, draft: Revision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = browser(lyceum.manager)
+    for shown, verb in ((draft, "publish"), (draft, "withdraw"), (draft.model.main, "check")):
+        with monkeypatch.context() as patched:
+            patched.setattr(translation._trans, "gettext", lambda text: f"[{text}]")
+            answer = manager.post(desk(shown), {"verb": verb, "reason": "It is wrong."})
+        assert (answer.status_code, f"[Revision {shown.commit[:8]} " in answer.content.decode()) == (409, True), verb
+    assert (
+        f"Revision {draft.commit[:8]} has not passed" in manager.post(desk(draft), {"verb": "publish"}).content.decode()
+    )
+    monkeypatch.setattr(translation._trans, "gettext", lambda text: f"[{text}]")
+    with pytest.raises(NotAllowed, match=r"^\[Only a release manager"):
+        actions.request_check(revision=draft, by=lyceum.reviewers[0])
+
+
+def test_what_was_found_before_sentences_were_kept_is_shown_as_it_was_told(
+    lyceum: world.World, draft: Revision
+) -> None:
+    told, remarked = ["50 % of it is missing."], [{"rule": "units", "message": "The card says 3 GB."}]
+    Revision.objects.filter(pk=draft.pk).update(findings=told, notices=remarked)
+    page = browser(lyceum.manager).get(desk(draft)).content.decode()
+    assert "<li>50 % of it is missing.</li>" in page
+    assert "<li>The card says 3 GB.</li>" in page
+
+
 def test_warnings_are_shown_stop_nobody_and_stay_in_the_trail(lyceum: world.World, draft: Revision) -> None:
     text = b"---\nlicense: mit\n---\nSee [the paper](paper.pdf)."
     change = actions.Change(files=[actions.NewFile("README.md", *_taken(text), lfs=False)])
@@ -265,7 +327,7 @@ def test_a_contradiction_stops_publishing(lyceum: world.World, draft: Revision) 
     odd = actions.amend(model=draft.model, branch="main", change=change, by=lyceum.manager, message="Twice")
     checked = actions.check(revision=odd, by=lyceum.manager)
     assert (checked.state, len(checked.findings)) == (State.DRAFT, 1)
-    assert "hold the same bytes" in checked.findings[0]
+    assert "hold the same bytes" in checked.findings[0]["message"]
     assert checked.refused == [], "each file is sound"
 
 
@@ -276,7 +338,7 @@ def test_steps_of_a_ladder_are_held_against_one_another(lyceum: world.World, dra
             model=model, name=step, revision=draft if step == "step2000" else model.main, by=lyceum.manager
         )
     checked = actions.check(revision=draft, by=lyceum.manager)
-    assert any("those of another step: step1000" in finding for finding in checked.findings)
+    assert any("those of another step: step1000" in finding["message"] for finding in checked.findings)
 
 
 def test_a_withdrawal_needs_a_reason_and_keeps_what_was_typed(lyceum: world.World, draft: Revision) -> None:

@@ -12,6 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.test import Client
+from django.utils import translation
 
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.outbox import delivery
@@ -399,6 +400,23 @@ def test_a_manager_imports_on_the_page_and_a_refused_file_is_given_back(lyceum: 
     nothing = manager.post(address, {"revision": model.main.commit})
     assert nothing.status_code == 422
     assert 'id="id_ran_by_error"' in nothing.content.decode()
+
+
+def test_what_is_wrong_with_a_file_of_results_is_said_in_the_readers_language(
+    lyceum: world.World, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(translation._trans, "gettext", lambda text: f"[{text}]")
+    told = {"revision": model.main.commit, "ran_by": "Us", "harness": "h"}
+    files = {
+        "[results.copa.acc: &#x27;high&#x27; is not a number.": as_bytes({"results": {"copa": {"acc": "high"}}}),
+        "[results[0]: [It names no task.]]": as_bytes({"results": [{"metric": "acc", "value": 1}]}),
+        "[It is none of the known formats": as_bytes({"scores": []}),
+        "[Line 1, column 2: this is not JSON": b"{",
+    }
+    for said, held in files.items():
+        file = SimpleUploadedFile("r.json", held)
+        page = browser(lyceum.manager).post("/lyceum/mine/evaluations/import", told | {"document": file})
+        assert (page.status_code, said in page.content.decode()) == (422, True), said
 
 
 def test_the_forms_are_not_there_for_strangers_or_other_labs(

@@ -85,7 +85,7 @@ def test_every_lie_is_refused(case: str) -> None:
 def test_a_template_that_reaches_inside_is_remarked_on_and_not_refused(text: bytes) -> None:
     content = template(text)
     look = formats.check("tiny.gguf", len(content), io.BytesIO(content))
-    assert "Read it before you publish" in look.notices[0]
+    assert "Read it before you publish" in str(look.notices[0])
     tokenizer = b'{"chat_template": %s}' % (b'"' + text.replace(b"\\", b"\\\\") + b'"')
     assert formats.check("tokenizer_config.json", len(tokenizer), io.BytesIO(tokenizer)).notices
 

@@ -68,7 +68,7 @@ def test_no_hostile_file_is_published_and_none_runs(
     files = hostile.corpus(tripwire, whole=whole)
     revision = draft(lyceum, files)
     checked = actions.check(revision=revision, by=lyceum.manager)
-    passed = [path for path in files if not any(said.startswith(f"{path} ") for said in checked.findings)]
+    passed = [path for path in files if not any(said["message"].startswith(f"{path} ") for said in checked.findings)]
     assert passed == []
     assert set(Blob.objects.filter(files__revision=revision).values_list("state", flat=True)) == {BlobState.QUARANTINED}
     with pytest.raises(Conflict):

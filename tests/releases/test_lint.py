@@ -6,8 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from babel.messages.catalog import Catalog
 
+from infra.messages import sources
 from releases.lint import RULES, Candidate, File, Public, Severity, Sibling, lint
+from releases.sentences import Sentence
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,11 @@ class T:
     shape: tuple[int, ...]
     start: int
     end: int
+
+
+@pytest.fixture(scope="module")
+def messages() -> Catalog:
+    return sources.found()
 
 
 def file(path: str, digest: str = "", size: int = 2000) -> File:
@@ -125,7 +133,10 @@ CASES = {
         replace(SOUND, card={**CARD, "co2_eq_emissions": {"emissions": "1,5 kg", "source": "a meter"}}),
         "'1,5 kg', which is shown to nobody. Give a number above zero, in grams",
     ),
-    "logbook-unreadable": (replace(SOUND, logbook=("Line 2: This is not JSON.",)), "Line 2"),
+    "logbook-unreadable": (
+        replace(SOUND, logbook=(Sentence("Line %(line)s: %(said)s", line=2, said="This is not JSON."),)),
+        "Line 2",
+    ),
 }
 
 
@@ -140,6 +151,11 @@ def test_each_rule_finds_what_it_is_for(case: str) -> None:
     assert found, [finding.rule for finding in lint(candidate)]
     assert any(word in finding.message for finding in found), found
     assert all(finding.message.endswith(".") and "\n" not in finding.message for finding in found)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_sentence_is_one_that_translators_are_shown(case: str, messages: Catalog) -> None:
+    assert [finding.said.text for finding in lint(CASES[case][0]) if finding.said.text not in messages] == []
 
 
 def test_every_rule_has_a_case() -> None:

@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 
 from portal.people.models import User
 from releases import actions as releases_actions
@@ -231,6 +232,21 @@ def test_runs_of_one_name_leave_a_family_as_the_different_runs_that_they_are(
         assert "heron-2m/1" in text
     alone = b"".join(client.get(f"{PAGE}.json").streaming_content).decode()  # type: ignore[attr-defined]
     assert {row["run"] for row in json.loads(alone)["entries"]} == {"only", "1"}
+
+
+def test_what_is_wrong_with_a_line_is_said_on_the_page_in_the_readers_language(
+    lyceum: world.World, book: Logbook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(translation._trans, "gettext", lambda text: f"[{text}]")
+    lines = {
+        '{"text": 5}': "[Line 1: [text must be a text.]]",
+        '{"text": "a", "annotates": "gone"}': "[Line 1: [There is no earlier entry with the id gone.]]",
+        "{": "[Line 1: [This is not JSON: ",
+    }
+    for text, said in lines.items():
+        sent = {"verb": "import", "name": "x.jsonl", "text": text}
+        page = browser(lyceum.manager).post(f"{PAGE}/edit", sent)
+        assert (page.status_code, said in page.content.decode()) == (422, True), said
 
 
 def test_a_manager_reads_a_file_first_then_imports_it_and_writes_beside_it(lyceum: world.World, book: Logbook) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from portal.errors import Invalid
 from releases import entries
@@ -311,6 +312,16 @@ def test_every_accelerator_machine_and_grid_names_a_public_source():
         assert row.source.url.startswith("https://"), row
     for machine in hardware.machines().values():
         assert machine.accelerator in hardware.accelerators()
+
+
+@pytest.mark.parametrize(
+    ("language", "first", "line"),
+    [("en-gb", ["Norway", "France", "Germany"], "50,272 ÷ 3 = 16,757.33"), ("de", ["Norwegen", "Frankreich", "Deutschland"], "50.272 ÷ 3 = 16.757,33")],
+)  # fmt: skip
+def test_countries_and_lines_of_arithmetic_are_written_as_the_reader_does(language, first, line):
+    with translation.override(language):
+        assert [grid.name for grid in hardware.grids().values()][:3] == first
+        assert line in [each.line for each in opt_175b("a100-80", 3).conditions]
 
 
 def test_more_stages_serve_more_and_keep_one_waiting_as_long():

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Final
 
 from django.db import transaction
-from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -57,8 +56,7 @@ def attest_roster(*, by: User, agreement: InstitutionalAgreement, expected: int)
 
 def attestations_to_announce(now: datetime) -> list[InstitutionalAgreement]:
     """Agreements whose officials have a notice to come. One query; a year's agreements are few."""
-    near = InstitutionalAgreement.objects.filter(status__in=STANDING, ends_at__gt=now, attest_by__lt=F("ends_at"))
-    rows = near.filter(attest_by__lte=now + ATTESTATION_OPENS).prefetch_related("notices")
+    rows = InstitutionalAgreement.objects.to_attest(now).prefetch_related("notices")
     return [each for each in rows if (days := due(each, now)) is not None and not _was_sent(each, days)]
 
 

@@ -128,7 +128,7 @@ def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
     marked = {
         **forms.marked(problems, {"typed_name": _("Type your full name")}),
     }
-    context = {**shown(found), **marked, "version": text_of(found), "typed": request.POST}
+    context = {**shown(found), **marked, **_proof(found), "version": text_of(found), "typed": request.POST}
     return render(request, "institutional/sign.html", context, status=422 if problems else 200)
 
 
@@ -234,7 +234,12 @@ def attest(request: HttpRequest, pk: UUID) -> HttpResponse:
         return redirect(found)
     seated = found.roster.filter(status=Line.SEATED).select_related("user", "grant").order_by("user__name", "pk")
     page = Paginator(seated, PAGE).get_page(request.GET.get("page"))
-    return render(request, "institutional/attest.html", {**shown(found), "page": page})
+    return render(request, "institutional/attest.html", {**shown(found), **_proof(found), "page": page})
+
+
+def _proof(agreement: InstitutionalAgreement) -> dict[str, bool]:
+    """Whether the official's proof still counts: without it neither a signature nor a confirmation is taken."""
+    return {"proved": roster.colleague(agreement.official, agreement) is not None}
 
 
 @login_required
