@@ -41,9 +41,10 @@ def parties(project: Project, by: User) -> frozenset[Party]:
 
 
 def barred(by: User, request: AllocationRequest) -> tuple[Reason, ...]:
-    """Why this person may not decide: a conflict with who asked, or with who has taken the project over since."""
+    """Why this person may not decide: a part in the project, a conflict with who leads it, or with who asked before them."""
     asked, leads = request.asked_by, request.project.owner
-    return conflicts.between(by, asked) or (conflicts.between(by, leads) if leads != asked else ())
+    found = conflicts.over(by, request.project, leads)
+    return found or (conflicts.between(by, asked) if leads != asked else ())
 
 
 def refusal(project: Project, by: User) -> NotAllowed | Conflict | None:

@@ -68,7 +68,7 @@ def renew(*, by: User, grant: Grant, report: Mapping[str, str] | None = None) ->
     else:
         path = reverse("access:grant", args=[locked.pk])
         for reviewer in grant_moves.staff(locked, [Role.REVIEWER]):
-            if not conflicts.between(reviewer, locked.user):
+            if not conflicts.over(reviewer, locked.project, locked.user):
                 grant_moves.tell(locked, "renewal_to_review", path, to=reviewer)
     return renewal
 
@@ -157,7 +157,7 @@ def _waiting(grant: Grant, by: User, verb: RenewalVerb) -> tuple[Grant, Renewal]
 
 def _decidable(grant: Grant, by: User, verb: RenewalVerb) -> tuple[Grant, Renewal]:
     locked, renewal = _waiting(grant, by, verb)
-    found = conflicts.between(by, locked.user)
+    found = conflicts.over(by, locked.project, locked.user)
     if found:
         raise NotAllowed(
             _("You may not judge this renewal. %(why)s") % {"why": found[0].message},
