@@ -16,6 +16,7 @@ from inference.actions import set_allowance
 from inference.allocation import Ground, Party, Status, Verb
 from inference.allocation_models import TEXT_LIMIT, AllocationRequest
 from inference.allowances import Budget, end_of
+from portal import texts
 from portal.access import conflicts
 from portal.audit import trail
 from portal.audit.events import Event
@@ -41,9 +42,10 @@ def parties(project: Project, by: User) -> frozenset[Party]:
 
 
 def barred(by: User, request: AllocationRequest) -> tuple[Reason, ...]:
-    """Why this person may not decide: a conflict with who asked, or with who has taken the project over since."""
+    """Why this person may not decide: a part in the project, a conflict with who leads it, or with who asked before them."""
     asked, leads = request.asked_by, request.project.owner
-    return conflicts.between(by, asked) or (conflicts.between(by, leads) if leads != asked else ())
+    found = conflicts.over(by, request.project, leads)
+    return found or (conflicts.between(by, asked) if leads != asked else ())
 
 
 def refusal(project: Project, by: User) -> NotAllowed | Conflict | None:
@@ -75,7 +77,9 @@ def ask_for_allocation(
     refused = refusal(locked, by)
     if refused is not None:
         raise refused
-    said = _checked(tokens_per_period, tokens_per_minute, until) | _texts(case=case, published=published)
+    said = _checked(tokens_per_period, tokens_per_minute, until) | texts.within(
+        TEXT_LIMIT, {"case": case, "published": published}
+    )
     if not said["case"]:
         missing = _("Say in a few sentences what the tokens are for.")
         raise Invalid(missing, fields={"case": [missing]})
@@ -126,7 +130,7 @@ def grant_allocation(
         tokens_per_minute=tokens_per_minute,
         tokens_per_day=tokens_per_day,
     )
-    locked.message = _texts(message=message)["message"]
+    locked.message = texts.within(TEXT_LIMIT, {"message": message})["message"]
     ends_at, top_class = end_of(figures["until"]), budget.top_class(())
     locked.allowance = set_allowance(
         by=by, project=locked.project, limits=limits, ends_at=ends_at, top_class=top_class, anew=True
@@ -147,7 +151,7 @@ def decline_allocation(*, by: User, request: AllocationRequest, ground: str, mes
     if ground not in list(Ground):
         missing = _("Choose why.")
         raise Invalid(missing, fields={"ground": [missing]})
-    locked.ground, locked.message = ground, _texts(message=message)["message"]
+    locked.ground, locked.message = ground, texts.within(TEXT_LIMIT, {"message": message})["message"]
     if ground == Ground.OTHER and not locked.message:
         missing = _("Tell the lead why, in a sentence or two.")
         raise Invalid(missing, fields={"message": [missing]})
@@ -223,16 +227,6 @@ def _within(name: str, value: int, most: int) -> None:
     if not 1 <= value <= most:
         wrong = _("Give a whole number from 1 to %(most)s.") % {"most": number_format(most, force_grouping=True)}
         raise Invalid(wrong, fields={name: [wrong]})
-
-
-def _texts(**texts: str) -> dict[str, str]:
-    kept = {name: text.replace("\r\n", "\n").replace("\x00", "").strip() for name, text in texts.items()}
-    long = [name for name, text in kept.items() if len(text) > TEXT_LIMIT]
-    if long:
-        most = number_format(TEXT_LIMIT, force_grouping=True)
-        wrong = _("Use at most %(limit)s characters.") % {"limit": most}
-        raise Invalid(wrong, fields={name: [wrong] for name in long})
-    return kept
 
 
 def _deciders(request: AllocationRequest) -> list[User]:

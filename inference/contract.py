@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 VERSION: Final = 5
 """Raised when a shape below changes; a reader that meets another version treats the value as a miss."""
@@ -146,6 +146,16 @@ def answer_key(request_id: str) -> str:
     return f"wb:answer:{request_id}"
 
 
+class _Compact:
+    """What is stored in Redis, or sent over the private socket, as one JSON object."""
+
+    __slots__ = ()
+
+    def to_json(self) -> str:
+        """Compact JSON of all its fields, which from_json() reads."""
+        return json.dumps(asdict(cast("Any", self)), separators=(",", ":"))
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one scope may use. None means that the scope does not limit that quantity."""
@@ -184,8 +194,8 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Principal:
-    """Who a query token stands for and what it may do, as of the generations it carries."""
+class Principal(_Compact):
+    """Who a query token stands for and what it may do, as of the generations it carries. Stored under principal_key()."""
 
     token_id: str
     user_id: str
@@ -207,10 +217,6 @@ class Principal:
     batch: str = ""
     """Of a stand-in: the batch (hex) whose rows it sends; only it may name a row, and it sends nothing else."""
     version: int = VERSION
-
-    def to_json(self) -> str:
-        """Compact JSON, as stored under principal_key()."""
-        return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self | None:
@@ -235,8 +241,8 @@ class Backend:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """How to serve one public model name."""
+class Route(_Compact):
+    """How to serve one public model name. Stored in ROUTES."""
 
     model: str
     owner: str
@@ -281,10 +287,6 @@ class Route:
             return self.canary
         return self
 
-    def to_json(self) -> str:
-        """Compact JSON, as stored in ROUTES."""
-        return json.dumps(asdict(self), separators=(",", ":"))
-
     @classmethod
     def from_json(cls, text: str | bytes) -> Self | None:
         """The route, or None when the text is of another version."""
@@ -316,16 +318,12 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What one gateway process tells the others and `pool status`."""
+class Report(_Compact):
+    """What one gateway process tells the others and `pool status`. Stored in REPORTS."""
 
     at: int
     backends: dict[str, Seen]
     """By URL."""
-
-    def to_json(self) -> str:
-        """Compact JSON, as stored in REPORTS."""
-        return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self | None:
@@ -384,7 +382,7 @@ class UsageEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class Content(_Compact):
     """Prompt and answer of one query, sealed by the gateway, which cannot open them again."""
 
     request_id: str
@@ -395,10 +393,6 @@ class Content:
     """The public key that sealed it."""
     sealed: str
     """HPKE (RFC 9180: X25519, HKDF-SHA256, ChaCha20-Poly1305) over JSON with `asked`, `answered`, `cut`; base64."""
-
-    def to_json(self) -> str:
-        """Compact JSON body."""
-        return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -411,7 +405,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Introspection:
+class Introspection(_Compact):
     """Answer of POST /internal/introspect (RFC 7662's `active`, with our principal)."""
 
     active: bool
@@ -420,10 +414,6 @@ class Introspection:
     """Why not active: invalid_token, token_expired, token_revoked, wrong_kind, account_suspended, project_closed,
     not_in_project, stand_in_ended."""
     message: str = ""
-
-    def to_json(self) -> str:
-        """Compact JSON body."""
-        return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:

@@ -19,6 +19,7 @@ from inference.disclosure import Party, Verb
 from inference.models import UsageRecord
 from inference.signal_models import Signal
 from inference.signal_states import MANAGERS
+from portal import texts
 from portal.access.models import Grant
 from portal.audit import trail
 from portal.audit.events import Event
@@ -191,15 +192,8 @@ def _fault(asked: list[str], found: list[KeptContent]) -> str:
 
 
 def _reason(text: str) -> str:
-    said = text.replace("\x00", "").strip()
-    problem = ""
-    if not said:
-        problem = _("Say why their content must be read. Whoever allows it decides on this.")
-    elif len(said) > REASON:
-        problem = _("Use at most %(most)s characters.") % {"most": REASON}
-    if problem:
-        raise Invalid(problem, fields={"reason": [problem]})
-    return said
+    missing = _("Say why their content must be read. Whoever allows it decides on this.")
+    return texts.needed(REASON, "reason", text, missing=missing)
 
 
 def _has_part(user: User, project_id: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -20,6 +20,7 @@ from inference.energy_models import EnergyFields, all_or_none
 from inference.evaluation_models import EvaluationRun as EvaluationRun
 from inference.receipt_models import QueryReceipt as QueryReceipt
 from inference.signal_models import Signal as Signal
+from releases.models import Revision
 
 ENGINE_NAME: Final = RegexValidator(
     r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,190}$", "Use letters, digits, dots, dashes and slashes."
@@ -51,6 +52,11 @@ class LimitFields(models.Model):
         )
 
 
+def published() -> Exists:
+    """Whether the pinned revision of a pool is published and not withdrawn."""
+    return Exists(Revision.objects.filter(model=OuterRef("model"), commit=OuterRef("commit"), state="published"))
+
+
 class PoolQuerySet(models.QuerySet["Pool"]):
     """Questions about pools."""
 
@@ -58,6 +64,10 @@ class PoolQuerySet(models.QuerySet["Pool"]):
         """Pools that are not retired, with what a route needs."""
         needed = ("lab", "model__lab", "model__gate__lab")
         return self.filter(retired_at=None).select_related(*needed).prefetch_related("backends")
+
+    def offered(self) -> Self:
+        """Those whose pinned revision is published, and the model not withdrawn."""
+        return self.filter(published(), model__withdrawn_at=None)
 
     def proper(self) -> Self:
         """The models' own pools, without canaries."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -10,7 +11,7 @@ import redis
 
 from inference import contract
 from inference.contract import Report, Seen
-from inference.gateway.counters import counter_of
+from inference.gateway.counters import counters_of
 from inference.gateway.rights import queue_key
 from inference.models import Backend, EngineCount, Pool
 from portal.counters import client
@@ -52,16 +53,22 @@ class PoolState:
     backends: list[BackendState]
 
 
-def states() -> list[PoolState]:
-    """All that serve; the query count does not grow with them."""
+def states(pools: Sequence[Pool]) -> list[PoolState]:
+    """How these pools stand, given with their backends. Neither database nor limits store is asked pool by pool."""
     newest = EngineCount.objects.order_by("backend", "-at").distinct("backend")
     drifts = {count.backend: (count.prompt_drift, count.completion_drift) for count in newest}
     seen = _reports()
-    return [_pool(pool, seen, drifts) for pool in Pool.objects.serving()]
+    counts = _counts([str(pool) for pool in pools])
+    return [_pool(pool, seen, drifts, *count) for pool, count in zip(pools, counts, strict=True)]
 
 
-def _pool(pool: Pool, seen: dict[str, list[Seen]], drifts: dict[str, tuple[int, int]]) -> PoolState:
-    running, queued = _counts(str(pool))
+def _pool(
+    pool: Pool,
+    seen: dict[str, list[Seen]],
+    drifts: dict[str, tuple[int, int]],
+    running: int | None,
+    queued: int | None,
+) -> PoolState:
     return PoolState(
         name=str(pool),
         model=pool.model.full_name,
@@ -106,11 +113,14 @@ def _reports() -> dict[str, list[Seen]]:
     return found
 
 
-def _counts(pool: str) -> tuple[int | None, int | None]:
-    """Requests that run in the pool and wait for it. Only a pool with a limit counts those that run."""
+def _counts(pools: Sequence[str]) -> list[tuple[int | None, int | None]]:
+    """Requests that run in each pool and wait for it. Only a pool with a limit counts those that run."""
     try:
-        running = counter_of(client(), "pool", pool).running
-        queued = client().hlen(f"{queue_key(pool)}:who")
+        running = counters_of(client(), "pool", pools)
+        with client().pipeline(transaction=False) as asked:
+            for pool in pools:
+                asked.hlen(f"{queue_key(pool)}:who")
+            queued = asked.execute()
     except redis.RedisError:
-        return None, None
-    return running, queued
+        return [(None, None)] * len(pools)
+    return [(counter.running, length) for counter, length in zip(running, queued, strict=True)]

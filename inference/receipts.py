@@ -22,7 +22,7 @@ from portal import signing
 from portal.agreements.proving import Proved, finder
 from portal.errors import NotFound
 from portal.people.models import User
-from portal.people.templatetags import weighbridge
+from portal.written import stamp, thousands
 
 SCHEMA: Final = "weighbridge.query/1"
 FORMAT: Final = "weighbridge-receipt-1"
@@ -124,10 +124,10 @@ def proved(sha256: str) -> Proved | None:
             (_("Revision"), told["revision"]),
             (_("Engine"), told["engine"] or "—"),
             (_("Fingerprint"), told["fingerprint"] or "—"),
-            (_("Tokens of the prompt"), weighbridge.thousands(tokens["prompt"])),
-            (_("Tokens of the answer"), weighbridge.thousands(tokens["completion"])),
+            (_("Tokens of the prompt"), thousands(tokens["prompt"])),
+            (_("Tokens of the answer"), thousands(tokens["completion"])),
             (_("Outcome"), str(Status(told["status"]).label)),
-            (_("Ended"), weighbridge.stamp(datetime.fromisoformat(told["ended_at"]))),
+            (_("Ended"), stamp(datetime.fromisoformat(told["ended_at"]))),
         ],
         document=told,
         sha256=receipt.document_sha256,

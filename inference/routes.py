@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 
 from inference import contract
-from inference.models import Backend, Pool
+from inference.models import Backend, Pool, published
 from portal.counters import reachable
 from portal.switches.models import Switch, is_on
-from releases.models import FormerName, Model, Revision
+from releases.models import FormerName, Model
 
 
 def current() -> dict[str, contract.Route]:
@@ -21,25 +22,19 @@ def current() -> dict[str, contract.Route]:
     """
     if not is_on(Switch.QUERY):
         return {}
-    pools = served()
+    pools = list(Pool.objects.serving().offered())
     canaries = {pool.model_id: pool for pool in pools if pool.canary_percent is not None}
     own = [pool for pool in pools if pool.canary_percent is None]
     return {pool.model.full_name: _with_canary(_route(pool), canaries.get(pool.model_id)) for pool in own}
 
 
-def served() -> list[Pool]:
-    """The pools whose pinned revision is published and not withdrawn, canaries among them."""
-    return [pool for pool in Pool.objects.serving() if pool.model.withdrawn_at is None and _published(pool)]
-
-
 def met_by(project_id: str) -> list[Pool]:
     """One pool for each served model: its own, or the canary where this project meets that one."""
     pools = {}
-    for pool in sorted(Pool.objects.serving(), key=lambda pool: pool.canary_percent is not None):
+    rows = Pool.objects.serving().filter(Q(canary_percent=None) | published())
+    for pool in sorted(rows, key=lambda pool: pool.canary_percent is not None):
         percent = pool.canary_percent
-        if percent is None or (
-            pool.model_id in pools and contract.meets_canary(project_id, pool.model_id, percent) and _published(pool)
-        ):
+        if percent is None or (pool.model_id in pools and contract.meets_canary(project_id, pool.model_id, percent)):
             pools[pool.model_id] = pool
     return list(pools.values())
 
@@ -72,10 +67,6 @@ def push() -> int:
             pipe.hset(contract.ROUTES, mapping=routes)
         pipe.execute()
     return len(routes)
-
-
-def _published(pool: Pool) -> bool:
-    return Revision.objects.filter(model=pool.model, commit=pool.commit, state="published").exists()
 
 
 def _with_canary(route: contract.Route, canary: Pool | None) -> contract.Route:

@@ -19,6 +19,7 @@ from inference.misuse import RULES
 from inference.signal_models import Signal
 from inference.signal_states import MANAGERS, Verb
 from inference.watching import Found
+from portal import texts
 from portal.audit import trail
 from portal.audit.events import Event
 from portal.errors import Conflict, Invalid, NotAllowed, Unavailable
@@ -102,12 +103,9 @@ def answer(*, by: User, signal: Signal, verb: Verb, note: str = "") -> Signal:
     follows = signal_states.after(locked.state, verb)
     if follows is None:
         raise Conflict(_("Somebody has answered this signal already. Load the page again."), code="already_answered")
-    text = note.strip()
+    text = texts.within(NOTE, {"note": note})["note"]
     if verb == Verb.DISMISS and not text:
         problem = _("Say why it is nothing, for whoever looks at the next one.")
-        raise Invalid(problem, fields={"note": [problem]})
-    if len(text) > NOTE:
-        problem = _("Use at most %(most)s characters.") % {"most": NOTE}
         raise Invalid(problem, fields={"note": [problem]})
     locked.state, locked.decided_by, locked.decided_at = follows, by, timezone.now()
     locked.note = text or locked.note

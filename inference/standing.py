@@ -13,7 +13,8 @@ from typing import Final
 from django.core.cache import caches
 from django.utils import timezone
 
-from inference import metrics, overview, routes
+from inference import metrics, overview
+from inference.models import Pool
 from inference.overview import UNKNOWN, PoolState
 from portal.mail.sending import TOPIC
 from portal.outbox.models import Message
@@ -25,6 +26,8 @@ KEPT: Final = "standing"
 LATE: Final = timedelta(minutes=10)
 """A letter that waits longer is late: it is tried each second at first."""
 WORKS, BEHIND, AWAY, CLOSED, BUSY, NOT_KNOWN = "works", "behind", "away", "closed", "busy", "not known"
+WELL: Final = frozenset({WORKS, BUSY})
+"""A model that is busy works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How it stands at a moment."""
+    """How it stands at a moment. What does not work comes first among the models."""
 
     at: datetime
     parts: list[Part]
@@ -63,8 +66,8 @@ class Standing:
 
     @property
     def well(self) -> bool:
-        """Whether all that is offered works. A model that is busy works."""
-        return {one.state for one in self.parts} | {one.state for one in self.models} <= {WORKS, BUSY}
+        """Whether all that is offered works."""
+        return {one.state for one in self.parts} | {one.state for one in self.models} <= WELL
 
 
 def now() -> Standing:
@@ -96,9 +99,9 @@ def _parts(closed: dict[str, datetime]) -> Iterator[Part]:
 
 
 def _models(*, closed: bool) -> list[Served]:
-    offered = {str(pool) for pool in routes.served() if pool.canary_percent is None}
-    found = [_served(pool, closed=closed) for pool in overview.states() if pool.name in offered]
-    return sorted(found, key=lambda one: one.model)
+    pools = list(Pool.objects.serving().offered().proper())
+    found = [_served(pool, closed=closed) for pool in overview.states(pools)]
+    return sorted(found, key=lambda one: (one.state in WELL, one.model))
 
 
 def _served(pool: PoolState, *, closed: bool) -> Served:

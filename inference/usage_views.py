@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_safe
 
-from inference import bars, burndown, citing, energy, figures, usage
+from inference import allocation_actions, bars, burndown, citing, energy, figures, usage
 from inference.figures import WAYS, WAYS_OF_LABS, Asked, Line
 from inference.models import UsageRecord
 from inference.period_forms import PeriodForm
@@ -55,6 +55,7 @@ def usage_page(request: HttpRequest) -> HttpResponse:
         "shown": shown,
         "burns": [(burn, burndown.draw(burn, now)) for burn in burns],
         "usable": set(usage.usable_by(user)),
+        "askable": {project for project in shown if allocation_actions.refusal(project, user) is None},
         "leads": any(project.owner_id == user.pk for project in projects),
         "number": len(burns) + 1,
         "page": page,

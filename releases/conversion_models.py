@@ -38,7 +38,7 @@ class Conversion(models.Model):
     log = models.JSONField(default=list, blank=True)
     """[time, line], oldest first."""
     problem = models.TextField(blank=True)
-    """Why it failed, for the publisher."""
+    """Why it failed, or was cancelled where nobody chose to, for the publisher."""
     result = models.ForeignKey(
         "releases.Revision", on_delete=models.PROTECT, null=True, blank=True, related_name="made_by"
     )

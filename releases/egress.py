@@ -18,8 +18,8 @@ from django.utils.translation import gettext as _
 from portal.access.gate_models import Gate
 from portal.access.models import Grant
 from portal.errors import TooMany
-from portal.people.templatetags.weighbridge import in_bytes
 from portal.prepared import Prepared
+from portal.written import in_bytes
 from releases.download_models import Asked, DailyCap
 from releases.models import Download
 

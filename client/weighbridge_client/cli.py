@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Final, Optional
 
 from weighbridge_client import __version__, errors, home
 
@@ -34,21 +34,30 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     told: dict[str, Any]
     try:
         status, told = asked.run(asked)
-    except errors.ClientError as fault:
-        status, told = fault.status, {"ok": False, "sentence": fault.sentence}
-    except OSError as fault:
-        where = f"{fault.filename} cannot be used: " if fault.filename else ""
-        full = fault.errno in (errno.ENOSPC, errno.EDQUOT)
-        then = "Make room, and run it again" if full else "Run it again"
-        told = {"ok": False, "sentence": f"{where}{fault.strerror or fault}. {then}: nothing that is here was lost."}
-        status = errors.USAGE
-    except KeyboardInterrupt:
-        status, told = errors.INTERRUPTED, {"ok": False, "sentence": "Stopped. Run it again: it goes on where it was."}
+    except _ENDS as fault:
+        status, told = _ended(fault)
     if asked.json:
         print(json.dumps({**told, "status": status}))
     elif told.get("sentence"):
         print(told["sentence"], file=sys.stderr if status else sys.stdout)
     return status
+
+
+_ENDS: Final = (errors.ClientError, OSError, KeyboardInterrupt)
+"""What ends a command with a sentence."""
+
+
+def _ended(fault: BaseException) -> tuple[int, dict[str, Any]]:
+    """The exit status of a command that one of _ENDS has ended, and what is told of it."""
+    if isinstance(fault, errors.ClientError):
+        return fault.status, {"ok": False, "sentence": fault.sentence}
+    if isinstance(fault, OSError):
+        where = f"{fault.filename} cannot be used: " if fault.filename else ""
+        full = fault.errno in (errno.ENOSPC, errno.EDQUOT)
+        then = "Make room, and run it again" if full else "Run it again"
+        sentence = f"{where}{fault.strerror or fault}. {then}: nothing that is here was lost."
+        return errors.USAGE, {"ok": False, "sentence": sentence}
+    return errors.INTERRUPTED, {"ok": False, "sentence": "Stopped. Run it again: it goes on where it was."}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -127,7 +136,7 @@ def _login(asked: argparse.Namespace) -> tuple[int, dict[str, Any]]:
 
 
 def _get(asked: argparse.Namespace) -> tuple[int, dict[str, Any]]:
-    from weighbridge_client import fetching, getting, names  # noqa: PLC0415
+    from weighbridge_client import fetching, getting, names, trust  # noqa: PLC0415
     from weighbridge_client.portal import Portal  # noqa: PLC0415
 
     threads = asked.threads or fetching.default_threads()
@@ -143,7 +152,15 @@ def _get(asked: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         threads=threads,
         quiet=asked.quiet or asked.json,
     )
-    got = getting.get(portal, wish)
+    learnt = trust.Learnt()
+    try:
+        got = getting.get(portal, wish, learnt)
+    except _ENDS as fault:
+        if not learnt:
+            raise
+        status, told = _ended(fault)
+        news = {"key": None, "of": learnt.of, "binds_release": False, **learnt.told()}
+        return status, told | {"signature": news, "sentence": "\n".join([told["sentence"], *learnt.sentences()])}
     told = _told(got, got.faults) | {
         "folder": str(got.folder),
         "fetched": got.fetched,
@@ -152,12 +169,12 @@ def _get(asked: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         "before": got.before or None,
     }
     if told["signature"]:
-        told["signature"] |= {"new_key": got.new_key, "vouched": [key.fingerprint for key in got.exchanged]}
-    keys = _kept_keys(got)
+        told["signature"] |= learnt.told()
+    keys = learnt.sentences()
     if got.faults:
         return errors.BAD, told | {"sentence": "\n".join([_sentences(got.faults), *keys])}
     count = len(got.fetched) + len(got.present)
-    proof = " ".join([_proven(got.signed is not None, got.whose), *keys])
+    proof = " ".join([_proven(got.signed is not None, got.whose) if got.signed else got.unproven, *keys])
     where = f"{got.release.model} {got.release.commit[:12]} is in {got.folder}: {_files(count)}, all as released. "
     lay = f" It took the place of {got.before[:12]}." if got.before else ""
     gone = (
@@ -165,14 +182,7 @@ def _get(asked: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         if got.withdrawn
         else ""
     )
-    return 0, told | {"sentence": where + (proof if got.signed else got.unproven) + lay + gone}
-
-
-def _kept_keys(got: Got) -> list[str]:
-    """What this run learnt of the portal's keys. They are kept, so no later run says it: not even after a bad file."""
-    new = [f"The key of {got.whose} was new here, and is kept."] if got.new_key else []
-    exchanged = f"{got.whose} has exchanged its key: the one known here vouches for this one, which is kept beside it."
-    return [*new, *([exchanged] if got.exchanged else [])]
+    return 0, told | {"sentence": where + proof + lay + gone}
 
 
 def _page(portal: str, got: Got) -> str:

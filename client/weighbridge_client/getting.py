@@ -48,9 +48,6 @@ class Got:
     folder: Path
     signed: Optional[signature.Signed] = None
     whose: str = ""
-    new_key: bool = False
-    exchanged: list[signature.Key] = field(default_factory=list)
-    """Keys that the ones known here vouched for just now: the portal exchanged its key."""
     present: list[str] = field(default_factory=list)
     fetched: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -61,8 +58,11 @@ class Got:
     """The commit of another release of the model, which lay there."""
 
 
-def get(portal: Portal, wish: Wish) -> Got:
-    """Bring a release into a folder. Raises a ClientError; files that are not as released are in `faults`."""
+def get(portal: Portal, wish: Wish, learnt: trust.Learnt) -> Got:
+    """Bring a release into a folder; `learnt` is filled in as keys are kept, whatever is raised after that.
+
+    Raises a ClientError; files that are not as released are in `faults`.
+    """
     names.model(wish.model)
     raw, withdrawn = portal.released(wish.model, wish.revision)
     release = documents.release(raw)
@@ -71,7 +71,7 @@ def get(portal: Portal, wish: Wish) -> Got:
     got = Got(release, wish.folder, withdrawn=withdrawn)
     own = _prepared(wish.folder)
     with _alone(own):
-        _prove(portal, wish, got)
+        _prove(portal, wish, got, learnt)
         got.before = _before(own, release)
         known = _keep_documents(portal, wish, got, own)
         missing = _look(wish.folder, files, got)
@@ -138,34 +138,38 @@ def _alone(own: Path) -> Iterator[None]:
         yield
 
 
-def _prove(portal: Portal, wish: Wish, got: Got) -> None:
+def _prove(portal: Portal, wish: Wish, got: Got, learnt: trust.Learnt) -> None:
     """The signature, before any byte: what is not signed by the key one trusts is not worth fetching."""
     try:
         known = trust.trusted(portal.address, wish.key, portal.key)
-        raw = _signature(portal, wish, got, known)
+        learnt.of, learnt.new = known.whose, known.new
+        raw, vouched = _signature(portal, wish, got.release, known)
     except Unproven as fault:
         if not wish.unsigned:
             raise Unproven(f"{fault.sentence} To fetch it without a signature, add --unsigned.") from fault
         got.unproven = fault.sentence
         return
-    got.signed = signature.verify(raw, [*got.exchanged, *known.keys], got.release)
-    got.whose, got.new_key = known.whose, known.new
-    if got.exchanged:
-        trust.keep(portal.address, [*got.exchanged, *known.keys])
+    got.signed = signature.verify(raw, [*vouched, *known.keys], got.release)
+    got.whose = known.whose
+    if vouched:
+        trust.keep(portal.address, [*vouched, *known.keys])
+        learnt.vouched = vouched
     home.write(wish.folder / names.OWN / documents.SIGNATURE, raw, mode=0o644)
 
 
-def _signature(portal: Portal, wish: Wish, got: Got, known: trust.Trusted) -> bytes:
-    """The signature by a key that is trusted, or that such a key vouches for. Raises Unproven where there is none."""
-    found = _signature_by(portal, wish, got.release, known.keys)
+def _signature(portal: Portal, wish: Wish, release: Release, known: trust.Trusted) -> tuple[bytes, list[signature.Key]]:
+    """The signature by a key that is trusted, or by one of those, given too, that such a key vouches for.
+
+    Raises Unproven where there is none.
+    """
+    found, vouched = _signature_by(portal, wish, release, known.keys), list[signature.Key]()
     if found is None and wish.key is None:
         vouched = signature.vouched(portal.vouches(), known.keys)
-        found = _signature_by(portal, wish, got.release, vouched)
-        got.exchanged = vouched if found is not None else []
+        found = _signature_by(portal, wish, release, vouched)
     if found is None:
         where = "" if wish.key else f" If the portal announced a new key, remove {home.key_file(portal.address)}."
-        raise Unproven(f"{got.release.model} has no signature by the key of {known.whose}.{where}")
-    return found
+        raise Unproven(f"{release.model} has no signature by the key of {known.whose}.{where}")
+    return found, vouched
 
 
 def _signature_by(portal: Portal, wish: Wish, release: Release, keys: Sequence[signature.Key]) -> Optional[bytes]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from weighbridge_client import home, signature
 from weighbridge_client.errors import Unproven, Usage
@@ -18,6 +18,30 @@ class Trusted:
     keys: list[signature.Key]
     whose: str
     new: bool = False
+
+
+@dataclass
+class Learnt:
+    """What a run learnt of a portal's keys. It is kept at once, so no later run says it, however this one ends."""
+
+    of: str = ""
+    new: bool = False
+    """The portal's own key was taken on trust."""
+    vouched: list[signature.Key] = field(default_factory=list)
+    """Keys that the ones known here vouched for: the portal exchanged its key."""
+
+    def __bool__(self) -> bool:
+        return self.new or bool(self.vouched)
+
+    def sentences(self) -> list[str]:
+        """For people; none where nothing was learnt."""
+        new = [f"The key of {self.of} was new here, and is kept."] if self.new else []
+        told = f"{self.of} has exchanged its key: the one known here vouches for this one, which is kept beside it."
+        return [*new, *([told] if self.vouched else [])]
+
+    def told(self) -> dict[str, Any]:
+        """For programs."""
+        return {"new_key": self.new, "vouched": [key.fingerprint for key in self.vouched]}
 
 
 def trusted(address: str, given: Optional[Path], ask: Optional[Callable[[], Optional[str]]] = None) -> Trusted:

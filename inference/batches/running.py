@@ -18,7 +18,7 @@ from django.utils import timezone
 from inference import principals, routes
 from inference.batch_lifecycle import State, Verb
 from inference.batch_models import Batch
-from inference.batches import actions, results, rows, standing
+from inference.batches import actions, results, rows, stand_ins
 from inference.batches.courier import Courier
 from inference.batches.rows import Problem, Survey
 from inference.introspection import refusal
@@ -60,7 +60,7 @@ def _go_on(batch: Batch) -> None:
         if state is State.IN_PROGRESS and batch.expires_at > timezone.now():
             actions.yield_turn(pk=batch.pk, met=met)
             return
-    standing.end(batch.pk)
+    stand_ins.end(batch.pk)
     batch = Batch.objects.filter(pk=batch.pk).first() or batch
     if State(batch.state) in _ENDINGS:
         results.salvage(batch)
@@ -105,7 +105,7 @@ def _send_all(batch: Batch) -> tuple[State | None, dict[str, list[float]]]:
     """Send every row that has no answer; the state in which it stopped (IN_PROGRESS: the turn, or the window, is over), and
     what the rows that were held back have met."""
     over = min(batch.expires_at, timezone.now() + TURN)
-    stand_in = standing.Standing.of(batch.pk)
+    stand_in = stand_ins.Held.of(batch.pk)
     state: State | None = State.IN_PROGRESS
     with (
         drawer().open(batch.input_file.hex) as source,

@@ -6,6 +6,8 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import redis
 
 _NUMBERS: Final = Struct("<7d")
@@ -44,5 +46,14 @@ def counter_key(kind: str, identity: str) -> str:
 
 def counter_of(store: redis.Redis, kind: str, identity: str) -> Counter:
     """What stands there now; zeros where nothing was counted yet. Raises redis.RedisError."""
-    (text,) = cast("Any", store).execute_command("MGET", counter_key(kind, identity), NEVER_DECODE=True)
-    return Counter.from_bytes(text) if text else Counter()
+    (counter,) = counters_of(store, kind, [identity])
+    return counter
+
+
+def counters_of(store: redis.Redis, kind: str, identities: Sequence[str]) -> list[Counter]:
+    """The same of several, in one command; none of none."""
+    if not identities:
+        return []
+    keys = [counter_key(kind, identity) for identity in identities]
+    texts = cast("Any", store).execute_command("MGET", *keys, NEVER_DECODE=True)
+    return [Counter.from_bytes(text) if text else Counter() for text in texts]

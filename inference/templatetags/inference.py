@@ -15,7 +15,8 @@ from inference.evaluating.telling import STATES
 from inference.evaluation_lifecycle import State as RunState
 from inference.evaluation_models import EvaluationRun
 from inference.models import Pool, Status, UsageRecord
-from portal.people.templatetags.weighbridge import day, stamp, state
+from portal.people.templatetags.weighbridge import state
+from portal.written import day, stamp
 from releases.models import Model
 
 register = template.Library()

@@ -15,6 +15,7 @@ from portal.access.review_models import Vote
 from portal.errors import Reason
 from portal.people.domains import FREE_MAIL
 from portal.people.models import Affiliation, Membership, Role, User
+from portal.projects.models import Project, ProjectMember
 
 
 def between(reviewer: User, applicant: User) -> tuple[Reason, ...]:
@@ -33,6 +34,15 @@ def between(reviewer: User, applicant: User) -> tuple[Reason, ...]:
             Reason("same_domain", _("Your address and the applicant’s are both at %(domain)s.") % {"domain": domain})
         )
     return tuple(found)
+
+
+def over(reviewer: User, project: Project, lead: User) -> tuple[Reason, ...]:
+    """Why this reviewer may not judge what a project asks for once it has begun: a conflict with who leads it now, or a
+    part in it of their own, also one that is over. Three queries at most."""
+    found = between(reviewer, lead)
+    if reviewer.pk == lead.pk or not ProjectMember.objects.filter(project=project, user=reviewer).exists():
+        return found
+    return (Reason("on_project", _("You belong to this project, or did.")), *found)
 
 
 def reviewers(application: Application) -> list[User]:

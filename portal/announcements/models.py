@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
@@ -32,9 +32,14 @@ class AnnouncementQuerySet(models.QuerySet["Announcement"]):
     """Announcements by their hours, on the database's clock."""
 
     def open(self) -> AnnouncementQuerySet:
-        """Those that are not over: what goes on, the latest first, and then what is to come."""
+        """Those that are not over: what goes on, the latest first, and then what is to come, the next first."""
         rows = self.filter(Q(ends_at=None) | Q(ends_at__gt=Now()))
-        return rows.annotate(begun=Q(starts_at__lte=Now())).order_by("-begun", "starts_at", "pk")
+        begun = Case(When(starts_at__lte=Now(), then=F("starts_at")))
+        return rows.order_by(begun.desc(nulls_last=True), "starts_at", "-pk")
+
+    def disturbed(self) -> bool:
+        """Whether a disturbance that was told of goes on."""
+        return self.open().filter(kind=Kind.DISTURBANCE, starts_at__lte=Now()).exists()
 
     def told(self) -> AnnouncementQuerySet:
         """Those that every page tells of now."""

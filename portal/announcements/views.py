@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -18,17 +18,22 @@ from portal.feeds import Item
 from portal.mail.sending import moment
 
 PAGE: Final = 30
+OPEN: Final = 10
+"""Of those that are not over, on one page: above what else it tells."""
 AUTHOR: Final = "Weighbridge"
+
+
+def opened(request: HttpRequest) -> Page[Announcement]:
+    """What goes on and what is to come, as far as the page shows it; `open` in its address turns to others."""
+    return Paginator(Announcement.objects.open().prefetch_related("remarks"), OPEN).get_page(request.GET.get("open"))
 
 
 @require_safe
 def announcements(request: HttpRequest) -> HttpResponse:
     """What goes on and what is to come, then what is over, page by page."""
     page = Paginator(Announcement.objects.over().prefetch_related("remarks"), PAGE).get_page(request.GET.get("page"))
-    opened = (
-        Announcement.objects.open().prefetch_related("remarks") if page.number == 1 else Announcement.objects.none()
-    )
-    return render(request, "announcements/list.html", {"open": opened, "page": page})
+    shown = opened(request) if page.number == 1 else None
+    return render(request, "announcements/list.html", {"open": shown, "page": page})
 
 
 @require_safe

@@ -21,6 +21,8 @@ from portal.people.models import Lab, User
 from releases import names
 from releases.actions.committing import lock
 from releases.actions.rights import require_open, require_staff
+from releases.conversion_lifecycle import LIVE, Stage
+from releases.conversion_models import Conversion
 from releases.models import Family, FormerName, Model
 from releases.opening_models import Opening
 from releases.search.indexing import index_family, index_model
@@ -162,20 +164,36 @@ def rename_model(*, model: Model, lab: Lab, name: str, by: User | None) -> Model
 
 @transaction.atomic
 def delete_model(*, model: Model, by: User | None) -> None:
-    """Take away a model that was never published. Its name stays taken.
+    """Take away a model that was never published, and cancel its conversions. Its name stays taken.
 
-    Raises Conflict once it was published, NotFound where it was deleted already.
+    Raises Conflict once it was published, or where a conversion was asked for just now, NotFound where it was deleted already.
     """
     require_open()
     require_staff(by, model.lab)
+    live = Conversion.objects.filter(model=model, stage__in=LIVE)
+    # Before the model: so does the worker that commits a result, and who tries a conversion again.
+    ended = list(live.select_for_update(of=("self",)).select_related("source").order_by("pk"))
     locked = lock(model)
+    if live.exclude(pk__in=[conversion.pk for conversion in ended]).exists():
+        raise Conflict(_("Somebody has asked for a conversion just now. Look again at what you want to delete."))
     if locked.opened_at:
         told = _("%(model)s was published, so it is kept. Withdraw its revisions, with a reason, on its page.")
         raise Conflict(told % {"model": model.full_name})
     if Opening.objects.live().filter(model=locked).exists():
         raise Conflict(_("An opening of %(model)s is planned. Cancel the plan first.") % {"model": model.full_name})
     Model.objects.filter(pk=locked.pk).update(withdrawn_at=timezone.now(), withdrawn_reason="Deleted by its lab.")
+    for conversion in ended:
+        _cancel(conversion, locked, by)
     trail.record(Event.MODEL_DELETED, by=by, target=locked, lab=model.lab, model=model.full_name)
+
+
+def _cancel(conversion: Conversion, model: Model, by: User | None) -> None:
+    reason = "Its model was deleted by its lab."
+    Conversion.objects.filter(pk=conversion.pk).update(stage=Stage.CANCELLED, problem=reason, ended_at=timezone.now())
+    trail.record(
+        Event.CONVERSION_CANCELLED, by=by, target=conversion, lab=model.lab, model=model.full_name,
+        commit=conversion.source.commit, reason=reason,
+    )  # fmt: skip
 
 
 def _require_free(lab: Lab, name: str) -> None:

@@ -25,6 +25,8 @@ KINDS: Final = frozenset({
     "architecture", "configuration", "data", "bug", "hardware", "software", "storage", "vendor", "incident",
     "automation", "checkpoint", "evaluation", "milestone", "run_end", "complete", "note",
 })  # fmt: skip
+_FIRST_READ: Final = {"resume": "checkpoint"}
+"""What words meant in digests that are kept. A frozen logbook would take another reading for another thing said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,9 @@ class Draft:
     @property
     def digest(self) -> str:
         """SHA-256 of what it says. Where it stands in the source is no part: lines move."""
+        kind = _FIRST_READ.get(self.raw_kind.strip().lower(), self.kind)
         told = [
-            self.raw_stamp, self.at.isoformat() if self.at else "", self.confidence, self.run, self.step, self.kind,
+            self.raw_stamp, self.at.isoformat() if self.at else "", self.confidence, self.run, self.step, kind,
             self.raw_kind, self.severity, self.title, self.text, self.before, self.after, self.supersedes,
             self.annotates,
         ]  # fmt: skip

@@ -47,7 +47,7 @@ _SEVERITIES: Final = {
     "error": "critical", "critical": "critical", "fatal": "critical",
 }  # fmt: skip
 _KINDS: Final = {
-    "start": "launch", "kill": "incident", "resume": "checkpoint", "verification": "checkpoint",
+    "start": "launch", "kill": "incident", "resume": "restart", "verification": "checkpoint",
     "io_error": "storage", "recovery": "storage", "change": "hyperparameter", "stop": "run_end",
     "mistake": "incident", "correction": "checkpoint", "observation": "note", "config": "configuration",
     "data fix": "data", "lr change": "hyperparameter", "run end": "run_end", "loss scale": "loss_scale",

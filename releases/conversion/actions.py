@@ -158,7 +158,8 @@ def retry(*, conversion: Conversion, by: User) -> None:
     """Put a failed or cancelled one in the queue again, in the name of who does so. Raises Conflict otherwise."""
     require_open()
     locked = _step(conversion, Verb.RETRY, by)
-    _there(locked.model, locked.source)
+    # Whoever deletes the model cancels what waits then, so it must not be deleted until this one does.
+    _there(Model.objects.select_for_update(of=("self",)).get(pk=locked.model_id), locked.source)
     if locked.source.conversions.filter(stage__in=lifecycle.LIVE).exists():
         raise Conflict(_("A conversion of this revision is under way. Wait for it, or cancel it."))
     Conversion.objects.filter(pk=locked.pk).update(

@@ -59,7 +59,7 @@ class ConversionShape(serializers.Serializer[Any]):
     stage = Choice(choices=[stage.value for stage in Stage])
     done = serializers.IntegerField(help_text="Bytes passed.")
     total = serializers.IntegerField(help_text="Bytes to be passed; 0 while that is not known.")
-    problem = serializers.CharField(allow_blank=True, help_text="Why it failed.")
+    problem = serializers.CharField(allow_blank=True, help_text="Why it failed, or was cancelled with its model.")
     result = serializers.CharField(source="result.commit", allow_null=True, default=None)
     receipt = serializers.SerializerMethodField(help_text="The signed receipt, once it is done.")
     asked_at = serializers.DateTimeField()

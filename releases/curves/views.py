@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
 from django.db.models import Max
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -28,7 +29,7 @@ from releases.logbook_lifecycle import Verb, verbs
 from releases.logbook_models import Logbook
 
 LISTED: Final = 50
-"""Entries that the page lists of the range in view."""
+"""Entries that the page lists of the range in view, and files on one page of them."""
 
 
 @require_safe
@@ -37,7 +38,8 @@ def curves(request: HttpRequest, **names: str) -> HttpResponse:
     shelf = shelf_of(request, names)
     asked = reading.of(request)
     drawn = picture.draw(shelf.own, asked.wish) if shelf.own else None
-    told = _drawn(shelf, shelf.own, drawn, asked) if shelf.own and drawn else {"drawn": None}
+    turned = request.GET.get("recordings")
+    told = _drawn(shelf, shelf.own, drawn, asked, turned) if shelf.own and drawn else {"drawn": None}
     return render(request, "releases/curves/page.html", around(request, shelf, "curves") | told)
 
 
@@ -89,7 +91,7 @@ def form(request: HttpRequest, shape: str, **names: str) -> HttpResponseBase:
     return response
 
 
-def _drawn(shelf: Shelf, logbook: Logbook, drawn: Picture, asked: Asked) -> dict[str, Any]:
+def _drawn(shelf: Shelf, logbook: Logbook, drawn: Picture, asked: Asked, turned: str | None) -> dict[str, Any]:
     told = placed.on(drawn, logbook)
     here, listed = told.here, told.here[:LISTED]
     picked = [mark for mark in told.marks if mark.order == asked.pick]
@@ -107,7 +109,7 @@ def _drawn(shelf: Shelf, logbook: Logbook, drawn: Picture, asked: Asked) -> dict
         "told": figures.derive(drawn.parts, told.entries, drawn.tracks),
         "lineage": drawing.lineage(drawn),
         "behind": tables.behind(drawn),
-        "recordings": logbook.recordings.all()[:LISTED],
+        "recordings": Paginator(logbook.recordings.all(), LISTED).get_page(turned),
         "takes_back": Verb.TAKE_BACK in verbs(logbook.state, shelf.roles) and shelf.url("curves_take_back"),
         "query": query,
         "whole_url": f"{page}?{urlencode({key: query[key] for key in ('axis', 'series')})}",

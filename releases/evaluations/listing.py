@@ -194,11 +194,9 @@ _MOST: Final = 200
 """Choices that a list offers."""
 
 
-def imports_into_drafts(model: Model, most: int = 50) -> list[dict[str, Any]]:
-    """The newest imports into drafts of a model: `commit`, `at`, `scores`, `tasks`, `ran_by`. One query."""
+def imports_into_drafts(model: Model) -> QuerySet[Any, Any]:
+    """The imports into drafts of a model, the newest first: `commit`, `at`, `scores`, `tasks`, `ran_by`."""
     rows = Score.objects.filter(revision__model=model, revision__published_at=None).order_by()
-    told = rows.values("revision__commit", "entered_at").annotate(
-        commit=F("revision__commit"), at=F("entered_at"), scores=Count("pk"), tasks=Count("task", distinct=True),
-        ran_by=Min("ran_by"),
-    )  # fmt: skip
-    return [dict(row) for row in told.order_by("-entered_at")[:most]]
+    named = rows.values(commit=F("revision__commit"), at=F("entered_at"))
+    told = named.annotate(scores=Count("pk"), tasks=Count("task", distinct=True), ran_by=Min("ran_by"))
+    return told.order_by("-at", "commit")

@@ -27,6 +27,8 @@ from releases.models import Model, Revision
 from releases.views import about, model_of, reader
 
 PAGE: Final = 100
+IMPORTS: Final = 50
+"""Imports on one page."""
 ALWAYS_ASKED: Final = (Kind.BIAS, Kind.TOXICITY)
 """Kinds whose absence a model's page tells."""
 
@@ -139,7 +141,8 @@ def import_evaluations(request: HttpRequest, namespace: str, name: str) -> HttpR
     if sent and form.is_valid() and _imported(request, form, user):
         return redirect("releases:model_evaluations", found.lab.slug, found.name)
     context: dict[str, Any] = about(request, found, found.main) | {"tab": "evaluations", "form": form}
-    context |= {"problem": problem, "imports": listing.imports_into_drafts(found)}
+    imports = Paginator(listing.imports_into_drafts(found), IMPORTS).get_page(request.GET.get("imports"))
+    context |= {"problem": problem, "imports": imports}
     status = 409 if problem else 422 if form.errors else 200
     return render(request, "releases/evaluations/import.html", context, status=status)
 
@@ -149,8 +152,8 @@ def _asked_about(request: HttpRequest, found: Model) -> dict[str, Any] | None:
     form = TakeBackForm(request.POST)
     if request.POST.get("sure") or not form.is_valid():
         return None
-    named = (form.cleaned_data["commit"], form.cleaned_data["at"])
-    one = next((each for each in listing.imports_into_drafts(found) if (each["commit"], each["at"]) == named), None)
+    commit, at = form.cleaned_data["commit"], form.cleaned_data["at"]
+    one = listing.imports_into_drafts(found).filter(revision__commit=commit, entered_at=at).first()
     if one is None:
         return None
     what = ngettext("%(n)d score is deleted.", "%(n)d scores are deleted.", one["scores"]) % {"n": one["scores"]}

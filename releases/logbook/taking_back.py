@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Max, Min, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -20,22 +20,11 @@ from releases.logbook_lifecycle import Verb, next_state
 from releases.logbook_models import Entry, Logbook, Run
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
-    """Entries that came together, at the moment by which the import is named."""
-
-    at: datetime
-    entries: int
-    first: int
-    last: int
-    """Numbers of entries."""
-
-
-def imports_of(logbook: Logbook, most: int = 50) -> list[Import]:
-    """The newest imports of a logbook. One query."""
+def imports_of(logbook: Logbook) -> QuerySet[Any, Any]:
+    """The imports of a logbook, the newest first: `created_at`, the moment by which each is named, `entries`, how many
+    came together, and `first` and `last` of their numbers."""
     rows = logbook.entries.exclude(digest="").order_by().values("created_at")
-    told = rows.annotate(n=Count("pk"), first=Min("order"), last=Max("order")).order_by("-created_at")[:most]
-    return [Import(row["created_at"], row["n"], row["first"], row["last"]) for row in told]
+    return rows.annotate(entries=Count("pk"), first=Min("order"), last=Max("order")).order_by("-created_at")
 
 
 @transaction.atomic

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.formats import number_format
@@ -31,6 +32,8 @@ from releases.models import Model
 from releases.views import about, family_of, model_of, reader
 
 PREVIEW: Final = 50
+IMPORTS: Final = 50
+"""Imports on one page."""
 
 
 @require_safe
@@ -113,7 +116,7 @@ def edit(request: HttpRequest, **names: str) -> HttpResponse:
     context = {
         "entry_form": entry_form, "import_form": import_form, "problem": problem, "book": shelf.own,
         "verbs": verbs(shelf.own.state if shelf.own else State.OPEN, shelf.roles),
-        "imports": imports_of(shelf.own) if shelf.own else [],
+        "imports": Paginator(imports_of(shelf.own) if shelf.own else Entry.objects.none(), IMPORTS).get_page(request.GET.get("imports")),
         "preview": preview.entries[:PREVIEW] if preview else None, "found": len(preview.entries) if preview else 0,
     }  # fmt: skip
     return render(
@@ -191,13 +194,14 @@ def _asked_about(shelf: Shelf, request: HttpRequest) -> dict[str, Any] | None:
     form = TakeBackForm(request.POST)
     if shelf.own is None or request.POST.get("sure") or not form.is_valid():
         return None
-    found = next((each for each in imports_of(shelf.own) if each.at == form.cleaned_data["at"]), None)
+    found = imports_of(shelf.own).filter(created_at=form.cleaned_data["at"]).first()
     if found is None:
         return None
-    shown = number_format(found.entries, force_grouping=True)
-    what = ngettext("%(shown)s entry is deleted.", "%(shown)s entries are deleted.", found.entries) % {"shown": shown}
+    n = found["entries"]
+    shown = number_format(n, force_grouping=True)
+    what = ngettext("%(shown)s entry is deleted.", "%(shown)s entries are deleted.", n) % {"shown": shown}
     means = _("Imported again, from your own copy of the file, what they tell has other numbers: links to these end.")
-    kept = {"at": found.at.isoformat()}
+    kept = {"at": found["created_at"].isoformat()}
     return {"subject": shelf.subject.full_name, "what": what, "means": means, "kept": kept, "back": request.path}
 
 

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from portal.people.templatetags import weighbridge
+from portal.written import stamp
 from releases.curve_models import Recording
 from releases.curves import placed, scales
 from releases.logbook_models import Entry, Kind, Logbook
@@ -52,7 +52,7 @@ def axis_word(axis: str) -> str:
 def at_place(value: float, axis: str) -> SafeString | str:
     """A place on an axis: a whole number, or a moment."""
     if axis == "at":
-        return weighbridge.stamp(datetime.fromtimestamp(value, UTC))
+        return stamp(datetime.fromtimestamp(value, UTC))
     return number_format(round(value), force_grouping=True)
 
 

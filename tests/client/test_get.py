@@ -19,7 +19,7 @@ import pytest
 from urllib3 import HTTPResponse
 
 from tests.client import released
-from weighbridge_client import errors, fetching, getting, home, portal, verifying
+from weighbridge_client import errors, fetching, getting, home, portal, trust, verifying
 from weighbridge_client.cli import main
 
 README = b"# Small\n" * 2
@@ -70,7 +70,7 @@ class Near:
 
 def get(near: Near, folder: Path) -> getting.Got:
     wish = getting.Wish("lyceum/small", "main", folder, unsigned=True, quiet=True)
-    return getting.get(near, wish)  # type: ignore[arg-type]  # it answers as a Portal does
+    return getting.get(near, wish, trust.Learnt())  # type: ignore[arg-type]  # it answers as a Portal does
 
 
 def verified(folder: Path) -> list[str]:
@@ -201,9 +201,9 @@ def test_room_that_another_files_part_takes_is_no_room_for_this_one(
     monkeypatch.setattr(getting.shutil, "disk_usage", lambda _of: shutil._ntuple_diskusage(100, 90, 10))
     wish = getting.Wish("lyceum/small", "main", tmp_path, include=["README.md"], unsigned=True, quiet=True)
     with pytest.raises(errors.Usage, match="16 bytes are needed"):
-        getting.get(near, wish)  # type: ignore[arg-type]  # it answers as a Portal does
+        getting.get(near, wish, trust.Learnt())  # type: ignore[arg-type]  # it answers as a Portal does
     monkeypatch.setattr(getting.shutil, "disk_usage", lambda _of: shutil._ntuple_diskusage(100, 84, 16))
-    assert getting.get(near, wish).fetched == ["README.md"]  # type: ignore[arg-type]
+    assert getting.get(near, wish, trust.Learnt()).fetched == ["README.md"]  # type: ignore[arg-type]
 
 
 def test_a_name_that_this_system_cannot_write_is_told_in_a_sentence(

@@ -38,9 +38,9 @@ from tests.portal.world import browser
 UNTIL = timezone.now().date() + timedelta(days=90)
 
 
-def asked(bench: Bench, **changes) -> AllocationRequest:
+def asked(bench: Bench, by=None, **changes) -> AllocationRequest:
     said = {"tokens_per_period": 9_000_000, "until": UNTIL, "case": "Six evaluations of four models."} | changes
-    return allocation_actions.ask_for_allocation(by=bench.researcher, project=bench.project, **said)
+    return allocation_actions.ask_for_allocation(by=by or bench.researcher, project=bench.project, **said)
 
 
 def granted(bench: Bench, request: AllocationRequest, by=None, **changes) -> AllocationRequest:
@@ -299,6 +299,19 @@ def test_where_no_more_can_be_asked_for_the_page_says_why_to_the_lead_and_the_gr
     assert "Your grant for this project is over" not in page_for(bench.world.manager, url)
 
 
+@pytest.mark.parametrize("way", ["waits", "past", "revoked"])
+def test_the_page_of_usage_offers_to_ask_only_where_a_project_can_and_leads_to_its_requests_all_the_same(bench, way):
+    usage, url = "/me/usage/", f"/projects/{bench.project.pk}/requests/"
+    assert "Ask for more query time" in page_for(bench.researcher, usage)
+    if way == "waits":
+        asked(bench)
+    else:
+        ended(bench, way)
+    after = page_for(bench.researcher, usage)
+    assert "Ask for more query time" not in after
+    assert f'href="{url}">Requests for query time' in after
+
+
 def test_who_decides_second_is_told_so_even_where_their_form_was_not_filled_in(bench):
     made = asked(bench)
     granted(bench, made)
@@ -377,6 +390,18 @@ def test_a_request_goes_on_when_the_project_is_taken_over_and_its_new_lead_hears
         allocation_actions.withdraw_allocation(by=bench.researcher, request=request)
     granted(bench, request)
     assert mails("allocation_granted") == [heir.email]
+
+
+def test_who_led_the_project_before_does_not_decide_on_what_its_new_lead_asks_for(bench):
+    heir = world.person("Ana Duarte")
+    projects.join(project=bench.project, user=heir)
+    projects.hand_over(project=bench.project, to=heir, by=heir)
+    projects.leave(project=bench.project, user=bench.researcher)
+    request = asked(bench, by=heir)
+    give_role(by=bench.world.manager, user=bench.researcher, lab=bench.world.lab, role=Role.MANAGER)
+    with pytest.raises(NotAllowed, match="You belong to this project, or did"):
+        granted(bench, request, by=bench.researcher)
+    granted(bench, request)
 
 
 def test_who_asked_and_handed_the_project_over_since_does_not_decide_nor_does_who_knows_the_new_lead(bench):

@@ -252,7 +252,7 @@ def test_status_joins_the_data_with_what_the_gateways_report(bench, store):
         backend=str(backend), since=backend.started_at, engine_prompt=12, engine_completion=5, finished_prompt=10,
         finished_completion=5, aborted_prompt=0, aborted_completion=0,
     )  # fmt: skip
-    pool = next(one for one in overview.states() if one.model == OPEN)
+    pool = next(one for one in overview.states(list(Pool.objects.serving())) if one.model == OPEN)
     one, two = pool.backends
     assert (pool.places, pool.running, pool.queued, pool.canary_percent) == (32, 7, 1, 0)
     assert (one.state, one.outstanding, one.running, one.waiting, one.drift) == ("ejected", 42, 3, 1, (2, 0))
@@ -269,4 +269,4 @@ def test_status_takes_as_many_queries_for_many_backends(bench, django_assert_num
     backends = {f"b{number}": {"url": f"http://10.0.1.{number}:8000"} for number in range(20)}
     apply(bench, backends=backends)
     with django_assert_num_queries(3):
-        overview.states()
+        overview.states(list(Pool.objects.serving()))

@@ -18,7 +18,7 @@ from inference.contract import UsageEvent
 from inference.gateway.call import new_request_id
 from inference.models import UsageRecord
 from inference.receipt_models import QueryReceipt
-from portal.people.templatetags import weighbridge
+from portal import written
 from portal.tokens.scopes import Kind
 from tests.inference.bench import GATED, event
 from tests.portal import world
@@ -108,7 +108,7 @@ def test_the_public_page_writes_the_end_of_a_query_as_pages_write_moments(client
     told = holder(bench).get(f"/api/v1/receipts/{row.request_id}").json()
     text = client.get("/receipts/", {"sha256": told["sha256"]}).content.decode()
     ended = datetime.fromisoformat(told["document"]["ended_at"])
-    assert f"<dd>{weighbridge.stamp(ended)}</dd>" in text
+    assert f"<dd>{written.stamp(ended)}</dd>" in text
     assert f"<dd>{told['document']['ended_at']}</dd>" not in text
 
 

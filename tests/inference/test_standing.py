@@ -12,13 +12,15 @@ from django.utils import timezone
 
 from inference import contract, overview, standing
 from inference.contract import Report, Seen
-from inference.models import Pool
+from inference.models import Backend, Pool
 from portal.announcements import actions as announcements
 from portal.announcements.models import Announcement, Kind
 from portal.mail.sending import TOPIC
 from portal.outbox.models import Message
 from portal.switches.models import Switch, flip
+from releases.models import Model, Revision
 from tests.inference.bench import GATED, OPEN
+from tests.portal import world
 
 pytestmark = pytest.mark.django_db
 
@@ -134,6 +136,85 @@ def test_a_model_whose_revision_is_withdrawn_is_not_offered_and_no_address_is_to
 def test_it_is_looked_at_once_in_a_while(bench, store, client, monkeypatch):
     seen(client)
     looked = []
-    monkeypatch.setattr(overview, "states", lambda: looked.append(1) or [])
+    monkeypatch.setattr(overview, "states", lambda _pools: looked.append(1) or [])
     client.get("/api/v1/status")
     assert looked == []
+
+
+def crowd(bench, count):
+    """So many served models more, straight into the tables; the last of them has no server that answers."""
+    commit, now = "ab" * 20, timezone.now()
+    models = Model.objects.bulk_create(
+        Model(lab=bench.world.lab, name=f"crowd-{n:05}", opened_at=now) for n in range(count)
+    )
+    Revision.objects.bulk_create(
+        Revision(
+            model=model, commit=commit, tree=commit, author="A", email="a@lyceum.example", message="First",
+            authored_at=now, state="published", checked_at=now, published_at=now,
+        )
+        for model in models
+    )  # fmt: skip
+    pools = Pool.objects.bulk_create(
+        Pool(lab=bench.world.lab, name=m.name, model=m, commit=commit, engine_model=m.name, context=1024)
+        for m in models
+    )
+    Backend.objects.bulk_create(
+        Backend(pool=pool, name="one", url=f"http://127.0.0.1:{20_000 + n}") for n, pool in enumerate(pools)
+    )
+    world.counted()
+
+
+@pytest.mark.parametrize("count", world.CROWDS)
+def test_ten_thousand_models_are_pages_of_fifty_in_as_many_queries_and_what_fails_is_on_the_first(
+    bench, store, client, count, django_assert_max_num_queries, monkeypatch
+):
+    crowd(bench, count)
+    report(store, bench)
+    told = store.hgetall(contract.REPORTS)
+    last = Backend.objects.get(pool__name=f"crowd-{count - 1:05}").url
+    seen_by = Report.from_json(told["gateway"] if "gateway" in told else told[b"gateway"])
+    seen_by.backends[last] = Seen("ejected", 0, 0, 0, 0.0)
+    store.hset(contract.REPORTS, "gateway", seen_by.to_json())
+    asked = []
+    send = redis.connection.AbstractConnection.send_packed_command
+    monkeypatch.setattr(
+        redis.connection.AbstractConnection,
+        "send_packed_command",
+        lambda *given, **named: (asked.append(1), send(*given, **named))[1],
+    )
+    caches["process"].clear()
+    with django_assert_max_num_queries(20):
+        first = client.get("/status/").content.decode()
+    assert len(asked) < 20, "the limits store is not asked model by model either"
+    assert f"crowd-{count - 1:05}" in first, "what does not work comes first"
+    assert first.count("1 of 1</td>") + first.count("0 of 1</td>") == 50
+    assert 'href="?models=2#models"' in first
+    pages = -(-(count + 2) // 50)
+    with django_assert_max_num_queries(20):
+        end = client.get("/status/", {"models": pages}).content.decode()
+    assert OPEN in end
+    assert f"page {pages:,} of {pages:,}" in end
+    assert client.get("/status/", {"models": "x", "announcements": "-1"}).status_code == 200
+
+
+@pytest.mark.parametrize("count", world.CROWDS)
+def test_open_announcements_are_pages_and_a_disturbance_on_a_later_one_is_known(
+    bench, store, client, count, django_assert_max_num_queries
+):
+    report(store, bench)
+    hour, now = timedelta(hours=1), timezone.now()
+    Announcement.objects.bulk_create(
+        Announcement(kind=Kind.NEWS, title=f"News {n:05}", starts_at=now - hour * (n + 1)) for n in range(count)
+    )
+    Announcement.objects.create(kind=Kind.DISTURBANCE, title="Slow", starts_at=now - hour * (count + 1))
+    world.counted()
+    for page in ("/status/", "/announcements/"):
+        with django_assert_max_num_queries(20):
+            first = client.get(page).content.decode()
+        assert first.count("<h2><a") == 10, page
+        assert 'href="?open=2#open"' in first
+    status = client.get("/status/").content.decode()
+    assert ("News 00000" in status, "Slow" in status) == (True, False), "the latest of what goes on is first"
+    assert "a disturbance is known" in status
+    assert "Slow" in client.get("/status/", {"open": "9999"}).content.decode()
+    assert "Slow" in client.get("/announcements/", {"open": "9999"}).content.decode()

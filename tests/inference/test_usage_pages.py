@@ -106,7 +106,7 @@ def test_ten_thousand_requests_are_pages_of_fifty_in_few_queries(mara, bench, dj
     for start in range(0, 10_000, 2_500):
         ledger.post([settled(bench, started_at=now - n) for n in range(start, start + 2_500)])
     world.counted()
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(32):
         response = mara.get(URL, {"page": "200"})
     text = words(response)
     assert "page 200 of 200" in text

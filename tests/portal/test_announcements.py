@@ -60,7 +60,7 @@ def test_a_process_looks_again_after_a_while_and_at_once_where_it_was_written(cl
     Announcement.objects.create(kind="news", title="Of another process", ends_at=timezone.now() + HOUR)
     assert banner(client, afresh=False) == []
     told()
-    assert banner(client, afresh=False) == ["The store moves", "Of another process"]
+    assert banner(client, afresh=False) == ["Of another process", "The store moves"]
 
 
 def test_pages_that_tell_of_it_themselves_do_not_tell_twice(client):
@@ -84,6 +84,18 @@ def test_what_goes_on_comes_before_what_is_to_come_and_a_page_is_not_pushed_away
     told("Now", kind=Kind.DISTURBANCE, lasts=None)
     titles = banner(client)
     assert (titles[0], len(titles)) == ("Now", MOST)
+
+
+def test_of_what_goes_on_the_latest_is_told_and_no_older_news_stand_in_its_way(client):
+    for n in range(MOST + 1):
+        told(f"Old {n}", kind=Kind.NEWS, begins=-(n + 2) * HOUR, lasts=None)
+    told("Broken", kind=Kind.DISTURBANCE, begins=-timedelta(minutes=1), lasts=None)
+    told("Soon", begins=HOUR)
+    told("Later", begins=2 * HOUR)
+    assert banner(client) == ["Broken", "Old 0", "Old 1"]
+    page = client.get("/announcements/").content.decode()
+    places = [page.index(f">{title}<") for title in ("Broken", "Old 0", "Old 1", "Old 3", "Soon", "Later")]
+    assert places == sorted(places), "and what is to come, the next first"
 
 
 def test_what_is_written_is_text_and_no_markup(client):

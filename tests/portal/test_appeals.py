@@ -141,6 +141,30 @@ def test_a_recusal_that_leaves_enough_fresh_reviewers_alarms_nobody(lyceum, appe
     assert mailed("appeal_lacks_reviewers") == set()
 
 
+def test_the_page_says_to_all_who_read_it_that_too_few_are_left_to_judge_an_appeal(lyceum, appealed):
+    said = "Reviewers who may judge this appeal: 1. Needed to overturn the decline: 2."
+    page = f"/review/{appealed.pk}/"
+    assert "may judge this appeal: " not in browser(lyceum.reviewers[1]).get(page).content.decode(), "two are left"
+    actions.cast_vote(by=lyceum.reviewers[1], application=appealed, vote=Vote.RECUSE)
+    for reader in (lyceum.manager, *lyceum.reviewers):
+        assert said in browser(reader).get(page).content.decode(), reader.email
+    late = world.person("Late Reviewer")
+    give_role(by=lyceum.manager, user=late, lab=lyceum.lab, role=Role.REVIEWER)
+    assert said not in browser(lyceum.manager).get(page).content.decode()
+    assert "may judge this appeal: " not in browser(lyceum.manager).get(page).content.decode()
+
+
+def test_the_page_says_so_of_an_application_too_until_it_is_decided(lyceum, mara):
+    application, page = lyceum.applied(mara), browser(lyceum.manager)
+    url, said = f"/review/{application.pk}/", "Reviewers who may judge this application: 1. Needed to approve it: 2."
+    for reviewer in lyceum.reviewers[:2]:
+        assert said not in page.get(url).content.decode()
+        actions.cast_vote(by=reviewer, application=application, vote=Vote.RECUSE)
+    assert said in page.get(url).content.decode()
+    actions.decline(by=lyceum.reviewers[2], application=application, reason=Decline.PURPOSE, message="A product.")
+    assert said not in page.get(url).content.decode()
+
+
 def test_the_term_is_thirty_days(declined, mara):
     until = declined.decided_at + appeals.TERM
     with time_machine.travel(until + timedelta(seconds=1), tick=False), pytest.raises(Conflict):

@@ -8,7 +8,7 @@ import pytest
 from django import forms
 from django.template import Context, Template
 
-from portal.people.templatetags import weighbridge
+from portal.written import bytes_both, in_bytes
 
 
 def draw(source: str, **context: object) -> str:
@@ -31,12 +31,12 @@ def draw(source: str, **context: object) -> str:
     ],
 )
 def test_sizes_in_decimal_units(size, written):
-    assert weighbridge.in_bytes(size) == written
+    assert in_bytes(size) == written
 
 
 def test_both_units_only_where_they_differ():
-    assert weighbridge.bytes_both(12_404_512) == "12.4\u00a0MB (11.8\u00a0MiB)"
-    assert weighbridge.bytes_both(512) == "512\u00a0B"
+    assert bytes_both(12_404_512) == "12.4\u00a0MB (11.8\u00a0MiB)"
+    assert bytes_both(512) == "512\u00a0B"
 
 
 def test_moments_are_written_in_utc():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import time_machine
@@ -15,11 +16,11 @@ from portal.access.member_models import Member
 from portal.access.models import Grant
 from portal.agreements import actions as agreements
 from portal.audit.models import Entry
-from portal.errors import Conflict, Invalid, NotFound
+from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.outbox.models import Message
 from portal.people import erasure
-from portal.people.actions import suspend
-from portal.people.models import User
+from portal.people.actions import give_role, suspend
+from portal.people.models import Role, User
 from portal.projects import actions as projects
 from portal.projects.models import ProjectMember
 from tests.portal import world
@@ -292,6 +293,49 @@ def test_a_project_that_was_taken_over_is_renewed_by_a_reviewer_and_never_by_rul
     other.refresh_from_db()
     theirs.refresh_from_db()
     assert other.ends_at == theirs.ends_at > old
+
+
+def test_who_led_the_project_before_and_reviews_for_the_lab_does_not_judge_its_renewal_and_others_do(
+    lyceum, mara, ana, team
+):
+    lead, theirs = team
+    taken(lyceum, offered(lead, theirs), ana)
+    give_role(by=lyceum.manager, user=mara, lab=lyceum.lab, role=Role.REVIEWER)
+    page = f"/grants/{theirs.pk}/"
+    with time_machine.travel(theirs.ends_at - timedelta(days=20), tick=False):
+        actions.renew(by=ana, grant=theirs)
+        asked = told("renewal_to_review")
+        assert mara.email not in asked, "nobody is asked who would be refused"
+        assert lyceum.reviewers[0].email in asked
+        assert "Approve renewal" not in browser(mara).get(page).content.decode()
+        assert "Approve renewal" in browser(lyceum.reviewers[0]).get(page).content.decode()
+        for judge in (actions.approve_renewal, partial(actions.decline_renewal, message="No.")):
+            with pytest.raises(NotAllowed, match="You belong to this project, or did") as refused:
+                judge(by=mara, grant=theirs)
+            assert refused.value.code == "conflict_of_interest"
+        assert actions.approve_renewal(by=lyceum.reviewers[0], grant=theirs).status == "granted"
+
+
+def test_a_member_of_the_team_does_not_judge_the_renewal_that_their_own_access_rests_on(lyceum, mara, ana, team):
+    lead, _theirs = team
+    give_role(by=lyceum.manager, user=ana, lab=lyceum.lab, role=Role.REVIEWER)
+    with time_machine.travel(lead.ends_at - timedelta(days=20), tick=False):
+        actions.renew(by=mara, grant=lead)
+        assert ana.email not in told("renewal_to_review")
+        with pytest.raises(NotAllowed, match="You belong to this project, or did"):
+            actions.approve_renewal(by=ana, grant=lead)
+
+
+def test_the_lab_reads_on_the_new_leads_grant_what_the_project_was_approved_as(lyceum, mara, ana, joan, team):
+    lead, theirs = team
+    other, link = joined(lyceum, lead, joan), f'href="/review/{lead.application_id}/"'
+    staff = browser(lyceum.reviewers[0])
+    assert link in staff.get(f"/grants/{lead.pk}/").content.decode()
+    assert link not in staff.get(f"/grants/{theirs.pk}/").content.decode(), "a member's names the lead's"
+    taken(lyceum, offered(lead, theirs), ana)
+    assert link in staff.get(f"/grants/{theirs.pk}/").content.decode()
+    assert link in staff.get(f"/grants/{lead.pk}/").content.decode(), "it was approved for who applied"
+    assert link not in staff.get(f"/grants/{other.pk}/").content.decode()
 
 
 def test_what_the_former_lead_asked_to_renew_is_not_the_new_leads(lyceum, mara, ana, team):

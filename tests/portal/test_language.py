@@ -21,9 +21,9 @@ from portal.access.application_models import Decline
 from portal.audit.models import Entry
 from portal.mail.sending import render
 from portal.people.countries import countries
-from portal.people.templatetags.weighbridge import day, in_bytes
 from portal.people.templatetags.weighbridge import said as sentences
 from portal.tokens.forms import TokenForm
+from portal.written import day, in_bytes
 from tests.portal import world
 
 pytestmark = pytest.mark.django_db

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.db import IntegrityError, transaction
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
@@ -60,6 +61,17 @@ def test_who_stands_in_without_being_a_reviewer_is_not_offered_to_take_what_they
     assert "You stand in for" in stands_in
     assert "Take it</button>" not in stands_in
     assert "Take it</button>" in browser(lyceum.reviewers[1]).get(url).content.decode()
+
+
+def test_both_read_by_whose_clock_the_days_begin_and_end_on_the_page_and_in_the_mail(lyceum):
+    away(lyceum, lyceum.reviewers[0], lyceum.manager)
+    for reader in (lyceum.reviewers[0], lyceum.manager):
+        page = browser(reader).get(reverse("access:absence")).content.decode()
+        assert page.count("Days begin and end at 00:00 UTC.") == 1, reader
+    mail = Message.objects.get(payload__template="substitute_named").payload
+    text = render_to_string("emails/substitute_named.txt", mail["context"])
+    assert "Days begin and end at 00:00 UTC." in text
+    assert "Days begin and end at 00:00 UTC." in render_to_string("emails/substitute_named.html", mail["context"])
 
 
 def test_who_is_a_day_behind_utc_goes_away_today_as_it_is_where_they_are(lyceum):

@@ -16,7 +16,7 @@ from releases.lifecycle import State
 from releases.models import File, Model, Revision
 from tests.portal import world
 from tests.portal.test_races import race, rounds  # noqa: F401 the fixture
-from tests.releases.test_conversion import stored
+from tests.releases.test_conversion import report, stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,10 +50,6 @@ def test_nothing_is_made_of_a_revision_once_it_is_withdrawn_though_both_come_at_
     rounds: int,  # noqa: F811 the fixture
 ) -> None:
     settings.CONVERTER_PYTHON = "/opt/converter/bin/python"
-    report = {
-        "tensors": {"count": 1, "elements": 2, "before": "ab" * 32, "after": "ab" * 32, "pieces": {"count": 1, "equal": 1}},
-        "versions": {"python": "3.11.7", "torch": "2.13.0", "safetensors": "0.8.0"},
-    }  # fmt: skip
     for n in range(rounds):
         model: Model = publish(lyceum, f"m{n}")
         source = Revision.objects.get(pk=model.main_id)
@@ -65,13 +61,52 @@ def test_nothing_is_made_of_a_revision_once_it_is_withdrawn_though_both_come_at_
         held = actions.files_of(source)["model.safetensors"]
         made = [stored("model-00001-of-00001.safetensors", f"{n}".encode())]
         finished, withdrawn = race(
-            lambda c=running, h=held, o=made: conversions.finish(conversion=c, inputs=[h], outputs=o, report=report),
+            lambda c=running, h=held, o=made: conversions.finish(conversion=c, inputs=[h], outputs=o, report=report()),
             lambda r=source: actions.withdraw(revision=r, by=lyceum.manager, reason="Of another model."),
         )
         assert withdrawn.state == State.WITHDRAWN, n
         now = Conversion.objects.get(pk=running.pk)
         assert (now.stage == Stage.DONE) == (not isinstance(finished, WeighbridgeError)), n
         assert (now.result is not None) == (now.stage == Stage.DONE), n
+
+
+@pytest.mark.parametrize("act", ["finish", "retry", "cancel", "begin"])
+def test_no_conversion_waits_or_runs_once_its_model_is_deleted_though_its_worker_or_its_people_come_at_once(
+    lyceum: world.World,
+    publish: Any,
+    settings: Any,
+    rounds: int,  # noqa: F811 the fixture
+    act: str,
+) -> None:
+    settings.CONVERTER_PYTHON = "/opt/converter/bin/python"
+    for n in range(rounds):
+        model: Model = publish(lyceum, f"m{n}", publish=False)
+        assert model.tip
+        asked = conversions.request(
+            revision=model.tip, wish=Wish(Operation.RESHARD, ("model.safetensors",)), by=lyceum.manager
+        )
+        held = actions.files_of(model.tip)["model.safetensors"]
+        made = [stored("model-00001-of-00001.safetensors", f"{n}".encode())]
+        running = conversions.begin(pk=asked.pk) if act == "finish" else None
+        if act == "retry":
+            conversions.cancel(conversion=asked, by=lyceum.manager)
+        acts: dict[str, Any] = {
+            "finish": lambda c=running, h=held, o=made: conversions.finish(
+                conversion=c, inputs=[h], outputs=o, report=report()
+            ),
+            "retry": lambda c=asked: conversions.retry(conversion=c, by=lyceum.manager),
+            "cancel": lambda c=asked: conversions.cancel(conversion=c, by=lyceum.manager),
+            "begin": lambda c=asked: conversions.begin(pk=c.pk),
+        }
+        _done, deleted = race(
+            lambda do=acts[act]: do() or "done",
+            lambda m=model: actions.delete_model(model=m, by=lyceum.manager) or "done",
+        )
+        now = Conversion.objects.get(pk=asked.pk)
+        if not isinstance(deleted, WeighbridgeError):
+            assert not now.is_live, n
+        else:
+            assert (act, now.is_live) == ("retry", True), deleted
 
 
 def test_a_family_is_stopped_while_one_of_its_models_is_published_and_both_are_done(

@@ -117,6 +117,14 @@ def test_numbers_at_the_start_of_a_sentence_are_no_stamps() -> None:
         assert stamps.leading(text, year=2021) == (stamps.Stamp(), text)
 
 
+def test_who_resumes_a_run_restarts_it_in_either_form_of_a_source() -> None:
+    told = chronicles.read("### 2022-03-11 10:00 Resumed from step 200\n", name="c.md").entries[0]
+    noted = chronicles.read(json.dumps({"id": "a", "type": "Resume", "title": "On"}), name="l.jsonl").entries[0]
+    assert (told.kind, noted.kind) == ("restart", "restart")
+    kept = chronicles.read(json.dumps({"id": "a", "type": "checkpoint", "title": "Kept"}), name="l.jsonl").entries[0]
+    assert kept.kind == "checkpoint", "one that was only written"
+
+
 ROWS: list[dict[str, Any]] = [
     {"id": "a-1", "ts_utc": "2026-11-24T00:02:25.129+00:00", "run": "a", "step": 0, "type": "start", "text": "Begins.", "segment": 0},
     {"id": "a-2", "ts_utc": "2026-11-24T00:03:51Z", "run": "a", "step": 240, "type": "kill", "severity": "warning", "text": "Killed."},
@@ -138,7 +146,7 @@ def test_json_in_each_of_its_forms_holds_the_same(form: str) -> None:
     assert not parsed.problems
     assert [e.ref for e in parsed.entries] == ["a-1", "a-2", "a-3", "a-4", "a-5"]
     assert [(e.kind, e.raw_kind) for e in parsed.entries] == [
-        ("launch", "start"), ("incident", "kill"), ("checkpoint", "resume"), ("rollback", ""), ("note", "weather"),
+        ("launch", "start"), ("incident", "kill"), ("restart", "resume"), ("rollback", ""), ("note", "weather"),
     ]  # fmt: skip
     assert [(r.name, r.kind, r.parent, r.parent_step) for r in parsed.runs] == [
         ("a", "start", "", None), ("a.1", "resume", "a", 200), ("a.2", "rollback", "a.1", 700),

@@ -61,11 +61,25 @@ def test_a_manager_imports_a_file_twice_and_it_is_there_once(lyceum: world.World
     assert list(book.entries.values_list("order", "ref", "run__name", "kind")) == [
         (1, "r-1", "r", "launch"),
         (2, "r-2", "r", "incident"),
-        (3, "r-3", "r.1", "checkpoint"),
+        (3, "r-3", "r.1", "restart"),
     ]
     second = book.runs.get(name="r.1")
     assert (second.kind, second.parent, second.parent_step) == ("resume", book.runs.get(name="r"), 200)
     assert events(book) == ["logbook.opened", "logbook.imported"]
+
+
+def test_a_record_that_an_earlier_version_read_otherwise_corrects_nothing_when_it_comes_again(
+    lyceum: world.World, book: Logbook
+) -> None:
+    """What `resume` meant to it is in the digests that it kept, and a frozen logbook would take an erratum for it."""
+    take(book, LINES, lyceum.manager)
+    kept = book.entries.get(ref="r-3")
+    assert kept.digest == "f104eb6a86efdea60111da5a290dae99aacc0c9b1901a6a829ffa7cd0c43009b"
+    Entry.objects.filter(pk=kept.pk).update(kind="checkpoint")
+    assert take(book, LINES, lyceum.manager) == actions.Imported(0, 0, 3)
+    assert take(book, [LINES[2] | {"type": "restart"}], lyceum.manager) == actions.Imported(1, 1, 0), (
+        "the source says so"
+    )
 
 
 def test_a_source_that_says_something_else_supersedes_and_both_are_kept(lyceum: world.World, book: Logbook) -> None:

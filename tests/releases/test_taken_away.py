@@ -31,7 +31,7 @@ from releases.models import File, Model, Revision, Upload
 from releases.permits import staged
 from releases.storage import store
 from tests.portal import world
-from tests.releases.folders import model_folder
+from tests.releases.folders import model_folder, weights
 from tests.releases.test_conversion import stored
 
 BODY = b"weights" * 1000
@@ -105,18 +105,63 @@ def test_a_conversion_whose_subject_went_before_it_began_says_so_and_runs_no_pro
     assert on_branch.problem
 
 
-@pytest.mark.usefixtures("never_run")
-def test_a_conversion_of_a_model_that_was_deleted_before_it_began_is_over(lyceum: world.World, unopened: Model) -> None:
+@pytest.fixture
+def of_unopened(lyceum: world.World, unopened: Model) -> Conversion:
+    """Queued: the newest draft of a model of which nothing was published."""
     assert unopened.tip
-    wish = Wish(Operation.RESHARD, ("model.safetensors",))
-    made = conversions.request(revision=unopened.tip, wish=wish, by=lyceum.manager)
+    return conversions.request(
+        revision=unopened.tip, wish=Wish(Operation.RESHARD, ("model.safetensors",)), by=lyceum.manager
+    )
+
+
+@pytest.mark.usefixtures("never_run")
+@pytest.mark.parametrize("began", [False, True])
+def test_a_conversion_that_waits_or_runs_is_cancelled_with_its_model_and_its_people_read_why(
+    lyceum: world.World, unopened: Model, of_unopened: Conversion, began: bool
+) -> None:
+    if began:
+        conversions.begin(pk=of_unopened.pk)
     delete(unopened)
-    tasks.convert(str(made.pk))
-    made.refresh_from_db()
-    assert made.stage == Stage.FAILED
+    told = world.browser(lyceum.manager).get(f"/api/v1/conversions/{of_unopened.pk}").json()
+    assert (told["stage"], told["problem"]) == ("cancelled", "Its model was deleted by its lab.")
+    assert Entry.objects.get(event="conversion.cancelled").data["reason"] == told["problem"]
+    tasks.convert(str(of_unopened.pk))
+    with time_machine.travel(timezone.now() + timedelta(minutes=11)):
+        assert (conversions.call_waiting(), conversions.fail_abandoned()) == (0, 0)
     with pytest.raises(NotFound, match="deleted"):
-        conversions.retry(conversion=made, by=lyceum.manager)
-    assert Conversion.objects.get().stage == Stage.FAILED
+        conversions.retry(conversion=of_unopened, by=lyceum.manager)
+    assert Conversion.objects.get().stage == Stage.CANCELLED
+
+
+def test_what_was_over_when_its_model_was_deleted_keeps_its_own_end(
+    lyceum: world.World, unopened: Model, of_unopened: Conversion
+) -> None:
+    running = conversions.begin(pk=of_unopened.pk)
+    assert running is not None
+    conversions.fail(conversion=running, problem="Damaged.")
+    delete(unopened)
+    now = Conversion.objects.get()
+    assert (now.stage, now.problem) == (Stage.FAILED, "Damaged.")
+    assert not Entry.objects.filter(event="conversion.cancelled").exists()
+
+
+def test_of_a_conversion_whose_model_is_deleted_while_it_runs_nothing_is_left(
+    unopened: Model, of_unopened: Conversion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(_python: Path, scratch: Path, *_args: Any) -> dict[str, Any]:
+        (scratch / "out" / "model.safetensors").write_bytes(weights(9))
+        delete(unopened)
+        return {}
+
+    monkeypatch.setattr(runner, "run", run)
+    monkeypatch.setattr(jobs, "_agree", lambda *_args: {})
+    before = Revision.objects.count()
+    tasks.convert(str(of_unopened.pk))
+    assert (Conversion.objects.get().stage, Revision.objects.count()) == (Stage.CANCELLED, before)
+    assert not list(configured.CONVERSION_PATH.glob(f"{of_unopened.pk}*"))
+    with time_machine.travel(timezone.now() + timedelta(days=30)):
+        actions.collect_garbage()
+    assert store().size(hashlib.sha256(weights(9)).hexdigest()) is None
 
 
 def test_a_conversion_whose_lab_closed_meanwhile_commits_nothing_and_is_tried_again_once_it_is_open(

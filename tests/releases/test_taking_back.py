@@ -141,6 +141,96 @@ def test_entries_that_came_together_go_together_and_their_numbers_are_given_to_n
     assert sorted(book.entries.values_list("order", flat=True)) == [1, 4, 5]
 
 
+def listed(rows: Any, count: int, **changes: Any) -> None:
+    """So many copies of a row, each of an import of its own, the last of them the oldest, straight into the table."""
+    one = rows.get()
+    made = []
+    for n in range(1, count + 1):
+        copy = type(one)(**{field.attname: getattr(one, field.attname) for field in one._meta.concrete_fields})
+        copy.pk = None
+        for name, change in changes.items():
+            setattr(copy, name, change(one, n))
+        made.append(copy)
+    type(one).objects.bulk_create(made)
+    world.counted()
+
+
+@pytest.mark.parametrize("count", world.CROWDS)
+def test_the_oldest_of_many_imports_into_a_logbook_is_found_and_asked_about_as_the_newest_is(
+    lyceum: world.World, book: Logbook, count: int, django_assert_max_num_queries: Any
+) -> None:
+    imported(book, lyceum.manager, "### 2022-03-11 10:00\n\nLaunch\n")
+    listed(
+        book.entries.exclude(digest=""),
+        count,
+        order=lambda one, n: one.order + n,
+        ref=lambda _one, n: f"r{n}",
+        digest=lambda one, n: f"{n:05}{one.digest[5:]}",
+        created_at=lambda one, n: one.created_at - timedelta(seconds=n),
+    )
+    oldest, page = book.entries.latest("order"), browser(lyceum.manager)
+    with django_assert_max_num_queries(40):
+        first = page.get("/lyceum/heron-1m/logbook/edit").content.decode()
+    assert first.count('value="take_back"') == 50
+    last = page.get("/lyceum/heron-1m/logbook/edit", {"imports": "9999"}).content.decode()
+    pressed = {"verb": "take_back", "at": oldest.created_at.isoformat()}
+    assert pressed["at"].replace("+", "&#x2B;") in last or pressed["at"] in last
+    assert "1 entry is deleted." in page.post("/lyceum/heron-1m/logbook/edit", pressed).content.decode()
+    assert book.entries.filter(pk=oldest.pk).exists(), "asked once, before it cannot be undone"
+    page.post("/lyceum/heron-1m/logbook/edit", pressed | {"sure": "1"})
+    assert not book.entries.filter(pk=oldest.pk).exists()
+
+
+@pytest.mark.parametrize("count", world.CROWDS)
+def test_the_oldest_of_many_imports_of_scores_is_found_and_asked_about_as_the_newest_is(
+    lyceum: world.World, draft: Revision, count: int, django_assert_max_num_queries: Any
+) -> None:
+    evaluations.import_scores(revision=draft, rows=read(OLD)[:1], by=lyceum.manager)
+    listed(
+        Score.objects.filter(revision=draft),
+        count,
+        task=lambda _one, n: f"task-{n}",
+        identity=lambda one, n: f"{n:05}{one.identity[5:]}",
+        entered_at=lambda one, n: one.entered_at - timedelta(seconds=n),
+    )
+    oldest, page, url = (
+        Score.objects.earliest("entered_at"),
+        browser(lyceum.manager),
+        "/lyceum/gosling-1m/evaluations/import",
+    )
+    with django_assert_max_num_queries(40):
+        assert page.get(url).content.decode().count('value="take_back"') == 50
+    at = oldest.entered_at.isoformat()
+    last = page.get(url, {"imports": "9999"}).content.decode()
+    assert at.replace("+", "&#x2B;") in last or at in last
+    said = {"verb": "take_back", "commit": draft.commit, "at": at}
+    assert "1 score is deleted." in page.post(url, said).content.decode()
+    assert Score.objects.filter(pk=oldest.pk).exists(), "asked once, before it cannot be undone"
+    page.post(url, said | {"sure": "1"})
+    assert not Score.objects.filter(pk=oldest.pk).exists()
+
+
+@pytest.mark.parametrize("count", world.CROWDS)
+def test_every_file_of_many_curves_can_be_taken_back_from_a_page_and_is_asked_about(
+    lyceum: world.World, book: Logbook, count: int, django_assert_max_num_queries: Any
+) -> None:
+    import_curves(logbook=book, run="r", file=lines(restarted()), source="m.jsonl", by=lyceum.manager)
+    listed(
+        book.recordings,
+        count,
+        source=lambda _one, n: f"f{n}.jsonl",
+        sha256=lambda one, n: f"{n:05x}{one.sha256[5:]}",
+    )
+    page, url = browser(lyceum.manager), "/lyceum/heron-1m/curves"
+    with django_assert_max_num_queries(60):
+        assert page.get(url).content.decode().count("Take back<span") == 50
+    last = book.recordings.latest("pk")
+    assert last.sha256 in page.get(url, {"recordings": "9999"}).content.decode()
+    asked = page.post(f"{url}/take-back", {"sha256": last.sha256}).content.decode()
+    assert "all of their points are deleted" in asked
+    assert book.recordings.filter(pk=last.pk).exists()
+
+
 def test_what_a_later_entry_speaks_of_stays(lyceum: world.World, book: Logbook) -> None:
     told = imported(book, lyceum.manager)
     assert told.at

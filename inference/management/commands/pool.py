@@ -47,7 +47,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def status(self, options: dict[str, Any]) -> None:
-        found = overview.states()
+        found = overview.states(list(Pool.objects.serving()))
         if options["json"]:
             self.stdout.write(json.dumps([asdict(pool) for pool in found], indent=2))
             return

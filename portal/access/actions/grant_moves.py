@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from portal import texts
 from portal.access.gate_models import Gate
 from portal.access.institutional_models import InstitutionalAgreement
 from portal.access.lifetime import GRANTS, GrantVerb, Party, RenewalStatus, State, next_state
@@ -20,7 +20,7 @@ from portal.access.models import Grant
 from portal.agreements import actions as agreements
 from portal.audit import trail
 from portal.audit.events import Event
-from portal.errors import Conflict, Invalid, NotAllowed, NotFound
+from portal.errors import Conflict, NotAllowed, NotFound
 from portal.mail import sending
 from portal.people.models import MANAGERS, Membership, Role, User
 from portal.periods import began
@@ -113,19 +113,7 @@ def check(grant: Grant, verb: GrantVerb, by: User | None) -> State:
 
 def said(text: str, field: str, missing: str) -> str:
     """The text without what surrounds it. Raises Invalid where it is missing or too long."""
-    words = text.replace("\r\n", "\n").replace("\x00", "").strip()
-    if not words:
-        raise Invalid(missing, fields={field: [missing]})
-    if len(words) > TEXT_LIMIT:
-        raise Invalid(
-            _("The text is too long."),
-            fields={
-                field: [
-                    _("Use at most %(limit)s characters.") % {"limit": number_format(TEXT_LIMIT, force_grouping=True)}
-                ]
-            },
-        )
-    return words
+    return texts.needed(TEXT_LIMIT, field, text, missing=missing, wrong=_("The text is too long."))
 
 
 def record(grant: Grant, event: Event, verb: str, by: User | None, *, message: str = "", **data: Any) -> None:

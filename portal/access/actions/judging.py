@@ -6,9 +6,9 @@ from typing import Final
 
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+from portal import texts
 from portal.access import appeals, conflicts, substitutes
 from portal.access.actions import moves
 from portal.access.application_models import Application
@@ -16,7 +16,7 @@ from portal.access.review_models import Review, Vote
 from portal.access.workflow import Status, Verb
 from portal.audit import trail
 from portal.audit.events import Event
-from portal.errors import Conflict, Invalid, NotAllowed
+from portal.errors import Conflict, NotAllowed
 from portal.people.models import Role, User
 
 NOTE_LIMIT: Final = 4_000
@@ -45,15 +45,7 @@ def cast(application: Application, by: User, vote: Vote, note: str) -> None:
     Raises Invalid about `note` where it is too long, Conflict (`already_voted`) where one has voted, or somebody in one's
     place.
     """
-    if len(note) > NOTE_LIMIT:
-        raise Invalid(
-            _("The note is too long."),
-            fields={
-                "note": [
-                    _("Use at most %(limit)s characters.") % {"limit": number_format(NOTE_LIMIT, force_grouping=True)}
-                ]
-            },
-        )
+    kept = texts.within(NOTE_LIMIT, {"note": note}, wrong=_("The note is too long."))
     lab, chair = application.gate.lab, None
     if Role.REVIEWER not in by.roles_in(lab):
         chair = substitutes.chair_of(by, application)
@@ -70,7 +62,7 @@ def cast(application: Application, by: User, vote: Vote, note: str) -> None:
         in_place_of=chair,
         round=application.rounds,
         vote=vote,
-        note=note.strip(),
+        note=kept["note"],
         cast_at=timezone.now(),
     )
     told = {"round": application.rounds, "vote": str(vote), **({"in_place_of": str(chair.pk)} if chair else {})}
@@ -91,16 +83,4 @@ def require_unbiased(application: Application, by: User) -> None:
 
 def said(text: str, field: str, missing: str) -> str:
     """The words, trimmed. Raises Invalid about the field when there are none, or too many."""
-    words = text.replace("\x00", "").strip()
-    if not words:
-        raise Invalid(missing, fields={field: [missing]})
-    if len(words) > NOTE_LIMIT:
-        raise Invalid(
-            _("The message is too long."),
-            fields={
-                field: [
-                    _("Use at most %(limit)s characters.") % {"limit": number_format(NOTE_LIMIT, force_grouping=True)}
-                ]
-            },
-        )
-    return words
+    return texts.needed(NOTE_LIMIT, field, text, missing=missing, wrong=_("The message is too long."))

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from portal import texts
 from portal.access import confirmations, mailed_links
 from portal.access.actions import moves
 from portal.access.application_models import Application
@@ -183,10 +184,7 @@ def answer_referee(*, secret: str, answer: RefereeVerb, comment: str = "") -> Re
 
     Raises NotFound for a link that is not good any more, Invalid about a `comment` that is too long.
     """
-    words = comment.replace("\x00", "").strip()
-    if len(words) > COMMENT_LIMIT:
-        message = _("Use at most %(limit)s characters.") % {"limit": COMMENT_LIMIT}
-        raise Invalid(message, fields={"comment": [message]})
+    words = texts.within(COMMENT_LIMIT, {"comment": comment})["comment"]
     moves.lock(of_secret(secret).application)
     referee = _locked(of_secret(secret), answer, Party.REFEREE)
     status = next_status(referee.status, answer, Party.REFEREE)

@@ -9,9 +9,10 @@ from typing import Any
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from portal import texts
 from portal.access import conflicts, lifetime
 from portal.access.actions import admitting, grant_moves
 from portal.access.application_models import Lane
@@ -20,7 +21,7 @@ from portal.access.lifetime_models import REPORT, REPORT_LIMIT, Renewal
 from portal.access.models import Grant
 from portal.agreements.models import Signature
 from portal.audit.events import Event
-from portal.errors import Conflict, Invalid, NotAllowed, NotFound
+from portal.errors import Conflict, NotAllowed, NotFound
 from portal.mail import sending
 from portal.people.actions import bump_user
 from portal.people.models import Role, User
@@ -68,25 +69,14 @@ def renew(*, by: User, grant: Grant, report: Mapping[str, str] | None = None) ->
     else:
         path = reverse("access:grant", args=[locked.pk])
         for reviewer in grant_moves.staff(locked, [Role.REVIEWER]):
-            if not conflicts.between(reviewer, locked.user):
+            if not conflicts.over(reviewer, locked.project, locked.user):
                 grant_moves.tell(locked, "renewal_to_review", path, to=reviewer)
     return renewal
 
 
 def _answers(report: Mapping[str, str]) -> dict[str, str]:
-    kept = {name: str(report.get(name, "")).replace("\r\n", "\n").replace("\x00", "").strip() for name in REPORT}
-    long = [name for name, text in kept.items() if len(text) > REPORT_LIMIT]
-    if long:
-        raise Invalid(
-            _("An answer is too long."),
-            fields={
-                name: [
-                    _("Use at most %(limit)s characters.") % {"limit": number_format(REPORT_LIMIT, force_grouping=True)}
-                ]
-                for name in long
-            },
-        )
-    return kept
+    said = {name: str(report.get(name, "")) for name in REPORT}
+    return texts.within(REPORT_LIMIT, said, wrong=_("An answer is too long."))
 
 
 def needs_no_review(grant: Grant, *, unchanged: bool) -> bool:
@@ -157,7 +147,7 @@ def _waiting(grant: Grant, by: User, verb: RenewalVerb) -> tuple[Grant, Renewal]
 
 def _decidable(grant: Grant, by: User, verb: RenewalVerb) -> tuple[Grant, Renewal]:
     locked, renewal = _waiting(grant, by, verb)
-    found = conflicts.between(by, locked.user)
+    found = conflicts.over(by, locked.project, locked.user)
     if found:
         raise NotAllowed(
             _("You may not judge this renewal. %(why)s") % {"why": found[0].message},

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from django.db import transaction
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+from portal import texts
 from portal.access import previews
 from portal.access.desk_models import ReasonText
 from portal.access.reasons import LABELS
 from portal.agreements.actions import require_manager
 from portal.audit import trail
 from portal.audit.events import Event
-from portal.errors import Invalid, NotFound
+from portal.errors import NotFound
 from portal.mail import sending
 from portal.mail.registry import Letter
 from portal.people.models import Lab, User
@@ -31,10 +31,7 @@ def word_reason(*, by: User, lab: Lab, reason: str, text: str) -> str:
     if reason not in LABELS or not by.roles_in(lab):
         raise NotFound(_("There is no such reason."))
     require_manager(by, lab)
-    words = text.replace("\x00", "").replace("\r\n", "\n").strip()
-    if len(words) > LIMIT:
-        wrong = _("Use at most %(limit)s characters.") % {"limit": number_format(LIMIT, force_grouping=True)}
-        raise Invalid(wrong, fields={"text": [wrong]})
+    words = texts.within(LIMIT, {"text": text})["text"]
     Lab.objects.select_for_update().get(pk=lab.pk)
     if words:
         ReasonText.objects.update_or_create(lab=lab, reason=reason, defaults={"text": words})

@@ -16,7 +16,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
-from portal.access import actions, behind, conflicts, exports, forms, sections
+from portal.access import actions, behind, conflicts, exports, forms, leading, sections
 from portal.access.actions import grant_moves, renewing
 from portal.access.gate_models import Gate
 from portal.access.grant_list import SHOWN, Chosen, rows_of
@@ -117,6 +117,7 @@ def _evidence(grant: Grant, user: User) -> dict[str, Any]:
     return {
         "grant": grant,
         "gate": grant.gate,
+        "approved_as": grant.application or leading.led_under(grant),
         "team": grant.team.select_related("user"),
         "grant_state": grant.state(now),
         "late": _late(grant, now),
@@ -128,7 +129,7 @@ def _evidence(grant: Grant, user: User) -> dict[str, Any]:
         "waiting": grant.renewals.filter(status=RenewalStatus.SUBMITTED).first(),
         "new_end": renewing.new_end(grant),
         "signed": renewing.signed_until(grant, renewing.new_end(grant)),
-        "may_review": Party.REVIEWER in acting and not conflicts.between(user, grant.user),
+        "may_review": Party.REVIEWER in acting and not conflicts.over(user, grant.project, grant.user),
     }
 
 

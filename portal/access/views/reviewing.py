@@ -220,6 +220,7 @@ def _evidence(application: Application, user: User) -> dict[str, Any]:
     sent = list(application.submissions.order_by("-round")[:2])
     standing = confirmations.standing(application)
     may_assign = reader.may_judge and Verb.ASSIGN in verbs(application.status, {Party.REVIEWER})
+    free = lacking.free(application) if is_waiting or may_assign else []
     return {
         "application": application,
         "gate": application.gate,
@@ -233,7 +234,9 @@ def _evidence(application: Application, user: User) -> dict[str, Any]:
         "standing": standing,
         "may_assign": may_assign,
         "may_take": Role.REVIEWER in user.roles_in(application.gate.lab),
-        "colleagues": sorted(lacking.free(application), key=User.get_full_name) if may_assign else [],
+        "colleagues": sorted(free, key=User.get_full_name) if may_assign else [],
+        "free": len(free),
+        "too_few": is_waiting and len(free) < application.quorum,
         "votes": _visible(votes, mine, application, is_waiting=is_waiting),
         "hidden_votes": sum(vote.round == application.rounds for vote in votes) if is_waiting and mine is None else 0,
         "mine": mine,

@@ -5,7 +5,7 @@ import pytest
 
 from inference.batch_models import Batch
 from inference.batches import actions as batches
-from inference.batches import running, standing
+from inference.batches import running, stand_ins
 from tests.contract.batches.batching import jsonl, line, make
 from tests.inference.bench import Bench
 
@@ -19,4 +19,4 @@ def client(bench: Bench, portal_url: str) -> openai.OpenAI:
 def stand_in(bench, client) -> tuple[Batch, str]:
     batch = make(client, jsonl(line(1), line(2)))
     assert batches.begin(pk=batch.pk, found=running._survey(batch))
-    return batch, standing.Standing.of(batch.pk).secret
+    return batch, stand_ins.Held.of(batch.pk).secret

@@ -14,7 +14,7 @@ from django.utils import timezone
 from inference import contract
 from inference.batch_models import Batch
 from inference.batches import actions as batches
-from inference.batches import running, standing
+from inference.batches import running, stand_ins
 from inference.gateway.counters import counter_of
 from tests.contract.batches.batching import SLOW, jsonl, ledger, line, make, meanwhile, results, turn, worker
 from tests.inference.bench import GATED
@@ -72,7 +72,7 @@ def test_what_was_billed_while_no_worker_lived_is_given_to_the_next_one_without_
     batch = make(client, jsonl(line(1), line(2)))
     assert batches.begin(pk=batch.pk, found=running._survey(batch))
     batch.refresh_from_db()
-    stand_in = standing.Standing.of(batch.pk)
+    stand_in = stand_ins.Held.of(batch.pk)
     asked = openai.OpenAI(base_url=f"{gateway.base}/v1", api_key=stand_in.secret, max_retries=0)
     said = asked.completions.with_raw_response.create(
         model=GATED, prompt="def f( 1", max_tokens=3, extra_headers={"weighbridge-line": "1"}

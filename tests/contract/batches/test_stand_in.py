@@ -12,7 +12,7 @@ from django.utils import timezone
 from inference import contract
 from inference.batch_models import StandIn
 from inference.batches import actions as batches
-from inference.batches import standing
+from inference.batches import stand_ins
 from portal.tokens import actions as tokens
 from tests.contract.batches.batching import ledger
 from tests.inference.bench import GATED
@@ -66,7 +66,7 @@ def test_a_stand_in_that_is_over_opens_nothing(gateway, stand_in, change):
         StandIn.objects.all().delete()
     else:
         ask(gateway, secret, **{"weighbridge-line": "1"})
-        standing.end(batch.pk)
+        stand_ins.end(batch.pk)
     with pytest.raises(openai.AuthenticationError):
         ask(gateway, secret, **{"weighbridge-line": "2"})
 

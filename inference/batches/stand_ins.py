@@ -26,7 +26,7 @@ AFRESH: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Held:
     """A stand-in as its worker holds it."""
 
     batch: UUID
