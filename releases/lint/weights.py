@@ -101,10 +101,11 @@ def _shards_missing(candidate: Candidate) -> Iterator[Sentence]:
 def _no_index(candidate: Candidate) -> Iterator[Sentence]:
     stems = {m["stem"] for f in candidate.weights if (m := _SHARD.fullmatch(f.path)) and f.path.endswith("safetensors")}
     for stem in sorted(stems):
-        if f"{stem}{INDEX}" not in candidate.paths:
+        index = f"{stem}{INDEX}"
+        if index not in candidate.paths:
             yield Sentence(
                 "The shards of %(stem)s have no index, %(index)s. Add it: libraries load shards by it.",
-                stem=stem, index=f"{stem}{INDEX}",
+                stem=stem, index=index,
             )  # fmt: skip
 
 
