@@ -160,7 +160,7 @@ def _get(asked: argparse.Namespace) -> tuple[int, dict[str, Any]]:
             raise
         status, told = _ended(fault)
         news = {"key": None, "of": learnt.of, "binds_release": False, **learnt.told()}
-        return status, told | {"signature": news, "sentence": "\n".join([told["sentence"], *learnt.sentences()])}
+        return status, told | {"signature": news, "sentence": "\n".join([*learnt.sentences(), told["sentence"]])}
     told = _told(got, got.faults) | {
         "folder": str(got.folder),
         "fetched": got.fetched,

@@ -85,7 +85,7 @@ def test_what_dies_in_the_middle_of_a_request_is_the_last_of_it(hub: Hub) -> Non
             dead = killer.fetchall()
         waiting.join(20)
         lock.execute("ROLLBACK")
-    assert (len(dead), said) == (1, [500])
+    assert (len(dead), said) == (1, [503])
     before = Download.objects.count()
     assert {ask(hub.url, FILE, **who)[0] for _ in range(2 * asgi.WORKERS)} == {302}
     assert Download.objects.count() == before + 2 * asgi.WORKERS

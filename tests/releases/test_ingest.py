@@ -118,7 +118,7 @@ def test_a_spoilt_store_is_found_before_publishing(lyceum: World, tmp_path: Path
     checked = actions.check(revision=revision, by=lyceum.manager)
     assert checked.state == "draft"
     assert "does not match its digest" in checked.findings[0]["message"]
-    with pytest.raises(Conflict, match="draft"):
+    with pytest.raises(Conflict, match="has not passed its check"):
         actions.publish(revision=checked, by=lyceum.manager)
     victim.unlink()
 
