@@ -40,6 +40,8 @@ class Supervisor:
         lock = Lock(self.home)
         lock.take(mode=self.choices.mode, url=self.choices.base_url)
         prechecks.all_of(self.home, mode=self.choices.mode, host=self.choices.host, port=self.choices.port)
+        if not stack.brings_database(base):
+            preparation.expect_database(self.home)
         try:
             self._start(stack.environment(self.home, self.choices, base), base)
             if not self._stop.is_set():
@@ -53,8 +55,6 @@ class Supervisor:
 
     def _start(self, env: Mapping[str, str], base: Mapping[str, str]) -> None:
         self.home.prepare(self.choices.mode)
-        if not stack.brings_database(base):
-            preparation.expect_database(self.home)
         self.say(f"Starting in {self.home.path} …")
         self.group.start(stack.servers(self.home, base), stopping=self._stop.is_set)
         if self._stop.is_set():
