@@ -45,7 +45,7 @@ def run(home: Home, environment: Mapping[str, str], copy: Path, say: Callable[[s
     say(
         f"Restored. {f'The database as it was is kept as {kept}. ' if kept else ''}Start the version that made the copy with `make {mode}`. "
         "Then `python -m infra.embedded manage rebuild_limits`, which counts from this ledger, and `… manage collect_garbage "
-        "--dry-run`, which counts what the store has of later releases: ingest them again within a week."
+        "--dry-run`, which counts what the store has of later releases (those of the last day do not show yet): ingest them again within a week."
     )
 
 

@@ -46,10 +46,11 @@ def collect_garbage(*, by: User | None = None, grace: timedelta = GRACE, dry_run
     Each object goes in a transaction of its own, which holds its row: a commit that names the same digest (_hold in
     committing.py) has it first, and it stays, or comes after, and is told to store the file again.
     """
-    before = timezone.now() - max(grace, LEAST_GRACE)
+    now = timezone.now()
+    before = now - max(grace, LEAST_GRACE)
     if not dry_run:
         _forget_deleted(before)
-    unknown = sum(_adopt(page, dry_run=dry_run) for page in _strays(before))
+    unknown = sum(_adopt(page, dry_run=dry_run) for page in _strays(now - LEAST_GRACE))
     sizes = [size for sha256, size in _unneeded(before) if dry_run or _remove(sha256, before)]
     if not dry_run:
         while purge_uploads():
@@ -80,7 +81,7 @@ def _strays(before: datetime) -> Iterator[list[Blob]]:
     """Objects of the store that have no row, in pages: what came and was never named, by a run that was killed.
 
     Or what an earlier copy of the database does not know, which was put in the place of a later one: so they go when they
-    were without a name for the grace, from now on, and not for their age.
+    were without a name for the grace, from now on, and not for their age. What came since `before` may be under way.
     """
     old = (Blob(sha256=name, size=size) for name, size, came in store().held() if came < before)
     named = (blob for blob in old if _DIGEST.fullmatch(blob.sha256))

@@ -79,23 +79,24 @@ def test_objects_that_the_database_does_not_know_go_too_when_nothing_has_named_t
 ) -> None:
     """An earlier copy of the database knows nothing of what was released since: that was gone with the next Sunday."""
     model = publish(lyceum, "one")
-    old, young = stray(b"a run was killed"), stray(b"a run goes on", age=timedelta(days=6))
+    old, young = stray(b"a run was killed"), stray(b"a run goes on", age=timedelta(hours=6))
+    since = stray(b"released after the copy", age=timedelta(days=2))
     announced = stray(b"somebody sends it once more")
     Upload.objects.create(model=model, sha256=announced, size=1, ends_at=timezone.now() + timedelta(hours=1))
     rows = Blob.objects.count()
     dry = actions.collect_garbage(dry_run=True)
-    assert (dry.objects, dry.unknown) == (0, 2)
+    assert (dry.objects, dry.unknown) == (0, 3)
     assert (held(old), Blob.objects.count()) == ((False, True), rows), "a dry run removes nothing and writes nothing"
     call_command("collect_garbage")
-    assert "2 objects had no row in the database" in capsys.readouterr().out
-    assert held(old) == (True, True), "an operator has a week to bring back what it belongs to"
+    assert "3 objects had no row in the database" in capsys.readouterr().out
+    assert held(old) == held(since) == (True, True), "an operator has a week to bring back what it belongs to"
     assert (actions.collect_garbage().unknown, held(young)) == (0, (False, True))
     Blob.objects.filter(pk__in=[old, announced]).update(arrived_at=timezone.now() - OLD)
     assert actions.collect_garbage().objects == 1
     assert held(old) == (False, False)
     assert [held(kept)[1] for kept in (young, announced)] == [True, True]
     assert actions.collect_garbage().objects == 0, "twice is once"
-    for sha256 in (young, announced):
+    for sha256 in (young, since, announced):
         store().delete(sha256)
 
 
