@@ -115,6 +115,28 @@ def test_the_name_of_a_row_has_a_line_of_its_own_on_a_phone_and_not_on_a_desk(
     assert page.evaluate(SHAPE) == [False]
 
 
+def test_on_a_phone_the_filters_are_folded_until_they_narrow_the_list_and_on_a_desk_they_stand_open(
+    live_server, open_page: Callable[[Look], Page]
+) -> None:
+    w = world.build()
+    w.applied(world.person("Bartholomew Featherstonehaugh"))
+    page = open_page(PHONE)
+    sign_in(page, live_server, w.reviewers[0])
+    page.goto(live_server.url + reverse("access:queue"))
+    name, first = page.get_by_label("Name or number"), page.locator("tbody tr").first
+    assert not name.is_visible()
+    assert first.bounding_box()["y"] < page.viewport_size["height"]  # somebody who looks in sees who waits
+    page.get_by_text("Filter the queue").click()
+    name.fill("Featherstonehaugh")
+    name.press("Enter")
+    page.wait_for_url("**q=Featherstonehaugh**")
+    assert name.is_visible()
+    wear(page, LOOKS[0])
+    page.goto(live_server.url + reverse("access:queue"))
+    assert name.is_visible()
+    assert not page.get_by_text("Filter the queue").is_visible()
+
+
 def test_the_mark_of_a_wrong_field_stays_out_of_the_field_beside_it(
     live_server, open_page: Callable[[Look], Page]
 ) -> None:

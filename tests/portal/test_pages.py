@@ -303,6 +303,9 @@ def test_pages_without_anything_say_how_to_begin(mara, lyceum):
     assert "No such grants" in text(browser(lyceum.manager).get(reverse("access:grants")))
     filtered = browser(lyceum.reviewers[0]).get(reverse("access:queue"), {"q": "nobody"})
     assert "Nothing matches" in text(filtered)
+    approved = text(browser(lyceum.reviewers[0]).get(reverse("access:queue"), {"show": "approved"}))
+    assert "No such applications" in approved
+    assert "Nothing waits" not in approved
 
 
 def test_your_access_shows_applications_grants_and_tokens(mara, lyceum):
