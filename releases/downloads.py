@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
-from portal.errors import NotAllowed, Reason
+from portal.errors import NotAllowed, NotFound, Reason
 from portal.people.models import User
 from portal.prepared import Rows
 from portal.tokens.models import AccessToken
@@ -42,17 +42,42 @@ def authorize(
     file, and `capped` False says that no daily cap stands at its gate. Raises NotSignedIn, NotAllowed, or TooMany over the grant's daily cap. Must not run inside a transaction: a row
     that may still be rolled back is no record.
     """
-    allowed = check(file=file, by=by, token=token, now=now, facts=facts)
     ends_at = now + timedelta(seconds=min(settings.DOWNLOAD_LINK_S, MAX_TTL_S))
-    row = _row(file, by, token, now, allowed.grant, ends_at, wanted, client)
+    limit = _enter(file, by, token, now, ends_at, wanted, client, facts, capped=capped)
+    span = wanted[:200] if limit is not None and RANGE.fullmatch(wanted[:200].replace(" ", "")) else ""
+    url = store().link(
+        file.sha256,
+        name=file.name,
+        content_type=formats.media_type(file.path),
+        ttl_s=settings.DOWNLOAD_LINK_S,
+        span=span,
+    )
+    return Link(url, ends_at)
+
+
+def read(
+    *, file: File, by: User | None, token: AccessToken | None, now: datetime, client: str = "",
+    facts: policy.Facts | None = None, capped: bool = True,
+) -> bytes:  # fmt: skip
+    """The bytes themselves of a small file, for an answer that carries many: under the same conditions, with the same row."""
+    _enter(file, by, token, now, now, "", client, facts, capped=capped)
+    try:
+        with store().open(file.sha256) as source:
+            return source.read()
+    except FileNotFoundError as fault:
+        raise NotFound(_("The store lacks %(path)s. Tell the lab.") % {"path": file.path}, code="no_file") from fault
+
+
+def _enter(
+    file: File, by: User | None, token: AccessToken | None, now: datetime, ends_at: datetime, wanted: str, client: str,
+    facts: policy.Facts | None, *, capped: bool,
+) -> int | None:  # fmt: skip
+    """Decide, and commit the row of the ledger; returns the grant's daily cap in bytes, where one stands."""
+    allowed = check(file=file, by=by, token=token, now=now, facts=facts)
     cap = egress.cap_of(allowed.grant, file.revision.model.gate_id) if allowed.grant and capped else None
     limit = cap.bytes if cap else None
-    _record(row, limit)
-    url = store().link(
-        file.sha256, name=file.name, content_type=formats.media_type(file.path), ttl_s=settings.DOWNLOAD_LINK_S,
-        span=row["wanted"] if limit is not None and RANGE.fullmatch(row["wanted"].replace(" ", "")) else "",
-    )  # fmt: skip
-    return Link(url, ends_at)
+    _record(_row(file, by, token, now, allowed.grant, ends_at, wanted, client), limit)
+    return limit
 
 
 def check(

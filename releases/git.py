@@ -38,7 +38,7 @@ def pointer(sha256: str, size: int) -> bytes:
 
 def blob_id(content: bytes) -> str:
     """Git's id of a blob with this content, 40 hex digits."""
-    return _object_id("blob", content)
+    return object_id("blob", content)
 
 
 def blob_id_of(source: BinaryIO, size: int) -> str:
@@ -51,24 +51,35 @@ def blob_id_of(source: BinaryIO, size: int) -> str:
 
 def trees(entries: Iterable[Entry]) -> dict[str, str]:
     """Git's id of every folder, keyed by path; the root is ``""``."""
+    return {path: object_id("tree", content) for path, content in tree_objects(entries).items()}
+
+
+def tree_objects(entries: Iterable[Entry]) -> dict[str, bytes]:
+    """What git keeps of every folder, keyed by path; the root is ``""``."""
     folders: dict[str, dict[str, tuple[bytes, str]]] = {"": {}}
     for entry in entries:
         folder, _, name = entry.path.rpartition("/")
         _open(folders, folder)[name] = (b"100644", entry.oid)
-    ids: dict[str, str] = {}
+    contents: dict[str, bytes] = {}
     for folder in sorted(folders, key=lambda path: (path.count("/") + bool(path), path), reverse=True):
-        ids[folder] = _tree_id(folders[folder])
+        contents[folder] = _tree(folders[folder])
         if folder:
             parent, _, name = folder.rpartition("/")
-            folders[parent][name] = (b"40000", ids[folder])
-    return ids
+            folders[parent][name] = (b"40000", object_id("tree", contents[folder]))
+    return contents
 
 
-def commit_id(*, tree: str, parent: str, author: str, email: str, at: datetime, message: str) -> str:
-    """Git's id of a commit by one author who is also its committer; `parent` may be empty. `at` is in UTC."""
+def commit_object(*, tree: str, parent: str, author: str, email: str, at: datetime, message: str) -> bytes:
+    """What git keeps of a commit by one author who is also its committer; `parent` may be empty. `at` is in UTC."""
     person = f"{_plain(author)} <{_plain(email)}> {int(at.timestamp())} +0000"
     lines = [f"tree {tree}", *([f"parent {parent}"] if parent else []), f"author {person}", f"committer {person}"]
-    return _object_id("commit", ("\n".join(lines) + f"\n\n{message}\n").encode())
+    return ("\n".join(lines) + f"\n\n{message}\n").encode()
+
+
+def object_id(kind: str, content: bytes) -> str:
+    """Git's id of an object of this kind (blob, tree, commit), 40 hex digits."""
+    header = f"{kind} {len(content)}\0".encode()
+    return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
 
 
 def _open(folders: dict[str, dict[str, tuple[bytes, str]]], folder: str) -> dict[str, tuple[bytes, str]]:
@@ -81,16 +92,11 @@ def _open(folders: dict[str, dict[str, tuple[bytes, str]]], folder: str) -> dict
     return folders[folder]
 
 
-def _tree_id(children: dict[str, tuple[bytes, str]]) -> str:
+def _tree(children: dict[str, tuple[bytes, str]]) -> bytes:
     # Git sorts a folder as if its name ended with a slash.
     order = sorted(children, key=lambda name: name.encode() + (b"/" if children[name][0] == b"40000" else b""))
     rows = (children[name][0] + b" " + name.encode() + b"\0" + bytes.fromhex(children[name][1]) for name in order)
-    return _object_id("tree", b"".join(rows))
-
-
-def _object_id(kind: str, content: bytes) -> str:
-    header = f"{kind} {len(content)}\0".encode()
-    return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
+    return b"".join(rows)
 
 
 def _plain(text: str) -> str:

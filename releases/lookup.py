@@ -14,6 +14,7 @@ from portal.prepared import Prepared
 from releases import egress, policy
 from releases.conditions import Facts
 from releases.models import Family, File, Model, Revision
+from releases.querysets import FileQuerySet
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
 """A commit id, or enough of its start to mean one revision."""
@@ -136,9 +137,18 @@ def _at_ref(namespace: str, name: str, path: str, person: UUID | None, now: date
 
 def _straight(namespace: str, name: str, path: str, person: UUID | None, now: datetime) -> QuerySet[File]:
     within = Model.objects.called(namespace, name).values("pk")
-    files = File.objects.filter(revision__model__in=within, path=path).with_release().order_by()
+    return _with_facts(File.objects.filter(revision__model__in=within, path=path), person, now)
+
+
+def straight_of(files: FileQuerySet, *, person: User | None, now: datetime) -> list[Straight]:
+    """The same for files that were found before, in one question, by revision and path."""
+    found = _with_facts(files, person.pk if person else None, now).order_by("revision", "path")
+    return [Straight.read(file) for file in found]
+
+
+def _with_facts(files: FileQuerySet, person: UUID | None, now: datetime) -> QuerySet[File]:
     capped = Exists(egress.caps_at(OuterRef("revision__model__gate")))
-    return files.annotate(**Facts.beside_file(person, now), fact_capped=capped)
+    return files.with_release().order_by().annotate(**Facts.beside_file(person, now), fact_capped=capped)
 
 
 def _plain(revision: str) -> str:

@@ -24,7 +24,7 @@ _LOCK: Final = 0x57425459
 _CLIENT: Final = r"""
   CASE
     WHEN client ~ 'hf_hub/[0-9]' THEN 'huggingface_hub ' || substring(client FROM 'hf_hub/([0-9]{1,4}(?:\.[0-9]{1,4})?)')
-    WHEN client ~ '^(curl|aria2|Wget|weighbridge|git-lfs)/' THEN lower(split_part(client, '/', 1))
+    WHEN client ~ '^(curl|aria2|Wget|weighbridge|git-lfs|git)/' THEN lower(split_part(client, '/', 1))
     WHEN client LIKE 'Mozilla/%%' THEN 'browser'
     WHEN client = '' THEN ''
     ELSE 'other'

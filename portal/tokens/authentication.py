@@ -6,6 +6,7 @@ token: what its holder may do is asked again at every use.
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -55,6 +56,20 @@ def by_secret(secret: str) -> Credential:
     if not secrets.checksum(secret):
         raise BadToken("This is not a token of ours: check that it was copied whole.")
     return by_digest(secrets.digest(secret))
+
+
+def is_basic(header: str | None) -> bool:
+    """Whether an Authorization header is of HTTP's Basic scheme (RFC 7617)."""
+    return (header or "").strip().partition(" ")[0].lower() == "basic"
+
+
+def by_password(header: str) -> Credential:
+    """Who a header of the Basic scheme stands for: the token is the password, or the name where no password is given."""
+    try:
+        name, _, password = base64.b64decode(header.strip().partition(" ")[2], validate=True).decode().partition(":")
+    except ValueError as fault:
+        raise BadToken("This is no name and password. Give any name, and as password an access token.") from fault
+    return by_secret(password.strip() or name.strip())
 
 
 def by_digest(digest: str) -> Credential:

@@ -17,12 +17,17 @@ LINE_MAX: Final = 16 << 20
 COMMIT_MAX: Final = 256 << 20
 
 
+def read_bytes(request: HttpRequest, most: int) -> bytes:
+    """The body as it is. Raises TooLarge for more than `most` bytes."""
+    content = _stream(request).read(most + 1)
+    if len(content) > most:
+        raise TooLarge(f"The body is larger than {most:,} bytes.")
+    return content
+
+
 def read_json(request: HttpRequest) -> dict[str, Any]:
     """The body as a JSON object. Raises Invalid, TooLarge."""
-    content = _stream(request).read(JSON_MAX + 1)
-    if len(content) > JSON_MAX:
-        raise TooLarge(f"The body is larger than {JSON_MAX:,} bytes.")
-    found = _parsed(content, "The body")
+    found = _parsed(read_bytes(request, JSON_MAX), "The body")
     if not isinstance(found, dict):
         raise Invalid("The body is not a JSON object.")
     return found

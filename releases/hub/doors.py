@@ -9,14 +9,14 @@ from functools import wraps
 from typing import Concatenate, ParamSpec
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.csrf import csrf_exempt
 
 from portal.errors import BadToken, NotAllowed, WeighbridgeError
 from portal.people.models import User
-from portal.tokens.authentication import Credential, identify
+from portal.tokens.authentication import Credential, by_password, identify, is_basic
 from portal.tokens.scopes import Scope
 from releases import lookup
 from releases.actions.rights import require_staff
@@ -55,32 +55,39 @@ class Asker:
         return self.credential is not None and Scope.PUBLISH in self.credential.scopes
 
 
-Door = Callable[Concatenate[HttpRequest, Asker, P], HttpResponse]
+Door = Callable[Concatenate[HttpRequest, Asker, P], HttpResponseBase]
 
 
 def door(
-    *methods: str, gate: bool = True, bucket: Bucket = Bucket.API
-) -> Callable[[Door[P]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
+    *methods: str,
+    gate: bool = True,
+    bucket: Bucket = Bucket.API,
+    basic: bool = False,
+    refusal: Callable[..., HttpResponse] = wire.refusal,
+) -> Callable[[Door[P]], Callable[Concatenate[HttpRequest, P], HttpResponseBase]]:
     """A view for these methods that knows who asks, counts it, and answers every error in the Hub's shape.
 
-    `gate` False: what it refuses is no access to files. `bucket`: what a request counts against.
+    `gate` False: what it refuses is no access to files. `bucket`: what a request counts against. `basic`: the token may come as
+    the password of HTTP's Basic scheme, as git sends it; never at a door that changes anything, since a browser repeats what it
+    was once told to whatever page asks it to. `refusal`: the shape of errors, where it is not the Hub's.
     """
 
-    def wrap(view: Door[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    def wrap(view: Door[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
         @wraps(view)
-        def answer(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def answer(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if request.method not in methods:
                 return _wrong_method(methods)
-            credential, fault = _identified(request)
+            credential, fault = _identified(request, basic=basic)
             standing = limits.take(bucket, request, credential.user if credential else None)
+            response: HttpResponseBase
             try:
-                if refusal := standing.refusal or fault:
-                    raise refusal
+                if refused := standing.refusal or fault:
+                    raise refused
                 response = view(request, Asker(credential, timezone.now()), *args, **kwargs)
             except Moved as moved:
                 response = send_on(request, moved)
             except WeighbridgeError as error:
-                response = wire.refusal(error, signed_in=credential is not None, gate=gate)
+                response = refusal(error, signed_in=credential is not None, gate=gate)
             return standing.tell(response)
 
         return csrf_exempt(answer)
@@ -88,10 +95,11 @@ def door(
     return wrap
 
 
-def _identified(request: HttpRequest) -> tuple[Credential | None, BadToken | None]:
+def _identified(request: HttpRequest, *, basic: bool) -> tuple[Credential | None, BadToken | None]:
     """Who asks; a bad token is told only after it was counted against its address."""
+    header = request.headers.get("Authorization")
     try:
-        return identify(request.headers.get("Authorization")), None
+        return (by_password(header) if header and basic and is_basic(header) else identify(header)), None
     except BadToken as fault:
         return None, fault
 

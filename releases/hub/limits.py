@@ -14,11 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import redis
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.translation import gettext as _
 
 from portal import counters
@@ -31,7 +31,7 @@ AWAY_S: Final = 5.0
 """How long Redis is left alone after it did not answer: no request waits for it in that time."""
 PATIENCE_S: Final = 0.25
 TAKE: Final = """
-local used = redis.call('INCR', KEYS[1])
+local used = redis.call('INCRBY', KEYS[1], ARGV[2])
 local left = redis.call('PTTL', KEYS[1])
 if left < 0 then
   left = tonumber(ARGV[1])
@@ -39,8 +39,11 @@ if left < 0 then
 end
 return {used, left}
 """
-"""Count one: (how many in this window, milliseconds to its end). KEYS: the counter. ARGV: milliseconds of a window."""
+"""Count some: (how many in this window, milliseconds to its end). KEYS: the counter. ARGV: milliseconds of a window, how many."""
 _away = {"until": 0.0}
+
+
+Told = TypeVar("Told", bound=HttpResponseBase)
 
 
 class Bucket(StrEnum):
@@ -71,7 +74,7 @@ class Standing:
         said = {"limit": self.limit, "window": settings.HUB_WINDOW_S, "left": self.left_s}
         return TooMany(text % said, retry_after_s=self.left_s, code="rate_limited")
 
-    def tell(self, response: HttpResponse) -> HttpResponse:
+    def tell(self, response: Told) -> Told:
         """The headers by which clients pace themselves (the IETF's draft, as the Hub's clients read it)."""
         if self.limit:
             left = max(0, self.limit - self.used)
@@ -80,8 +83,8 @@ class Standing:
         return response
 
 
-def take(bucket: Bucket, request: HttpRequest, person: User | None) -> Standing:
-    """Count one request of this caller."""
+def take(bucket: Bucket, request: HttpRequest, person: User | None, *, count: int = 1) -> Standing:
+    """Count a request of this caller, or as many as it stands for."""
     limit = settings.HUB_LIMITS[bucket]
     if not limit or time.monotonic() < _away["until"]:
         return Standing(bucket)
@@ -89,7 +92,7 @@ def take(bucket: Bucket, request: HttpRequest, person: User | None) -> Standing:
     try:
         used, left = cast(
             "list[int]",
-            counters.client(PATIENCE_S).eval(TAKE, 1, f"wb:hub:{bucket}:{who}", settings.HUB_WINDOW_S * 1000),
+            counters.client(PATIENCE_S).eval(TAKE, 1, f"wb:hub:{bucket}:{who}", settings.HUB_WINDOW_S * 1000, count),
         )
     except redis.RedisError as error:
         _away["until"] = time.monotonic() + AWAY_S

@@ -75,21 +75,12 @@ def preupload(request: HttpRequest, who: Asker, namespace: str, name: str, revis
     return wire.warn(response, "upload", left_out + XET)
 
 
-@door("POST", gate=False)
-def batch(request: HttpRequest, who: Asker, namespace: str, name: str) -> HttpResponse:
+def place(request: HttpRequest, model: Model, user: User, asked: dict[str, Any], objects: list[Any]) -> dict[str, Any]:
     """Where each large file goes; nothing to do for one that the lab has (git-lfs batch API)."""
-    user, model, asked = publisher(who), own(namespace, name, who), read_json(request)
-    objects = asked.get("objects")
-    if asked.get("operation") != "upload":
-        raise Unsupported("Only uploads go this way. Files are downloaded from their resolve address.")
-    if not isinstance(objects, list) or len(objects) > BATCH_MAX:
-        raise Invalid(f"Send at most {BATCH_MAX} objects.")
     transfers = asked.get("transfers")
     several = isinstance(transfers, list) and "multipart" in transfers
     told = [_instructions(request, model, user, each, several=several) for each in objects]
-    answer = JsonResponse({"transfer": "multipart" if several else "basic", "objects": told, "hash_algo": "sha256"})
-    answer["Content-Type"] = "application/vnd.git-lfs+json"
-    return answer
+    return {"transfer": "multipart" if several else "basic", "objects": told}
 
 
 @door("POST", gate=False)

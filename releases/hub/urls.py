@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from releases.hub import large_files, publishing, requests, settings, views
+from releases.hub import batching, large_files, publishing, requests, settings, views
+from releases.hub.cloning import views as cloning
 
 MODEL = "api/models/<segment:namespace>/<segment:name>"
 PARTS = ("revision", "tree", "commits", "paths-info", "preupload", "commit", "branch", "tag", "super-squash")
@@ -53,7 +54,9 @@ urlpatterns = [
     path("datasets/<tail:rest>", views.missing),
     path("spaces/<tail:rest>", views.missing),
     path("api/<tail:rest>", views.absent),
-    path("<segment:namespace>/<segment:name>.git/info/lfs/objects/batch", publishing.batch),
+    path("<segment:namespace>/<segment:name>.git/info/lfs/objects/batch", batching.batch),
+    *(path(f"<segment:namespace>/<segment:name>{end}/info/refs", cloning.refs) for end in (".git", "")),
+    *(path(f"<segment:namespace>/<segment:name>{end}/git-upload-pack", cloning.upload_pack) for end in (".git", "")),
     path("<segment:namespace>/<segment:name>/commit/<segment:revision>", publishing.commit_page),
     path("<segment:namespace>/<segment:name>/ask-access", requests.ask_access),
     path("<segment:name>/resolve/<segment:revision>/<tail:path>", views.missing),

@@ -52,10 +52,10 @@ def test_ids_are_gits_own(tmp_path: Path, parents: int) -> None:
     trees = git.trees(git.Entry(path, git.blob_id(content)) for path, content in FILES.items())
     assert trees[""] == run("rev-parse", "HEAD^{tree}")
     assert trees["a/c"] == run("rev-parse", "HEAD:a/c")
-    ours = git.commit_id(
+    ours = git.commit_object(
         tree=trees[""], parent=parent, author="Noor Häddad", email="n@l.example", at=AT, message="First\n\nbody"
     )
-    assert ours == run("rev-parse", "HEAD")
+    assert git.object_id("commit", ours) == run("rev-parse", "HEAD")
 
 
 def test_a_pointer_is_the_specifications_text() -> None:
