@@ -46,7 +46,7 @@ def address(route: str, given: Mapping[str, str]) -> str:
 def ask(scene: Scene, who: str, method: str, path: str, send: Mapping[str, Any], *, forged: bool = False) -> Any:
     """One request of this person, read to its end; whatever it changed is undone. `forged` comes without CSRF token."""
     body: dict[str, Any] = {"data": dict(send)} if method == "POST" else {}
-    if body and path.startswith("/api/"):
+    if body and (path.startswith("/api/") or path.endswith("/objects/batch")):
         body["content_type"] = "application/json"
     client = scene.client(who, forged=forged)
     with undone():
