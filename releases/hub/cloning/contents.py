@@ -13,9 +13,10 @@ from releases.models import File
 
 COMMITS: Final = 1_000
 """That one clone carries."""
-SMALL_FILES: Final = 2_000
+SMALL_FILES: Final = 1_000
 SMALL_BYTES: Final = 128 << 20
-"""Of files that are no large-file objects, how many and how much one clone carries: each is a row of the ledger."""
+"""Of files that are no large-file objects, how many and how much one clone carries: each is a row of the ledger, and a trip
+to the store while the client and the proxies before us wait."""
 
 
 @dataclass(slots=True)
