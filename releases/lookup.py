@@ -152,8 +152,8 @@ def _with_facts(files: FileQuerySet, person: UUID | None, now: datetime) -> Quer
 
 
 def _plain(revision: str) -> str:
-    """As clients write a branch or tag out in full."""
-    return revision.removeprefix("refs/heads/").removeprefix("refs/tags/")
+    """As clients write a branch or tag out in full, or `HEAD` for `main`."""
+    return "main" if revision == "HEAD" else revision.removeprefix("refs/heads/").removeprefix("refs/tags/")
 
 
 def _shown(revision: Revision, person: User | None, now: datetime) -> bool:

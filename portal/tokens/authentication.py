@@ -52,7 +52,8 @@ def identify(header: str | None) -> Credential | None:
 
 
 def by_secret(secret: str) -> Credential:
-    """The same for a bare secret."""
+    """The same for a bare secret, in either spelling."""
+    secret = secrets.plain(secret)
     if not secrets.checksum(secret):
         raise BadToken("This is not a token of ours: check that it was copied whole.")
     return by_digest(secrets.digest(secret))

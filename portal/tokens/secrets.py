@@ -2,7 +2,8 @@
 
 32 base62 characters carry 190 bits. The checksum lets us refuse a mistyped or invented secret before any I/O, and
 lets a leak scanner tell a real one from a look-alike offline. It is no protection: the digest in the database is.
-Clients should treat a token as opaque, up to MAX_LENGTH characters.
+Clients should treat a token as opaque, up to MAX_LENGTH characters. Some know the Hub's alone: for them each has a second
+spelling, `hf_wb<kind><body and checksum>`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ HINT: Final = 4
 """Characters of the body shown in lists."""
 
 SHAPE: Final = re.compile(rf"wb_({'|'.join(Kind)})_[0-9A-Za-z]{{{BODY + CHECK}}}", re.ASCII)
+
+_FOR_HUB: Final = re.compile(rf"hf_wb({'|'.join(Kind)})([0-9A-Za-z]{{{BODY + CHECK}}})", re.ASCII)
 
 
 def base62(number: int, width: int) -> str:
@@ -47,6 +50,17 @@ def checksum(secret: str) -> bool:
     if len(secret) > MAX_LENGTH or SHAPE.fullmatch(secret) is None:
         return False
     return base62(zlib.crc32(secret[:-CHECK].encode()), CHECK) == secret[-CHECK:]
+
+
+def for_hub(secret: str) -> str:
+    """The same secret for programs that take nothing but `hf_` and letters: llama.cpp, huggingface.js."""
+    return "hf_" + secret.replace("_", "")
+
+
+def plain(secret: str) -> str:
+    """The secret as it was made, whichever of its two spellings this is; any other text as it is."""
+    found = _FOR_HUB.fullmatch(secret) if len(secret) <= MAX_LENGTH else None
+    return f"wb_{found[1]}_{found[2]}" if found else secret
 
 
 def digest(secret: str) -> str:

@@ -18,7 +18,7 @@ from portal.errors import Invalid, NotFound
 from portal.people.models import User
 from portal.people.second_factor import step_up
 from portal.people.views import signed_in
-from portal.tokens import actions
+from portal.tokens import actions, secrets
 from portal.tokens.forms import TokenForm
 from portal.tokens.models import AccessToken
 from portal.tokens.scopes import Kind
@@ -59,7 +59,7 @@ def _make(form: TokenForm, user: User) -> dict[str, Any]:
         for name, texts in error.fields.items():
             form.add_error({"expires_at": "days"}.get(name, name), texts)
         return {}
-    return {"token": token, "secret": secret}
+    return {"token": token, "secret": secret, "for_hub": secrets.for_hub(secret)}
 
 
 def _state(token: AccessToken) -> str:

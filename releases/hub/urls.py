@@ -49,6 +49,8 @@ urlpatterns = [
     path("api/repos/<tail:rest>", views.unsupported),
     path("api/validate-yaml", publishing.validate_yaml),
     path("oauth/<tail:rest>", views.unsupported),
+    path("api/datasets", views.nothing),
+    path("api/spaces", views.nothing),
     path("api/datasets/<tail:rest>", views.missing),
     path("api/spaces/<tail:rest>", views.missing),
     path("datasets/<tail:rest>", views.missing),
@@ -59,6 +61,7 @@ urlpatterns = [
     *(path(f"<segment:namespace>/<segment:name>{end}/git-upload-pack", cloning.upload_pack) for end in (".git", "")),
     path("<segment:namespace>/<segment:name>/commit/<segment:revision>", publishing.commit_page),
     path("<segment:namespace>/<segment:name>/ask-access", requests.ask_access),
+    path("<segment:namespace>/<segment:name>/raw/<segment:revision>/<tail:path>", views.raw),
     path("<segment:name>/resolve/<segment:revision>/<tail:path>", views.missing),
     path("<segment:namespace>/<segment:name>/info/lfs/<tail:rest>", views.unsupported),
 ]

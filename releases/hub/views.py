@@ -15,6 +15,7 @@ from releases.hub import wire
 from releases.hub.bodies import read_json
 from releases.hub.doors import Asker, door, flag, link_next, model_named, number, text
 from releases.hub.limits import Bucket
+from releases.hub.pointers import pointer
 from releases.hub.wire import Missing, NotSignedInToHub, Unsupported
 from releases.lifecycle import STAFF
 from releases.models import MAIN, File, Model, Revision
@@ -28,21 +29,18 @@ LIST_PAGE: Final = 100
 def resolve(request: HttpRequest, who: Asker, namespace: str, name: str, revision: str, path: str) -> HttpResponse:
     """A file. HEAD says what it is; GET redirects to a link that lives two minutes and is in the ledger."""
     file, facts, capped = _file(namespace, name, revision, path, who)
+    return _given(request, who, file, facts, capped=capped)
+
+
+@door("GET", "HEAD", bucket=Bucket.RESOLVERS)
+def raw(request: HttpRequest, who: Asker, namespace: str, name: str, revision: str, path: str) -> HttpResponse:
+    """A file as it stands in the tree: of a large one its pointer, of any other a link, as resolve() gives it."""
+    file, facts, capped = _file(namespace, name, revision, path, who)
     token = who.credential.token if who.credential else None
-    if request.method == "HEAD":
-        downloads.check(file=file, by=who.person, token=token, now=who.now, facts=facts)
-        response = HttpResponse(content_type=formats.media_type(path))
-        response["Content-Length"] = str(file.size)
-    else:
-        link = downloads.authorize(
-            file=file, by=who.person, token=token, now=who.now, facts=facts, capped=capped,
-            wanted=request.headers.get("Range", ""), client=request.headers.get("User-Agent", ""),
-        )  # fmt: skip
-        response = HttpResponseRedirect(link.url)
-        response["Cache-Control"] = "private, no-store"
-    for header, value in wire.file_headers(file, file.revision.commit).items():
-        response[header] = value
-    return response
+    if not file.lfs:
+        return _given(request, who, file, facts, capped=capped)
+    downloads.check(file=file, by=who.person, token=token, now=who.now, facts=facts)
+    return pointer(request, file)
 
 
 @door("GET", "HEAD")
@@ -50,7 +48,7 @@ def model_info(request: HttpRequest, who: Asker, namespace: str, name: str, revi
     """`model_info`: public, gated or not."""
     model = model_named(namespace, name, who)
     found = lookup.revision(model, revision, person=who.person, now=who.now, drafts=who.publishes)
-    if found is None and (revision != "main" or model.main_id):
+    if found is None and (revision not in {"main", "HEAD"} or model.main_id):
         raise _no_revision(model, revision)
     files = list(found.files.order_by("path")) if found else []
     card = cards.metadata(found) if found else {}
@@ -186,6 +184,12 @@ def telemetry(request: HttpRequest, topic: str) -> HttpResponse:
     return HttpResponse()
 
 
+@door("GET", "HEAD")
+def nothing(request: HttpRequest, who: Asker) -> HttpResponse:
+    """`list_datasets`, `list_spaces`: none are here."""
+    return JsonResponse([], safe=False)
+
+
 @door("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 def missing(request: HttpRequest, who: Asker, /, **_names: str) -> HttpResponse:
     """Data sets, Spaces, one-word models of other hubs: nothing of the kind is here, in the Hub's words."""
@@ -211,6 +215,25 @@ def misplaced(request: HttpRequest, who: Asker, /, **_names: str) -> HttpRespons
     """HF_ENDPOINT was given a path; the clients put it before all that they ask for."""
     message = f"The hub is not under a path of its host. Set HF_ENDPOINT={settings.BASE_URL} and try again."
     raise Missing("RepoNotFound", message, topic="endpoint")
+
+
+def _given(request: HttpRequest, who: Asker, file: File, facts: policy.Facts | None, *, capped: bool) -> HttpResponse:
+    """The file's headers to HEAD, to GET a link to it as well, once that is in the ledger."""
+    token = who.credential.token if who.credential else None
+    if request.method == "HEAD":
+        downloads.check(file=file, by=who.person, token=token, now=who.now, facts=facts)
+        response = HttpResponse(content_type=formats.media_type(file.path))
+        response["Content-Length"] = str(file.size)
+    else:
+        link = downloads.authorize(
+            file=file, by=who.person, token=token, now=who.now, facts=facts, capped=capped,
+            wanted=request.headers.get("Range", ""), client=request.headers.get("User-Agent", ""),
+        )  # fmt: skip
+        response = HttpResponseRedirect(link.url)
+        response["Cache-Control"] = "private, no-store"
+    for header, value in wire.file_headers(file, file.revision.commit).items():
+        response[header] = value
+    return response
 
 
 def _listed_for(who: Asker) -> Q:

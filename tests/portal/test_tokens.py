@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from datetime import timedelta
 
 import pytest
@@ -32,6 +33,18 @@ def test_ten_thousand_secrets_are_distinct_and_whole():
     made = {secrets.make(kind) for kind in Kind for _ in range(10_000 // len(Kind))}
     assert len(made) == 10_000 // len(Kind) * len(Kind)
     assert all(secrets.checksum(secret) for secret in made)
+
+
+def test_each_secret_has_one_other_spelling_and_nothing_else_has():
+    for kind in Kind:
+        secret = secrets.make(kind)
+        other = secrets.for_hub(secret)
+        assert re.fullmatch(r"hf_[0-9A-Za-z]{34,}", other), "llama.cpp takes nothing else"
+        assert secrets.plain(other) == secret
+        assert secrets.plain(secret) == secret
+        assert not secrets.checksum(secrets.plain(other[:-1] + ("0" if other[-1] != "0" else "1")))
+    for text in ("hf_" + "a" * 37, "hf_wb", "hf_wbxx" + "a" * 38, "hf_" + secrets.make("dl"), ""):
+        assert secrets.plain(text) == text
 
 
 @given(st.sampled_from(Kind), st.integers(0, 45), st.sampled_from(secrets.ALPHABET))

@@ -32,6 +32,8 @@ DOORS: Final = (
     Door("api/telemetry/<tail:topic>", PUBLIC, PUBLIC, any_method=True),
     Door("api/whoami-v2", answers("401", tokens="ok")),
     Door("api/models", HUB),
+    Door("api/datasets", HUB),
+    Door("api/spaces", HUB),
     Door(_API_MODEL, HUB, at=GATED),
     Door(f"{_API_MODEL}/revision/<segment:revision>", HUB, at=GATED),
     Door(f"{_API_MODEL}/tree/<segment:revision>", HUB, at=GATED),
@@ -54,6 +56,7 @@ DOORS: Final = (
         like(HUB_GATED, download_token="moved", publish_token="moved"),
         at=GATED,
     ),
+    Door(f"{MODEL_ROUTE}/raw/<segment:revision>/<tail:path>", HUB_GATED, at=GATED),
     *(
         Door(route, HUB_ABSENT, HUB_ABSENT, GATED)
         for route in (
