@@ -32,7 +32,7 @@ from portal.tokens.models import AccessToken
 
 ROWS: Final = 50
 PROJECTS: Final = 10
-"""Projects whose rulers are on one page; each asks the ledger a few questions of its own."""
+"""Projects whose rulers are on one page."""
 TOP: Final = 20
 """Lines of each table; the file has all."""
 _CSV: Final = (
@@ -48,14 +48,14 @@ def usage_page(request: HttpRequest) -> HttpResponse:
     user, now = signed_in(request), timezone.now()
     projects = list(usage.projects_of(user))
     shown = Paginator(projects, PROJECTS).get_page(request.GET.get("projects"))
-    burns = [usage.burn_of(project, now) for project in shown]
+    burns = usage.burns_of(list(shown), now)
     form = PeriodForm(request.GET, projects=projects, today=now.date())
     page = Paginator(usage.requests_of(user), ROWS).get_page(request.GET.get("page"))
     context = {
         "shown": shown,
         "burns": [(burn, burndown.draw(burn, now)) for burn in burns],
         "usable": set(usage.usable_by(user)),
-        "askable": {project for project in shown if allocation_actions.refusal(project, user) is None},
+        "askable": allocation_actions.askable(list(shown), user),
         "leads": any(project.owner_id == user.pk for project in projects),
         "number": len(burns) + 1,
         "page": page,
