@@ -173,6 +173,26 @@ def test_eight_projects_are_shown_with_as_many_queries_as_one(mara, bench, path)
     assert asked[0] == asked[1]
 
 
+def test_a_project_among_very_many_is_asked_for_by_its_ruler_and_not_all_are_listed_to_choose_among(mara, bench):
+    """Each was an entry of the form: with 10,000 the page took a second and was 840 kB."""
+    many(bench, 250)
+    last = Project.objects.get(title="Corpus 248")
+    page = mara.get(URL).content.decode()
+    assert page.count("<option") < 130
+    assert f'<option value="{last.pk}"' not in page
+    ledger.post(
+        [event(user_id=str(bench.researcher.pk), project_id=str(last.pk), prompt_tokens=77, completion_tokens=0)]
+    )
+    there = mara.get(URL, {"projects": "25"}).content.decode()
+    assert f'href="?project={last.pk}#sums"' in there
+    chosen = mara.get(URL, {"project": str(last.pk)})
+    assert f'<option value="{last.pk}" selected>' in chosen.content.decode()
+    assert "Tokens 77 " in words(chosen)
+    foreign = Project.objects.create(owner=bench.world.manager, title="Theirs", kind="granted", lab=bench.world.lab)
+    for nobodys in (foreign.pk, "x"):
+        assert mara.get(URL, {"project": str(nobodys)}).status_code == 422
+
+
 def test_my_page_counts_the_projects_that_it_does_not_show(mara, bench, monkeypatch):
     projects.personal(bench.researcher)
     assert "more project" not in words(mara.get("/me/"))
