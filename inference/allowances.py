@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final, Self
+from typing import Final, Self, cast
 from uuid import UUID
 
 from django.utils import timezone
@@ -43,16 +43,26 @@ class Budget:
     @classmethod
     def of(cls, project: Project, now: datetime) -> Self:
         """Read it: two queries. The newest of several current allowances holds."""
+        return cls.of_each([project], now)[0]
+
+    @classmethod
+    def of_each(cls, projects: Sequence[Project], now: datetime) -> list[Self]:
+        """The same of several, in their order and in as many queries."""
         current = Allowance.objects.current(now).order_by("starts_at")
-        own = list(current.filter(project=project))
+        own: dict[UUID, dict[int | None, Allowance]] = {project.pk: {} for project in projects}
+        for allowance in current.filter(project__in=own):
+            own[cast("UUID", allowance.project_id)][allowance.model_id] = allowance
         defaults = {str(allowance.lab_id): allowance for allowance in current.filter(lab__isnull=False)}
-        return cls(
-            project=project,
-            now=now,
-            own=next((allowance for allowance in reversed(own) if allowance.model_id is None), None),
-            by_model={allowance.model_id: allowance for allowance in own if allowance.model_id is not None},
-            by_lab=defaults,
-        )
+        return [
+            cls(
+                project=project,
+                now=now,
+                own=own[project.pk].get(None),
+                by_model={model: each for model, each in own[project.pk].items() if model is not None},
+                by_lab=defaults,
+            )
+            for project in projects
+        ]
 
     def whole(self, labs: Iterable[Lab]) -> Limits:
         """The project's own limits: its allowance, else the default of its lab.

@@ -8,7 +8,7 @@ from typing import Final
 
 from django.utils.formats import date_format, number_format
 
-from inference.usage import Burn, used_by_day
+from inference.usage import Burn
 from releases.curves.scales import Scale, Tick
 
 LEFT: Final = 56.0
@@ -45,9 +45,8 @@ def draw(burn: Burn, now: datetime) -> BurnDown | None:
     days = _days(burn, now)
     scale = _Scale(burn.since, burn.until, limit)
     rows, left = [], limit
-    used = used_by_day(burn.project, burn.since)
     for day in days:
-        spent = used.get(day, 0)
+        spent = burn.by_day.get(day, 0)
         left -= spent
         rows.append((day, spent, max(0, left)))
     points = [(LEFT, scale.y(limit))] + [(scale.x(min(_end(day), now)), scale.y(after)) for day, _, after in rows]

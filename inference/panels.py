@@ -32,7 +32,7 @@ PROJECTS: Final = 10
 def left(user: User) -> dict[str, Any]:
     """The first projects that the person can use, with what is left of each, how many more there are, and whether any is over."""
     now, mine = timezone.now(), usage.usable_by(user)
-    burns = [usage.burn_of(project, now) for project in mine[:PROJECTS]]
+    burns = usage.burns_of(list(mine[:PROJECTS]), now)
     more = mine.count() - len(burns) if len(burns) == PROJECTS else 0
     return {"burns": burns, "more": more, "over": not burns and usage.projects_of(user).exists()}
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from inference import standing
-from portal.api.operations import Operation, Scoped
+from portal.api.operations import Listed, Operation, Scoped
 
 
 class PartShape(serializers.Serializer[Any]):
@@ -39,9 +39,8 @@ class StatusShape(serializers.Serializer[Any]):
     """How it stands, a few seconds old at most."""
 
     at = serializers.DateTimeField()
-    well = serializers.BooleanField(help_text="All that is offered works.")
+    well = serializers.BooleanField(help_text="All that is offered works, the models too.")
     parts = PartShape(many=True)
-    models = ServedShape(many=True)
 
 
 class Status(Scoped):
@@ -49,6 +48,15 @@ class Status(Scoped):
 
     @Operation(name="getStatus", tag="status", scopes=None, gives=StatusShape)
     def get(self, request: Request) -> dict[str, Any]:
-        """Read which parts of the portal work, and which models can be queried now."""
+        """Read which parts of the portal work. The models that can be queried are a list of their own."""
         found = standing.now()
-        return asdict(found) | {"well": found.well}
+        return {"at": found.at, "well": found.well, "parts": [asdict(part) for part in found.parts]}
+
+
+class ServedModels(Scoped):
+    """`/api/v1/status/models`."""
+
+    @Operation(name="listServedModels", tag="status", scopes=None, listed=True, gives=ServedShape)
+    def get(self, request: Request, asked: dict[str, Any]) -> Listed:
+        """Read how the models stand that can be queried. Those that do not work come first."""
+        return Listed(standing.now().models, asdict)

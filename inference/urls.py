@@ -32,6 +32,7 @@ _RUN = "api/v1/evaluation-runs/<uuid:run>"
 urlpatterns = [
     path("status/", standing_views.status, name="status"),
     path("api/v1/status", standing_api.Status.as_view(), name="api_status"),
+    path("api/v1/status/models", standing_api.ServedModels.as_view(), name="api_served"),
     path("me/usage/receipts/<slug:request_id>.json", views.receipt_json, name="receipt_json"),
     path("api/v1/receipts/<slug:request_id>", receipt_api.Receipt.as_view(), name="api_receipt"),
     path("me/usage/", usage_views.usage_page, name="usage"),

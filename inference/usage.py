@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -12,7 +13,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from inference import queryable
 from inference.allowances import Budget
 from inference.contract import Limits
-from inference.gateway.counters import counter_of
+from inference.gateway.counters import counters_of
 from inference.models import DailyUsage, UsageRecord, last_day
 from portal.access.models import Grant
 from portal.counters import client
@@ -38,6 +39,8 @@ class Burn:
     """The highest class that its requests may wait in."""
     own: bool
     """Whether the project has an allowance of its own."""
+    by_day: dict[date, int]
+    """What was used on each day of the period; the first counts from `since`."""
 
     @property
     def last_day(self) -> date | None:
@@ -69,20 +72,34 @@ def usable_by(user: User) -> QuerySet[Project]:
 
 def burn_of(project: Project, now: datetime) -> Burn:
     """What the project has used of its own allowance."""
-    budget = Budget.of(project, now)
-    labs = queryable.labs(project, now)
+    return burns_of([project], now)[0]
+
+
+def burns_of(projects: Sequence[Project], now: datetime) -> list[Burn]:
+    """The same of several, in their order; as many queries for ten as for one, where none is personal."""
+    budgets = Budget.of_each(projects, now)
+    days = _by_day({str(budget.project.pk): budget.period()[1] for budget in budgets}, now)
+    return [
+        _burn(budget, now, days[str(budget.project.pk)], running)
+        for budget, running in zip(budgets, _running(projects), strict=True)
+    ]
+
+
+def _burn(budget: Budget, now: datetime, days: tuple[dict[date, int], int], running: int | None) -> Burn:
+    labs = queryable.labs(budget.project, now)
     _, since, until = budget.period()
-    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    by_day, today = days
     return Burn(
-        project=project,
+        project=budget.project,
         limits=budget.whole(labs),
         since=since,
         until=until,
-        used=tokens_since(since, project_id=str(project.pk)),
-        today=tokens_since(midnight, project_id=str(project.pk)),
-        running=running(project),
+        used=sum(by_day.values()),
+        today=today,
+        running=running,
         top_class=budget.top_class(labs),
         own=budget.own is not None,
+        by_day=by_day,
     )
 
 
@@ -95,12 +112,12 @@ def tokens_since(since: datetime, **scope: Any) -> int:
     return int(whole + (partial.aggregate(n=Sum(_TOKENS))["n"] or 0))
 
 
-def running(project: Project) -> int | None:
-    """How many requests of the project run now, as the gateway counts them."""
+def _running(projects: Sequence[Project]) -> list[int | None]:
+    """How many requests of each run now, as the gateway counts them."""
     try:
-        return counter_of(client(), "project", str(project.pk)).running
+        return [each.running for each in counters_of(client(), "project", [str(project.pk) for project in projects])]
     except redis.RedisError:
-        return None
+        return [None] * len(projects)
 
 
 def requests_of(user: User) -> QuerySet[UsageRecord]:
@@ -108,14 +125,22 @@ def requests_of(user: User) -> QuerySet[UsageRecord]:
     return UsageRecord.objects.filter(user_id=str(user.pk)).order_by("-started_at", "-request_id")
 
 
-def used_by_day(project: Project, since: datetime) -> dict[date, int]:
-    """Tokens by day in a period; the first day counts from `since`."""
-    first = since.astimezone(UTC).date()
-    rows = (
-        DailyUsage.objects.filter(Q(project_id=str(project.pk)), day__gt=first)
-        .values_list("day")
-        .annotate(n=Sum(_TOKENS))
-        .order_by("day")
-    )
-    partial = UsageRecord.objects.filter(project_id=str(project.pk), started_day=first, started_at__gte=since)
-    return {first: int(partial.aggregate(n=Sum(_TOKENS))["n"] or 0), **{day: int(n) for day, n in rows}}
+def _by_day(since: Mapping[str, datetime], now: datetime) -> dict[str, tuple[dict[date, int], int]]:
+    """Of each project, from its moment on: tokens by day, the first day counted from that moment, and today's. Two queries."""
+    first = {project: moment.astimezone(UTC).date() for project, moment in since.items()}
+    whole, partial = Q(pk__in=[]), Q(pk__in=[])
+    for project, moment in since.items():
+        whole |= Q(project_id=project, day__gte=first[project])
+        partial |= Q(project_id=project, started_day=first[project], started_at__gte=moment)
+    found: dict[str, dict[date, int]] = {project: {} for project in since}
+    sums = DailyUsage.objects.filter(whole).order_by().values_list("project_id", "day").annotate(n=Sum(_TOKENS))
+    for project, day, tokens in sums:
+        found[project][day] = int(tokens)
+    today = now.astimezone(UTC).date()
+    of_today = {project: sum(n for day, n in days.items() if day >= today) for project, days in found.items()}
+    begun = UsageRecord.objects.filter(partial).order_by().values_list("project_id").annotate(n=Sum(_TOKENS))
+    begun_with = {project: int(tokens) for project, tokens in begun}
+    return {
+        project: ({**days, first[project]: begun_with.get(project, 0)}, of_today[project])
+        for project, days in found.items()
+    }

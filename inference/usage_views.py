@@ -32,7 +32,9 @@ from portal.tokens.models import AccessToken
 
 ROWS: Final = 50
 PROJECTS: Final = 10
-"""Projects whose rulers are on one page; each asks the ledger a few questions of its own."""
+"""Projects whose rulers are on one page."""
+CHOICES: Final = 100
+"""Projects to choose among; the address takes any, and each project's ruler leads to its own."""
 TOP: Final = 20
 """Lines of each table; the file has all."""
 _CSV: Final = (
@@ -46,17 +48,17 @@ _CSV: Final = (
 def usage_page(request: HttpRequest) -> HttpResponse:
     """What is left before what is used: a ruler per project, the sums of a period, then single requests."""
     user, now = signed_in(request), timezone.now()
-    projects = list(usage.projects_of(user))
+    projects = usage.projects_of(user)
     shown = Paginator(projects, PROJECTS).get_page(request.GET.get("projects"))
-    burns = [usage.burn_of(project, now) for project in shown]
-    form = PeriodForm(request.GET, projects=projects, today=now.date())
+    burns = usage.burns_of(list(shown), now)
+    form = _form(request, user)
     page = Paginator(usage.requests_of(user), ROWS).get_page(request.GET.get("page"))
     context = {
         "shown": shown,
         "burns": [(burn, burndown.draw(burn, now)) for burn in burns],
-        "usable": set(usage.usable_by(user)),
-        "askable": {project for project in shown if allocation_actions.refusal(project, user) is None},
-        "leads": any(project.owner_id == user.pk for project in projects),
+        "usable": set(usage.usable_by(user).filter(pk__in=[burn.project.pk for burn in burns])),
+        "askable": allocation_actions.askable(list(shown), user),
+        "leads": projects.filter(owner=user).exists(),
         "number": len(burns) + 1,
         "page": page,
         **_told(form, figures.of_person(user)),
@@ -71,7 +73,7 @@ def usage_page(request: HttpRequest) -> HttpResponse:
 def usage_csv(request: HttpRequest) -> StreamingHttpResponse:
     """One of the page's tables, all of it, as CSV."""
     user = signed_in(request)
-    form = PeriodForm(request.GET, projects=usage.projects_of(user), today=timezone.now().date())
+    form = _form(request, user)
     return _table(request, form, figures.of_person(user), WAYS)
 
 
@@ -98,6 +100,15 @@ def requests_csv(request: HttpRequest) -> HttpResponseBase:
     """Every request of the person's own, oldest first, as CSV."""
     rows = in_pages(usage.requests_of(signed_in(request)), "started_at", "request_id", size=2_000)
     return _file(f"requests-{timezone.now():%Y-%m-%d}", _lines(map(attrgetter(*_CSV), rows)))
+
+
+def _form(request: HttpRequest, user: User) -> PeriodForm:
+    """The form with the first of one's projects to choose among, and the one that is asked for."""
+    projects, asked = usage.projects_of(user), request.GET.get("project", "")
+    choices = list(projects[:CHOICES])
+    if figures.is_id(asked) and asked not in {str(project.pk) for project in choices}:
+        choices += projects.filter(pk=asked)
+    return PeriodForm(request.GET, projects=choices, today=timezone.now().date())
 
 
 def _of_labs(request: HttpRequest) -> tuple[list[Lab], PeriodForm]:

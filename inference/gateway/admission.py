@@ -57,7 +57,7 @@ class Admission:
         try:
             return self.right(identity, model)
         except Refusal:
-            await self._pool.refresh()
+            await self._pool.learn(addressing.split(model)[0])
             return self.right(await self._auth.current(identity.digest), model)
 
     async def reserve(

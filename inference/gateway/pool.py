@@ -44,6 +44,16 @@ class Pool:
         """The route of the model that has this name or had it, in any spelling."""
         return self.routes.get(name) or self._spelt.get(contract.spelt_once(name))
 
+    async def learn(self, name: str) -> None:
+        """Read ROUTES again where the one of this name differs from what is known. Who is refused is charged nothing, so that
+        a refusal must not cost more the more models there are. Raises wire.Unreachable.
+        """
+        known = self.named(name)
+        names = sorted({name, known.model} if known else {name})
+        texts = await self._wire.call("HMGET", contract.ROUTES, *names)
+        if texts != [self._raw.get(each.encode()) for each in names]:
+            await self.refresh()
+
     async def refresh(self) -> None:
         """Read ROUTES; a route that did not change keeps its object. Raises wire.Unreachable."""
         flat = await self._wire.call("HGETALL", contract.ROUTES)

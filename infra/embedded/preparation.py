@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from infra.embedded import privileges
 from infra.embedded.home import ROOT, Home
 from infra.embedded.problems import Problem
 
@@ -81,10 +83,11 @@ def seed(home: Home, env: Mapping[str, str], *, fresh: bool) -> bool:
 
 
 def manage(env: Mapping[str, str], home: Home, *arguments: str) -> None:
-    """Run a management command; raises Problem with the end of what it said when it fails."""
+    """Run a management command, which ends with us; raises Problem with the end of what it said when it fails."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), *arguments],
         env=dict(env), cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        preexec_fn=privileges.become(None, end=signal.SIGTERM, search=False),
     )  # fmt: skip
     log = home.logs / f"{arguments[0]}.log"
     log.write_text(done.stdout + done.stderr, encoding="utf-8")

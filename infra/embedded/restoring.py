@@ -44,7 +44,8 @@ def run(home: Home, environment: Mapping[str, str], copy: Path, say: Callable[[s
         group.stop()
     say(
         f"Restored. {f'The database as it was is kept as {kept}. ' if kept else ''}Start the version that made the copy with `make {mode}`. "
-        "Then `python -m infra.embedded manage rebuild_limits`, which counts from this ledger, and `… manage collect_garbage "
+        "Then `python -m infra.embedded manage rebuild_limits`, which counts from this ledger and names whose rights were "
+        "taken since (they have them again), and `… manage collect_garbage "
         "--dry-run`, which counts what the store has of later releases (those of the last day do not show yet): ingest them again within a week."
     )
 

@@ -11,6 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
 from infra.embedded import preparation
 from infra.embedded.home import ROOT, Home
 from infra.embedded.problems import Problem
@@ -48,18 +51,33 @@ def _keep_to_ourselves(path: Path) -> None:
             path.chmod(0o600)
 
 
-def prepare(home: Home, env: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Refuse unsafe settings, prove that mail can leave, and offer the first administrator's link."""
-    _demand(home, env)
-    _checks(env)
-    _mail(env)
+def ask(home: Home, env: Mapping[str, str]) -> None:
+    """Look, before anything is started, at what serving needs. Raises Problem with all that is missing or wrong, at once."""
+    found = [problem for look in (_demand, _address, _checks, _mail) if (problem := _refused(look, home, env))]
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        listed = "\n\n".join(f"{n}. {each.sentence}\n{each.step}" for n, each in enumerate(found, 1))
+        raise Problem(f"`make serve` cannot start; {len(found)} things are missing or wrong.", f"\n{listed}")
+
+
+def _refused(look: Callable[[Home, Mapping[str, str]], None], home: Home, env: Mapping[str, str]) -> Problem | None:
+    try:
+        look(home, env)
+    except Problem as problem:
+        return problem
+    return None
+
+
+def offer(home: Home, env: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Offer the first administrator's link, where there is none."""
     link = _administrator(home, env)
     if link:
         say(f"\nThe first administrator chooses a password here, once, within three days:\n\n  {link}\n")
 
 
 def _demand(home: Home, env: Mapping[str, str]) -> None:
-    given = {"MAIL_URL": env.get("MAIL_URL") or env.get("MAIL_URL_FILE"), "ADMIN_EMAIL": env.get("ADMIN_EMAIL")}
+    given = {"MAIL_URL": _gives_mail(env), "ADMIN_EMAIL": env.get("ADMIN_EMAIL")}
     missing = [name for name, value in given.items() if not value]
     if missing:
         raise Problem(
@@ -74,19 +92,37 @@ def _demand(home: Home, env: Mapping[str, str]) -> None:
         )
 
 
-def _checks(env: Mapping[str, str]) -> None:
+def _gives_mail(env: Mapping[str, str]) -> bool:
+    return bool(env.get("MAIL_URL") or env.get("MAIL_URL_FILE"))
+
+
+def _address(_home: Home, env: Mapping[str, str]) -> None:
+    given = env.get("ADMIN_EMAIL", "").strip()
+    try:
+        if given:
+            validate_email(given)
+    except ValidationError:
+        raise Problem(
+            f"ADMIN_EMAIL is {given}, which is no address.", "Give that of the first administrator."
+        ) from None
+
+
+def _checks(_home: Home, env: Mapping[str, str]) -> None:
     """Django's own checks of a deployment, with ours. Plain HTTP on loopback is a trial: its warnings are let through."""
     level = "WARNING" if env["BASE_URL"].startswith("https://") else "ERROR"
+    asked_for = {} if _gives_mail(env) else {"MAIL_URL": "smtp://localhost"}
     done = subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), "check", "--deploy", "--database", "default", "--fail-level", level],
-        env=dict(env), capture_output=True, text=True, check=False,
+        [sys.executable, str(ROOT / "manage.py"), "check", "--deploy", "--fail-level", level],
+        env={**env, **asked_for}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
         raise Problem("The settings are not safe to serve with.", f"Django says:\n\n{done.stderr.strip()}")
 
 
-def _mail(env: Mapping[str, str]) -> None:
+def _mail(_home: Home, env: Mapping[str, str]) -> None:
     """Open a connection to the mail server, sign in, and leave. A mail service has none: its first mail shows its key."""
+    if not _gives_mail(env):
+        return
     given = env.get("MAIL_URL") or Path(env["MAIL_URL_FILE"]).read_text(encoding="utf-8").strip()
     if given.partition(":")[0] in MAIL_SERVICES:
         return

@@ -42,8 +42,12 @@ class Supervisor:
         prechecks.all_of(self.home, mode=self.choices.mode, host=self.choices.host, port=self.choices.port)
         if not stack.brings_database(base):
             preparation.expect_database(self.home)
+        env = stack.environment(self.home, self.choices, base)
+        self.home.prepare(self.choices.mode)
+        if self.choices.mode == "serve":
+            serving.ask(self.home, env)
         try:
-            self._start(stack.environment(self.home, self.choices, base), base)
+            self._start(env, base)
             if not self._stop.is_set():
                 lock.write(mode=self.choices.mode, url=self.choices.base_url, ready=True)
                 self.say(screen.ready(self.home, self.choices, self.engine, time.monotonic() - started))
@@ -54,7 +58,6 @@ class Supervisor:
             self.say("Stopped. Nothing is lost; the same command starts it again.")
 
     def _start(self, env: Mapping[str, str], base: Mapping[str, str]) -> None:
-        self.home.prepare(self.choices.mode)
         self.say(f"Starting in {self.home.path} …")
         self.group.start(stack.servers(self.home, base), stopping=self._stop.is_set)
         if self._stop.is_set():
@@ -65,7 +68,7 @@ class Supervisor:
         if self.choices.mode == "demo":
             self._step("demo lab is filled", lambda: preparation.seed(self.home, env, fresh=fresh))
         else:
-            serving.prepare(self.home, env, self.say)
+            serving.offer(self.home, env, self.say)
         for batch in (stack.doors(self.home, self.choices, env), stack.loops(self.home, env)):
             if not self._stop.is_set():
                 self.group.start(batch, stopping=self._stop.is_set)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from django.db.models import Q, QuerySet
+from datetime import timedelta
+from typing import Final
+
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from portal.access import roster
@@ -16,6 +21,10 @@ from portal.errors import Reason
 from portal.people.domains import FREE_MAIL
 from portal.people.models import Affiliation, Membership, Role, User
 from portal.projects.models import Project, ProjectMember
+
+WORKED_TOGETHER: Final = timedelta(days=3 * 365)
+"""How long after their last day in a project somebody judges nothing of it. Funders bar who worked with an applicant for
+two to five years, the DFG for three (its form 10.201); for ever would leave a small lab without reviewers."""
 
 
 def between(reviewer: User, applicant: User) -> tuple[Reason, ...]:
@@ -38,11 +47,25 @@ def between(reviewer: User, applicant: User) -> tuple[Reason, ...]:
 
 def over(reviewer: User, project: Project, lead: User) -> tuple[Reason, ...]:
     """Why this reviewer may not judge what a project asks for once it has begun: a conflict with who leads it now, or a
-    part in it of their own, also one that is over. Three queries at most."""
+    part in it of their own, which counts for WORKED_TOGETHER after it is over. Three queries at most."""
     found = between(reviewer, lead)
-    if reviewer.pk == lead.pk or not ProjectMember.objects.filter(project=project, user=reviewer).exists():
+    if reviewer.pk == lead.pk:
         return found
-    return (Reason("on_project", _("You belong to this project, or did.")), *found)
+    stays = ProjectMember.objects.filter(project=project, user=reviewer)
+    last = stays.order_by(F("left_at").desc(nulls_first=True)).first()
+    if last is None or (last.left_at and last.left_at <= timezone.now() - WORKED_TOGETHER):
+        return found
+    return (Reason("on_project", _part(last)), *found)
+
+
+def _part(stay: ProjectMember) -> str:
+    if stay.left_at is None:
+        return _("You belong to this project.")
+    free = timezone.localtime(stay.left_at + WORKED_TOGETHER)
+    said = _(
+        "You belonged to this project. Whoever leaves one judges nothing of it for three years: you may again after %(day)s."
+    )
+    return said % {"day": date_format(free, "j F Y")}
 
 
 def reviewers(application: Application) -> list[User]:

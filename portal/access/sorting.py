@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from portal.access import form_spec, triage
 from portal.access.application_models import Application, Submission
@@ -35,6 +35,12 @@ def in_force_at(gates: Sequence[Gate]) -> dict[int, tuple[int, list[triage.Rule]
     return {gate.pk: sets.get((gate.lab_id, gate.pk)) or sets.get((gate.lab_id, None), first) for gate in gates}
 
 
+def sorted_by(lab: Lab, gate: Gate | None) -> QuerySet[Gate]:
+    """The gates that rules for this gate, or for the lab, are in force at: the lab's are where a gate has none of its own."""
+    gates = Gate.objects.filter(lab=lab)
+    return gates.filter(pk=gate.pk) if gate else gates.exclude(pk__in=RuleSet.objects.exclude(gate=None).values("gate"))
+
+
 def of_version(lab: Lab, version: int) -> list[triage.Rule]:
     """The rules of one version of a lab; none when there is no such version."""
     if version == 1:
@@ -43,11 +49,12 @@ def of_version(lab: Lab, version: int) -> list[triage.Rule]:
     return found.rules() if found else []
 
 
-def form_of(gates: Iterable[Gate]) -> triage.Form:
-    """What rules for all these gates may ask about."""
+def form_of(lab: Lab, gate: Gate | None) -> triage.Form:
+    """What rules for this gate, or for all of the lab's, may ask about. One query; gates with the same form are one."""
+    specs = Gate.objects.filter(lab=lab).order_by().values_list("form_spec", flat=True).distinct()
     answers: dict[str, frozenset[str]] = {}
     declared: set[str] = set()
-    for entry in (entry for gate in gates for entry in form_spec.fields(gate.form_spec)):
+    for entry in (entry for spec in ([gate.form_spec] if gate else specs) for entry in form_spec.fields(spec)):
         choices = COUNTRIES if entry["type"] == "country" else entry.get("choices", ())
         codes = frozenset(str(code) for code, _label in choices)
         answers[entry["name"]] = answers.get(entry["name"], frozenset()) | codes
@@ -104,17 +111,17 @@ class DryRun:
     moves: list[Move]
 
 
-def dry_run(rules: Sequence[triage.Rule], gates: Sequence[Gate]) -> DryRun:
+def dry_run(rules: Sequence[triage.Rule], gates: QuerySet[Gate]) -> DryRun:
     """The newest applications of these gates under the rules in force and under `rules`, both with today's facts.
 
     Answers are those of the last round; address and institution are as they are now. Flat: five queries at most.
     """
-    known = {pk: rules for pk, (_version, rules) in in_force_at(gates).items()}
     rows = list(
         Application.objects.filter(gate__in=gates, submitted_at__isnull=False)
         .select_related("applicant", "gate")
         .order_by("-submitted_at", "pk")[:PAST]
     )
+    known = {pk: rules for pk, (_version, rules) in in_force_at([row.gate for row in rows]).items()}
     sent = _last_sent(rows)
     current = Affiliation.objects.filter(user__in=[row.applicant_id for row in rows], ends_at=None)
     current = current.select_related("institution").prefetch_related("institution__reviewed_domains")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[[dict[str, Any]], None]
 _handlers: dict[str, Handler] = {}
+_watched: ContextVar[list[int] | None] = ContextVar("watched", default=None)
+"""Where whoever watches has the keys of what is left of quick topics put."""
 _patience: dict[str, timedelta] = {}
 """How long a topic's messages are tried; a topic without an entry never gives up: a revocation must arrive."""
 _slow: set[str] = set()
@@ -82,7 +85,32 @@ def enqueue(topic: str, *, key: str, delay_s: int = 0, **payload: Any) -> Messag
         message.save(update_fields=["next_attempt_at"])
     elif topic not in _slow:
         transaction.on_commit(lambda: _try_now(message.pk), robust=True)
+        if (seen := _watched.get()) is not None:
+            seen.append(message.pk)
     return message
+
+
+@contextmanager
+def watched() -> Iterator[list[int]]:
+    """The keys of the messages that are left within this block and that a commit is to deliver at once, as they come."""
+    seen: list[int] = []
+    outer = _watched.set(seen)
+    try:
+        yield seen
+    finally:
+        _watched.reset(outer)
+
+
+def still_waits(keys: list[int]) -> Message | None:
+    """The first of these messages that has not arrived, after one more try of each up to it; None where all did.
+
+    Waits for whoever delivers one of them now: what the relay is about to finish has not failed.
+    """
+    with transaction.atomic():
+        held = Message.objects.select_for_update().filter(pk__in=keys, ended_at=None).order_by("pk")
+        waiting = [message.pk for message in held]
+    missed = next((pk for pk in waiting if not deliver(pk)), None)
+    return None if missed is None else Message.objects.filter(pk=missed, ended_at=None).first()
 
 
 def pending(topic: str, *, key: str) -> bool:

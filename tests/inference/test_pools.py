@@ -8,6 +8,7 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -19,6 +20,7 @@ from inference.models import Allowance, Backend, Pool
 from portal.audit.models import Entry
 from portal.errors import Conflict, Invalid, NotFound
 from portal.outbox.delivery import deliver_due
+from portal.outbox.telling import NOT_TOLD
 from portal.people.actions import create_lab
 from portal.projects.actions import personal
 from portal.switches.models import Switch, flip
@@ -217,6 +219,32 @@ def test_the_operator_retires_a_pool_by_name_once(bench):
         pool("retire", "lyceum/pico-opt-1m")
     with pytest.raises(CommandError, match="There is no pool nonsense"):
         pool("retire", "nonsense")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("drain", "lyceum/pico-opt-1m/pico-opt-1m"), ("retire", "lyceum/pico-opt-1m")],
+)
+def test_an_operator_is_told_what_waits_while_the_limits_store_is_away(bench, store, settings, words):
+    reached, settings.REDIS_URL = settings.REDIS_URL, "redis://127.0.0.1:1/0"
+    with pytest.raises(CommandError, match="the gateways do not know it yet") as missed:
+        pool(*words)
+    assert missed.value.returncode == NOT_TOLD
+    for told in ("The limits store does not answer", "Do not give the command again", "the relay tells them"):
+        assert told in str(missed.value)
+    assert OPEN not in routes.current() or routes.current()[OPEN].backends[0].draining, "it is done all the same"
+    settings.REDIS_URL = reached
+    with time_machine.travel(timezone.now() + timedelta(minutes=5)):
+        deliver_due()
+    assert pushed(store).keys() == routes.current().keys()
+    assert pushed(store) == routes.current(), "by itself, when the store is back"
+
+
+def test_an_engine_is_registered_while_the_limits_store_is_away(bench, settings, monkeypatch):
+    """It would be tried again with each probe, and each try is an entry of the trail."""
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    pool("ready", stdin=json.dumps(ready_event(bench)), monkeypatch=monkeypatch)
+    assert Backend.objects.filter(url="http://127.0.0.1:7777").exists()
 
 
 # --- Allowances ---------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from datetime import timedelta
 
@@ -14,8 +15,11 @@ from inference import actions, contract, ledger, principals, rebuild, routes
 from inference.contract import Limits
 from inference.gateway.counters import Counter, counter_key, counter_of
 from inference.gateway.rights import Identity, right_for
+from inference.introspection import introspect
 from inference.models import UsageRecord
 from inference.posting import BAD
+from portal.errors import Unavailable
+from portal.people import actions as people
 from portal.people.actions import create_lab
 from releases.actions import rename_model
 from tests.inference.bench import OPEN, append, event, publish, serve
@@ -179,3 +183,43 @@ def test_what_was_used_while_the_clock_was_ahead_counts_in_the_day_that_it_was_s
         rebuild.rebuild(store, timezone.now())
     kept = counter(store, bench)
     assert (kept.day, kept.tokens_in_day) == (int(evening.timestamp() * 1000) // DAY_MS, 120)
+
+
+# --- After a copy was restored --------------------------------------------------------------------------------------
+
+
+def rebuilt() -> str:
+    out = io.StringIO()
+    call_command("rebuild_limits", stdout=out)
+    return out.getvalue()
+
+
+def test_an_operator_who_restored_a_copy_reads_whose_rights_were_taken_since_and_they_can_query_again(bench, store):
+    """The store knew of a later change than the database, and refused for good what was built from it."""
+    gate, person = bench.world.gate, bench.researcher
+    for kind, identity, generation in (
+        ("user", str(person.pk), person.generation + 3),
+        ("gate", gate.full_name, gate.generation + 2),
+        ("gate", bench.open_model.own_gate, 5),
+        ("user", "00000000-0000-4000-8000-000000000000", 9),  # who came after the copy
+    ):
+        principals.bump(kind, identity, generation)
+    with pytest.raises(Unavailable, match="rights behind this token are changing"):
+        introspect(bench.token.digest)
+    told = rebuilt()
+    assert "The database is an earlier copy" in told
+    assert told.splitlines()[2:] == [
+        f"  person {person.email}", f"  gate {gate.full_name}", f"  model {bench.open_model.full_name}",
+    ]  # fmt: skip
+    assert introspect(bench.token.digest).active
+    assert "earlier copy" not in rebuilt(), "it is said once"
+    before = person.generation + 3
+    people.suspend(user=person, by=bench.world.manager, reason="A drill.")
+    person.refresh_from_db()
+    assert person.generation > before, "the next change counts on from there"
+
+
+def test_a_database_that_is_no_copy_is_called_none(bench, store):
+    principals.bump("user", str(bench.researcher.pk), bench.researcher.generation)
+    principals.bump("gate", bench.world.gate.full_name, 0)
+    assert "earlier copy" not in rebuilt()

@@ -33,9 +33,9 @@ def afresh():
 
 
 def seen(client):
-    """The API's answer, looked at afresh."""
+    """The API's two answers, looked at afresh: the portal's, and under `models` the first page of the models."""
     caches["process"].clear()
-    return client.get("/api/v1/status").json()
+    return client.get("/api/v1/status").json() | {"models": client.get("/api/v1/status/models").json()["results"]}
 
 
 def part(client, name):
@@ -127,7 +127,8 @@ def test_letters_that_wait_are_told_and_one_that_was_given_up_is_not(bench, stor
 def test_a_model_whose_revision_is_withdrawn_is_not_offered_and_no_address_is_told(bench, store, client):
     report(store, bench)
     pool = Pool.objects.proper().get(model=bench.open_model)
-    page = client.get("/status/").content.decode() + client.get("/api/v1/status").content.decode()
+    told = ("/status/", "/api/v1/status", "/api/v1/status/models")
+    page = "".join(client.get(path).content.decode() for path in told)
     assert not [one.url for one in pool.backends.all() if one.url in page]
     pool.model.revisions.update(state="withdrawn", withdrawn_at=timezone.now(), withdrawn_reason="Wrong weights.")
     assert [one["model"] for one in seen(client)["models"]] == [GATED]
@@ -195,6 +196,18 @@ def test_ten_thousand_models_are_pages_of_fifty_in_as_many_queries_and_what_fail
     assert OPEN in end
     assert f"page {pages:,} of {pages:,}" in end
     assert client.get("/status/", {"models": "x", "announcements": "-1"}).status_code == 200
+    listed = client.get("/api/v1/status/models").json()
+    assert (listed["count"], len(listed["results"])) == (count + 2, 50)
+    assert listed["results"][0]["model"] == f"lyceum/crowd-{count - 1:05}"
+    assert listed["next"].endswith("/api/v1/status/models?page=2")
+    after = client.get("/api/v1/status/models", {"page": pages}).json()
+    assert OPEN in [one["model"] for one in after["results"]]
+    assert client.get("/api/v1/status/models", {"page": pages + 1}).status_code == 404
+    said = client.get("/api/v1/status")
+    assert {one["name"] for one in said.json()["parts"]} == {*Switch.values, "mail"}
+    assert (said.json()["well"], len(said.content) < 1_000) == (False, True), (
+        "the doors are said at once, without the models"
+    )
 
 
 @pytest.mark.parametrize("count", world.CROWDS)

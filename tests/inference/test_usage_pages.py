@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import re
+import uuid
 from datetime import date, timedelta
 
 import pytest
 import redis
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import override
@@ -20,6 +23,8 @@ from inference.figures import Line, Period
 from inference.gateway.counters import Counter, counter_key
 from inference.models import month_of
 from portal.access import actions as access
+from portal.access.gate_models import Gate
+from portal.access.models import Grant
 from portal.projects import actions as projects
 from portal.projects.models import Project, ProjectMember
 from releases.actions import rename_model
@@ -143,6 +148,51 @@ def test_the_rulers_of_many_projects_are_pages_of_ten_in_as_many_queries(
     assert mine.count("tokens left") == 1, "the others have no grant that stands"
 
 
+@pytest.mark.parametrize("path", [URL, "/me/"])
+def test_eight_projects_are_shown_with_as_many_queries_as_one(mara, bench, path):
+    """Each asked for its allowance, its grants and its ledger."""
+    held, asked = Grant.objects.filter(user=bench.researcher).first(), []
+    for count in (1, 8):
+        ProjectMember.objects.filter(project__title__startswith="Corpus").update(left_at=timezone.now())
+        Project.objects.filter(title__startswith="Corpus").update(title="Formerly")
+        many(bench, count + 1)
+        for each in Project.objects.filter(title__startswith="Corpus", closed_at=None):
+            gate = Gate.objects.get(pk=bench.world.gate.pk)
+            gate.pk, gate.slug = None, f"gate-{each.pk}"
+            gate.save(force_insert=True)
+            held.pk, held.project, held.application, held.gate = uuid.uuid4(), each, None, gate
+            Grant.objects.bulk_create([held])
+            actions.set_allowance(by=None, project=each, limits=Limits(tokens_per_period=9_000))
+            later = int(timezone.now().timestamp() * 1000) + 1
+            ledger.post([event(user_id=str(bench.researcher.pk), project_id=str(each.pk), started_at=later)])
+        mara.get(path)
+        with CaptureQueriesContext(connection) as found:
+            page = mara.get(path).content.decode()
+        assert page.count("of 9,000") == count, "what each has used stands there"
+        asked.append(len(found))
+    assert asked[0] == asked[1]
+
+
+def test_a_project_among_very_many_is_asked_for_by_its_ruler_and_not_all_are_listed_to_choose_among(mara, bench):
+    """Each was an entry of the form: with 10,000 the page took a second and was 840 kB."""
+    many(bench, 250)
+    last = Project.objects.get(title="Corpus 248")
+    page = mara.get(URL).content.decode()
+    assert page.count("<option") < 130
+    assert f'<option value="{last.pk}"' not in page
+    ledger.post(
+        [event(user_id=str(bench.researcher.pk), project_id=str(last.pk), prompt_tokens=77, completion_tokens=0)]
+    )
+    there = mara.get(URL, {"projects": "25"}).content.decode()
+    assert f'href="?project={last.pk}#sums"' in there
+    chosen = mara.get(URL, {"project": str(last.pk)})
+    assert f'<option value="{last.pk}" selected>' in chosen.content.decode()
+    assert "Tokens 77 " in words(chosen)
+    foreign = Project.objects.create(owner=bench.world.manager, title="Theirs", kind="granted", lab=bench.world.lab)
+    for nobodys in (foreign.pk, "x"):
+        assert mara.get(URL, {"project": str(nobodys)}).status_code == 422
+
+
 def test_my_page_counts_the_projects_that_it_does_not_show(mara, bench, monkeypatch):
     projects.personal(bench.researcher)
     assert "more project" not in words(mara.get("/me/"))
@@ -180,7 +230,7 @@ def test_a_stranger_sees_none_of_it(client, bench):
 
 def test_running_requests_come_from_the_gateways_counter(mara, bench, store):
     store.set(counter_key("project", str(bench.project.pk)), Counter(running=3).to_bytes())
-    assert usage.running(bench.project) == 3
+    assert usage.burn_of(bench.project, timezone.now()).running == 3
     assert "of 8 requests at a time" in words(mara.get(URL))
 
 

@@ -11,6 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 from infra.embedded import processes
+from infra.embedded.home import ROOT
 from infra.embedded.problems import Problem
 from infra.embedded.processes import Group, Process, Spec
 
@@ -155,3 +156,27 @@ while True:
     group.mend()
     assert set(before.read_text().strip()) == {"a"}, "a log that is short stays"
     group.stop()
+
+
+def test_a_command_that_prepares_a_start_ends_with_whoever_started_it(tmp_path: Path) -> None:
+    """`kill -9` of an upgrade left its migrate at work on a database of the operator's own."""
+    begun = tmp_path / "begun"
+    (tmp_path / "manage.py").write_text(
+        f"import os, pathlib, time\npart = pathlib.Path({str(begun)!r} + '.part')\npart.write_text(str(os.getpid()))\n"
+        f"part.rename({str(begun)!r})\ntime.sleep(300)\n"
+    )
+    upgrade = f"""
+import pathlib, os
+from infra.embedded import preparation
+from infra.embedded.home import Home
+preparation.ROOT = pathlib.Path({str(tmp_path)!r})
+home = Home(pathlib.Path({str(tmp_path / "home")!r}))
+home.prepare("serve")
+preparation.manage(os.environ, home, "migrate")
+"""
+    parent = subprocess.Popen([sys.executable, "-c", upgrade], cwd=ROOT)
+    _until(begun.exists, 30)
+    child = int(begun.read_text())
+    parent.kill()
+    parent.wait()
+    _until(lambda: not _running(child))

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from portal.access import actions, tasks
+from portal.access import actions, conflicts, tasks
 from portal.access.handover_models import Handover
 from portal.access.handovers import HandoverStatus
 from portal.access.member_models import Member
@@ -310,10 +310,28 @@ def test_who_led_the_project_before_and_reviews_for_the_lab_does_not_judge_its_r
         assert "Approve renewal" not in browser(mara).get(page).content.decode()
         assert "Approve renewal" in browser(lyceum.reviewers[0]).get(page).content.decode()
         for judge in (actions.approve_renewal, partial(actions.decline_renewal, message="No.")):
-            with pytest.raises(NotAllowed, match="You belong to this project, or did") as refused:
+            with pytest.raises(NotAllowed, match=r"You belong(ed)? to this project") as refused:
                 judge(by=mara, grant=theirs)
             assert refused.value.code == "conflict_of_interest"
         assert actions.approve_renewal(by=lyceum.reviewers[0], grant=theirs).status == "granted"
+
+
+def test_who_left_a_project_judges_what_it_asks_for_again_after_three_years_and_not_while_they_are_back(
+    lyceum, mara, ana, team
+):
+    """They were barred for ever, also as the one reviewer of a small lab."""
+    lead, theirs = team
+    taken(lyceum, offered(lead, theirs), ana)
+    give_role(by=lyceum.manager, user=mara, lab=lyceum.lab, role=Role.REVIEWER)
+    left = theirs.project.members.get(user=mara).left_at
+    with time_machine.travel(left + timedelta(days=3 * 365 - 1), tick=False):
+        (found,) = conflicts.over(mara, theirs.project, ana)
+        assert found.code == "on_project"
+        assert f"{left + timedelta(days=3 * 365):%-d %B %Y}" in found.message
+    with time_machine.travel(left + timedelta(days=3 * 365), tick=False):
+        assert conflicts.over(mara, theirs.project, ana) == ()
+        projects.join(project=theirs.project, user=mara)
+        assert [each.code for each in conflicts.over(mara, theirs.project, ana)] == ["on_project"], "on it again"
 
 
 def test_a_member_of_the_team_does_not_judge_the_renewal_that_their_own_access_rests_on(lyceum, mara, ana, team):
@@ -322,7 +340,7 @@ def test_a_member_of_the_team_does_not_judge_the_renewal_that_their_own_access_r
     with time_machine.travel(lead.ends_at - timedelta(days=20), tick=False):
         actions.renew(by=mara, grant=lead)
         assert ana.email not in told("renewal_to_review")
-        with pytest.raises(NotAllowed, match="You belong to this project, or did"):
+        with pytest.raises(NotAllowed, match=r"You belong(ed)? to this project"):
             actions.approve_renewal(by=ana, grant=lead)
 
 

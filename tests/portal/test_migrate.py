@@ -7,6 +7,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
+from portal.checks.management.commands import migrate
+from portal.postgres.locks import alone
+
 pytestmark = pytest.mark.django_db
 
 
@@ -17,6 +20,16 @@ def test_a_version_that_comes_after_a_newer_one_is_told_so_and_changes_nothing()
         call_command("migrate", verbosity=0, interactive=False)
     recorder.record_unapplied("access", "9001_of_next_year")
     call_command("migrate", verbosity=0, interactive=False)
+
+
+def test_two_never_migrate_one_database_at_once_and_the_second_waits(monkeypatch, capsys):
+    """An upgrade that was killed left its migrate behind, and the next one made the tables that it was making."""
+    monkeypatch.setattr(migrate, "PATIENCE_S", 0.1)
+    with alone("migrate"), pytest.raises(CommandError, match="Another migrate is still at work on this database"):
+        call_command("migrate", verbosity=0, interactive=False)
+    assert "Waiting for it" in capsys.readouterr().err
+    call_command("migrate", verbosity=0, interactive=False)
+    assert not capsys.readouterr().err, "alone, it waits for nobody"
 
 
 def test_what_another_program_keeps_in_the_same_database_is_not_ours_to_know():

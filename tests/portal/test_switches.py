@@ -11,6 +11,7 @@ from portal.access import actions
 from portal.audit.models import Entry
 from portal.errors import Unavailable
 from portal.outbox.models import Message
+from portal.outbox.telling import NOT_TOLD
 from portal.switches.models import Switch, SwitchState
 from tests.portal import world
 
@@ -38,6 +39,15 @@ def test_the_operator_closes_a_door_and_opens_it_again(lyceum, mara):
 def test_the_gateway_is_told_of_a_door_that_is_closed(db):
     said("query", "--close", "--reason", "The engines move.")
     assert Message.objects.filter(topic="release.changed", key="switch:query").count() == 1
+
+
+def test_the_operator_is_told_that_a_door_of_the_gateway_is_not_closed_yet(db, settings):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    with pytest.raises(CommandError, match="the gateways do not know it yet") as missed:
+        said("query", "--close", "--reason", "The engines move.")
+    assert missed.value.returncode == NOT_TOLD
+    assert SwitchState.objects.get().is_on is False
+    assert "query: closed since" in said("query"), "looking announces nothing"
 
 
 def test_how_every_door_stands_is_shown_and_nothing_is_changed(db):

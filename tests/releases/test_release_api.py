@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal.audit.models import Entry
+from portal.outbox.telling import NOT_TOLD
 from portal.people.models import User
 from portal.tokens import actions as tokens
 from portal.tokens.scopes import Kind, Scope
@@ -257,6 +258,20 @@ def said(*words: str) -> str:
     out = StringIO()
     call_command("stop_release", *words, stdout=out)
     return out.getvalue()
+
+
+def test_the_operator_is_told_what_a_stop_does_not_reach_while_the_limits_store_is_away(
+    lyceum: world.World, publish: Any, settings: Any
+) -> None:
+    model = publish(lyceum, "mine")
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    with pytest.raises(CommandError, match="Downloads are refused already") as missed:
+        said("lyceum/mine", "--reason", REASON)
+    assert missed.value.returncode == NOT_TOLD
+    assert "the gateways do not know it yet" in str(missed.value)
+    assert model.stops.in_force().exists()
+    with pytest.raises(CommandError, match="Downloads are given already"):
+        said("lyceum/mine", "--lift")
 
 
 def test_the_operator_stops_and_lifts_at_a_shell(lyceum: world.World, publish: Any) -> None:

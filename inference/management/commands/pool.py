@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -14,8 +15,12 @@ from inference import actions, overview, pool_actions, pool_file
 from inference.models import Backend, Pool
 from inference.overview import BackendState, PoolState
 from portal.errors import WeighbridgeError
+from portal.outbox.telling import told
 from releases import lookup
 from releases.models import Model
+
+_OF_AN_ENGINE: Final = {"ready", "gone", "forget"}
+"""What programs say. They need no word on the gateways: what is written down is enough, and the relay tells it."""
 
 
 class Command(BaseCommand):
@@ -39,8 +44,11 @@ class Command(BaseCommand):
         retire.add_argument("pool", help="lab/pool, as `pool status` prints it")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        meanwhile = "Until then they send requests where they did; without the limits store they admit none."
+        verb = options["verb"]
         try:
-            getattr(self, options["verb"])(options)
+            with nullcontext() if verb in _OF_AN_ENGINE else told(meanwhile):
+                getattr(self, verb)(options)
         except KeyError as error:
             raise CommandError(f"The JSON on standard input lacks {error}.") from error
         except (WeighbridgeError, ValueError) as error:

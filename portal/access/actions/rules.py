@@ -21,8 +21,7 @@ TEXT_LIMIT = 20_000
 
 def checked(lab: Lab, gate: Gate | None, text: str) -> list[triage.Rule]:
     """The rules of a text. Raises Invalid with one line for each fault."""
-    gates = [gate] if gate else list(lab.gates.all())
-    rules, faults = triage.read(text[:TEXT_LIMIT], sorting.form_of(gates))
+    rules, faults = triage.read(text[:TEXT_LIMIT], sorting.form_of(lab, gate))
     if faults:
         raise Invalid(_("The rules cannot be used."), fields={"text": faults})
     return rules

@@ -16,7 +16,6 @@ from portal.access.desk_models import ReasonText, SavedFilter, Substitute
 from portal.access.gate_models import Gate
 from portal.access.queue import Chosen
 from portal.access.rule_models import RuleSet
-from portal.access.views.rules import without_own
 from portal.access.views.staff import memberships
 from portal.api.operations import MANAGE, REVIEW, STAFF, Operation, Scoped
 from portal.people.models import Lab, User
@@ -215,7 +214,6 @@ class RulesDryRun(Scoped):
         """Say which of the newest 500 applications would lie in another lane under these rules. Nothing changes."""
         found = staffed(self.person(request), lab)
         gate = _gate(found, said["gate"])
-        gates = [gate] if gate else without_own(list(Gate.objects.filter(lab=found).select_related("lab")))
-        run = sorting.dry_run(checked(found, gate, said["text"]), gates)
+        run = sorting.dry_run(checked(found, gate, said["text"]), sorting.sorted_by(found, gate))
         lanes = [{"lane": lane, "before": before, "after": after} for lane, before, after in run.lanes]
         return {"looked_at": run.looked_at, "lanes": lanes, "moves": run.moves}

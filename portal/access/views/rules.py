@@ -53,8 +53,7 @@ def edit(request: HttpRequest, lab: str, gate: str = "") -> HttpResponse:
     """Write rules, see which past applications would move, and only then put them in force."""
     user = staff(request)
     found = Lab.objects.filter(pk__in=_labs(user), slug=lab).first()
-    gates = list(Gate.objects.filter(lab=found).select_related("lab")) if found else []
-    chosen = next((each for each in gates if each.slug == gate), None)
+    chosen = Gate.objects.filter(lab=found, slug=gate).select_related("lab").first() if found and gate else None
     if found is None or (gate and chosen is None):
         raise NotFound(_("There is no such lab or gate."))
     text = request.POST.get("text", "").replace("\x00", "")
@@ -67,7 +66,7 @@ def edit(request: HttpRequest, lab: str, gate: str = "") -> HttpResponse:
                 made = actions.make_rules(by=user, lab=found, gate=chosen, text=text, reason=reason)
                 messages.success(request, _("Rule set %(n)s is in force.") % {"n": made.version})
                 return redirect("access:rules")
-            run = sorting.dry_run(checked(found, chosen, text), [chosen] if chosen else without_own(gates))
+            run = sorting.dry_run(checked(found, chosen, text), sorting.sorted_by(found, chosen))
         except Invalid as error:
             problems = error.fields
     context = {
@@ -75,19 +74,13 @@ def edit(request: HttpRequest, lab: str, gate: str = "") -> HttpResponse:
         "gate": chosen,
         "text": text if request.method == "POST" else triage.write(_present(found, chosen)),
         "run": run,
-        "form": sorting.form_of([chosen] if chosen else gates),
+        "form": sorting.form_of(found, chosen),
         "tests": [(fact, test, each.takes_values) for (fact, test), each in triage.TESTS.items()],
         "may_save": not user.roles_in(found).isdisjoint(MANAGERS),
         **forms.marked(problems, {"text": _("Rules")}),
         "typed": request.POST,
     }
     return render(request, "access/rules_edit.html", context, status=422 if problems else 200)
-
-
-def without_own(gates: list[Gate]) -> list[Gate]:
-    """The gates that follow the lab's rules."""
-    own = set(RuleSet.objects.filter(gate__in=gates).values_list("gate", flat=True))
-    return [gate for gate in gates if gate.pk not in own]
 
 
 def _present(lab: Lab, gate: Gate | None) -> list[triage.Rule]:

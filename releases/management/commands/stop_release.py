@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from portal.errors import WeighbridgeError
+from portal.outbox.telling import told
 from releases import lookup
 from releases.actions import lift_stop, stop_release
 from releases.models import Family, Model, Revision
@@ -28,15 +29,21 @@ class Command(BaseCommand):
         subject = _family(what) if family else _release(what)
         if subject is None:
             raise CommandError(f"There is no {'family' if family else 'model or published revision'} {what}.")
-        try:
-            stop = (
-                _lifted(subject, what)
-                if lift
-                else stop_release(subject=subject, by=None, reason=reason, instead=instead)
-            )
-        except WeighbridgeError as error:
-            raise CommandError(error.message) from error
-        self.stdout.write(f"{'Lifted the stop of' if lift else 'Stopped'} {stop.name}; its holders are written to.")
+        meanwhile = (
+            "Downloads are given already. Until then queries are refused."
+            if lift
+            else "Downloads are refused already. Until then answers that run go on; without the limits store no query begins."
+        )
+        with told(meanwhile):
+            try:
+                stop = (
+                    _lifted(subject, what)
+                    if lift
+                    else stop_release(subject=subject, by=None, reason=reason, instead=instead)
+                )
+            except WeighbridgeError as error:
+                raise CommandError(error.message) from error
+            self.stdout.write(f"{'Lifted the stop of' if lift else 'Stopped'} {stop.name}; its holders are written to.")
 
 
 def _family(name: str) -> Family | None:

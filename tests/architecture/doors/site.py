@@ -37,5 +37,6 @@ DOORS: Final = (
     Door("api/v1/<path:rest>", ABSENT, ABSENT),
     Door("api/v1/numbers", PUBLIC),
     Door("api/v1/status", PUBLIC),
+    Door("api/v1/status/models", PUBLIC),
     Door("api/v1/announcements", PUBLIC),
 )

@@ -347,3 +347,46 @@ def test_the_metrics_name_every_server() -> None:
     for line in ("backend_outstanding_tokens", "backend_running", "backend_kv_cache"):
         assert f'weighbridge_gateway_{line}{{backend="b0"}} ' in metrics.text()
     assert 'weighbridge_gateway_backend_kv_cache{backend="b0"} 0.5\n' in metrics.text()
+
+
+class _Kept:
+    """A store that holds the routes and counts what is read of them."""
+
+    def __init__(self, **routes: Route) -> None:
+        self.routes = {route.model.encode(): route.to_json().encode() for route in routes.values()}
+        self.read: list[str] = []
+
+    async def call(self, command: str, _key: str, *names: str) -> list[bytes | None]:
+        self.read.append(command)
+        if command == "HMGET":
+            return [self.routes.get(name.encode()) for name in names]
+        return [part for pair in self.routes.items() for part in pair]
+
+
+def test_who_is_refused_again_and_again_has_the_routes_read_once_and_a_route_that_changed_is_learnt() -> None:
+    """Nothing is charged for a refusal, and each had all routes read: with a thousand, ten times the work of a query."""
+
+    async def learnt() -> None:
+        mine = Route(
+            model=rig.MODEL, owner="lyceum", revision="a" * 40, pool="p", engine_model="m", context=8, backends=(),
+            created=1, number=1,
+        )  # fmt: skip
+        spelt = "lyceum/SMALL"
+        store = _Kept(mine=mine)
+        pool = Pool(store, None)  # type: ignore[arg-type]
+        await pool.refresh()
+        for name in ("lyceum/none", rig.MODEL, spelt, "lyceum/none"):
+            await pool.learn(name)
+        assert store.read == ["HGETALL", *["HMGET"] * 4]
+        fresh = replace(mine, model="lyceum/fresh")
+        store.routes[b"lyceum/fresh"] = fresh.to_json().encode()
+        await pool.learn("lyceum/fresh")
+        assert pool.named("lyceum/fresh") == fresh
+        store.routes[rig.MODEL.encode()] = replace(mine, context=16).to_json().encode()
+        await pool.learn(spelt)
+        assert pool.routes[rig.MODEL].context == 16, "in another spelling too"
+        del store.routes[b"lyceum/fresh"]
+        await pool.learn("lyceum/fresh")
+        assert pool.named("lyceum/fresh") is None
+
+    asyncio.run(learnt())

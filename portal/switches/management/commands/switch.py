@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from portal.errors import Invalid
+from portal.outbox.telling import told
 from portal.switches.models import Switch, SwitchState, closed, flip
 
 
@@ -25,13 +26,15 @@ class Command(BaseCommand):
         door, turned = options["door"], options["close"] or options["open"]
         if turned and not door:
             raise CommandError(f"Name the door: {', '.join(Switch.values)}.")
-        if turned and (options["close"] or closed(door).exists()):
-            try:
-                flip(switch=Switch(door), on=options["open"], reason=options["reason"].strip(), by=None)
-            except Invalid as error:
-                raise CommandError(error.message) from error
-        for each in [Switch(door)] if door else list(Switch):
-            self.stdout.write(_standing(each, closed(each).first()))
+        meanwhile = "Pages, the API and downloads know it already. Until then answers that run go on; without the limits store no query begins."
+        with told(meanwhile):
+            if turned and (options["close"] or closed(door).exists()):
+                try:
+                    flip(switch=Switch(door), on=options["open"], reason=options["reason"].strip(), by=None)
+                except Invalid as error:
+                    raise CommandError(error.message) from error
+            for each in [Switch(door)] if door else list(Switch):
+                self.stdout.write(_standing(each, closed(each).first()))
 
 
 def _standing(switch: Switch, state: SwitchState | None) -> str:
