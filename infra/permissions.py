@@ -29,7 +29,8 @@ that follows. An empty cell is refused, whoever asks: with *conflict* to a party
 everybody else.
 
 Which address answers whom, by method and credential, is declared in `tests/architecture/doors/`, and a test asks
-every address as everybody.
+every address: without an account, with each kind of token, as whoever has the wrong role or the wrong lab, and as one of
+those who are let in or refused alike. In `make drill` it asks as everybody.
 """
 
 

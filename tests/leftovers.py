@@ -12,7 +12,7 @@ from typing import Final
 from django.db import connection
 from django.test import TransactionTestCase
 
-_KEPT: Final = {"django_migrations", "django_content_type", "auth_permission"}
+KEPT: Final = {"django_migrations", "django_content_type", "auth_permission"}
 """Written by the migrations' end, and by no test."""
 _SWOLLEN: Final = 1 << 18
 """Bytes: in our test server nobody takes dead rows away, so that a table beyond it is begun anew."""
@@ -56,7 +56,7 @@ def empty() -> None:
 @cache
 def tables() -> list[str]:
     """The quoted names of all tables that a test can write to."""
-    names = sorted(set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - _KEPT)
+    names = sorted(set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - KEPT)
     return [connection.ops.quote_name(name) for name in names]
 
 

@@ -3,7 +3,6 @@ make, and a tenth of that to copy. Keys are the same each time; sequences only g
 
 from __future__ import annotations
 
-import functools
 import io
 from typing import Final
 
@@ -15,6 +14,11 @@ from tests import leftovers
 
 Rows = dict[str, bytes]
 """By quoted table, or partition of one, as COPY writes them."""
+_WITH_PAGES: Final = """
+SELECT oid::regclass::text FROM pg_class
+WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND pg_relation_size(oid) > 0 AND relname <> ALL(%s)
+"""
+"""The tables and partitions that may hold a row. To ask each of them for one costs 0.07 s of the database's processor."""
 _UNCHECKED: Final = "SET LOCAL session_replication_role = replica"
 """No trigger and no foreign key is asked: the rows are those that both let pass."""
 _CHECKED: Final = "SET LOCAL session_replication_role = origin"
@@ -24,11 +28,12 @@ def take() -> Rows:
     """All rows of all tables that a test can write to."""
     rows = {}
     with connection.cursor() as cursor:
-        cursor.execute(_filled())
+        cursor.execute(_WITH_PAGES, [sorted(leftovers.KEPT)])
         for (table,) in cursor.fetchall():
             written = io.BytesIO()
             cursor.copy_expert(f"COPY {table} TO STDOUT", written)
-            rows[table] = written.getvalue()
+            if written.tell():
+                rows[table] = written.getvalue()
     return rows
 
 
@@ -57,9 +62,3 @@ def put(rows: Rows) -> None:
         for table, written in rows.items():
             cursor.copy_expert(f"COPY {table} FROM STDIN", io.BytesIO(written))
         cursor.execute(_CHECKED)
-
-
-@functools.cache
-def _filled() -> str:
-    """A question for the tables and partitions that hold a row."""
-    return " UNION ALL ".join(f"SELECT DISTINCT tableoid::regclass::text FROM {table}" for table in leftovers.tables())

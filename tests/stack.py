@@ -237,13 +237,15 @@ LIMITS = {"engine": 600, "stack": 300, "browser": 300}
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Under xdist all tests of one running portal go to one worker, and those of one browser; each kind has its limit.
-    The first start comes first: its home is kept for the others."""
+    The first start comes first: its home is kept for the others. What needs the engine's environment alone does not wait
+    for the engine, whose tests take the longest of all."""
     items.sort(key=lambda item: item.path.stem != "test_lifecycle")
     for item in items:
         kind = next((kind for kind in LIMITS if item.get_closest_marker(kind)), None)
         if kind is None:
             continue
-        group = item.path.stem if kind == "browser" else kind
+        alone = kind == "browser" or (kind == "engine" and "engine_stack" not in getattr(item, "fixturenames", ()))
+        group = item.path.stem if alone else kind
         item.add_marker(pytest.mark.xdist_group(group))
         if not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(LIMITS[kind]))

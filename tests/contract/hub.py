@@ -26,6 +26,7 @@ from releases.models import Blob, Model, Revision
 from releases.permits import place
 from tests import snapshot
 from tests.portal import world
+from tests.releases import looks
 from tests.releases.folders import model_folder
 
 
@@ -123,7 +124,8 @@ def fresh(row: Any) -> Any:
 def published(lyceum: world.World, name: str, folder: Path) -> Model:
     """A model of the lab with the folder's files published."""
     model = actions.open_model(lab=lyceum.lab, name=name, by=lyceum.manager)
-    revision: Revision = ingest(folder, model=model, by=lyceum.manager, publish=True)
+    with looks.remembered():
+        revision: Revision = ingest(folder, model=model, by=lyceum.manager, publish=True)
     return revision.model
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -95,17 +96,30 @@ def test_revoked_between_two_files(hub: Hub, client: Client) -> None:
     assert "revoked" in told
 
 
+ABSENT = """
+import json, sys
+from huggingface_hub import hf_hub_download
+for repository, path, revision, token in json.loads(sys.argv[1]):
+    try:
+        hf_hub_download(repository, path, revision=revision, token=token)
+        print("ok")
+    except Exception as error:
+        print(type(error).__name__)
+"""
+
+
 def test_each_kind_of_absence_has_its_own_error(hub: Hub, client: Client) -> None:
-    holder = client.holding(hub.token(hub.researcher))
-    assert holder.script(ERROR, "lyceum/nothing", "config.json").stdout.startswith("RepositoryNotFoundError")
-    assert holder.script(ERROR, "gpt2", "config.json").stdout.startswith("RepositoryNotFoundError")
-    assert client.script(ERROR, "lyceum/nothing", "config.json").stdout.startswith("RepositoryNotFoundError")
-    assert holder.script(ERROR, "lyceum/gated", "nothing.json").stdout.startswith("RemoteEntryNotFoundError")
-    bad = ERROR.replace("sys.argv[2])", "sys.argv[2], revision='nowhere')")
-    assert holder.script(bad, "lyceum/gated", "config.json").stdout.startswith("RevisionNotFoundError")
-    assert client.script(ERROR, "lyceum/gated", "nothing.json").stdout.startswith("GatedRepoError"), (
-        "the gate comes first"
-    )
+    holder = hub.token(hub.researcher)
+    expected = {
+        ("lyceum/nothing", "config.json", None, holder): "RepositoryNotFoundError",
+        ("gpt2", "config.json", None, holder): "RepositoryNotFoundError",
+        ("lyceum/nothing", "config.json", None, False): "RepositoryNotFoundError",
+        ("lyceum/gated", "nothing.json", None, holder): "RemoteEntryNotFoundError",
+        ("lyceum/gated", "config.json", "nowhere", holder): "RevisionNotFoundError",
+        ("lyceum/gated", "nothing.json", None, False): "GatedRepoError",  # the gate comes first
+    }
+    done = client.script(ABSENT, json.dumps(list(expected)))
+    assert done.stdout.splitlines() == list(expected.values()), done.stderr
 
 
 def test_who_am_i(hub: Hub, client: Client) -> None:

@@ -32,7 +32,7 @@ from portal.people.models import Role, User
 from tests.portal import seats, world
 
 
-@pytest.fixture(params=[5, pytest.param(200, marks=pytest.mark.drill)])
+@pytest.fixture(params=[3, pytest.param(200, marks=pytest.mark.drill)])
 def rounds(request: pytest.FixtureRequest) -> int:
     """How often each race is run: a few times always, 200 times in the drill."""
     return int(request.param)

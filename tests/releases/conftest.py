@@ -12,7 +12,7 @@ from releases import actions
 from releases.ingest import ingest
 from releases.models import Model
 from tests.portal import world
-from tests.releases import swift
+from tests.releases import looks, swift
 from tests.releases.folders import model_folder
 
 
@@ -57,7 +57,8 @@ def publish(tmp_path: Path) -> Publish:
             lab=of.lab, name=name, by=of.manager, family=family, gate=gate, summary=f"Model {name}."
         )
         folder = model_folder(tmp_path / of.lab.slug / name, name=name, seed=next(seeds), **files)
-        ingest(folder, model=model, by=of.manager, publish=publish)
+        with looks.remembered():
+            ingest(folder, model=model, by=of.manager, publish=publish)
         return Model.objects.named(of.lab.slug, name).get()
 
     return make
