@@ -73,7 +73,8 @@ def _parsed(content: bytes) -> Mapping[str, Any]:
         raise _invalid(
             [
                 Sentence(
-                    "The file is not UTF-8 text, from line %(line)s on. Save it as UTF-8, and import it again.", line=line
+                    "The file is not UTF-8 text, from line %(line)s on. Save it as UTF-8, and import it again.",
+                    line=line,
                 )
             ]
         ) from fault

@@ -172,7 +172,7 @@ def serving(other: Other) -> Iterator[Other]:
             if path.startswith("/api/models/lab/theirs/revision/v1"):
                 self.answer(200, other.info())
             elif "/resolve/" in path and other.gated not in self.headers.get("Authorization", ""):
-                self.answer(401, b"{}", {"X-Error-Message": "Ask for access at /lab/theirs first"})
+                self.answer(401, b"{}", why="Ask for access at /lab/theirs first")
             elif path.startswith(prefix := f"/lab/theirs/resolve/{'a' * 40}/"):
                 self.send_response(302)
                 self.send_header("Location", f"{other.store_url}/held/{self.path.removeprefix(prefix)}")
@@ -187,17 +187,14 @@ def serving(other: Other) -> Iterator[Other]:
             content = other.files[path][start:]
             cut = other.breaks.get(path, 0) > 0 and len(content) > 1_000_000
             other.breaks[path] = other.breaks.get(path, 0) - cut
-            self.answer(206, content, sent=content[: len(content) // 2] if cut else content)
+            self.answer(206, content, sent=len(content) // 2 if cut else None)
 
-        def answer(
-            self, status: int, content: bytes, more: dict[str, str] | None = None, sent: bytes | None = None
-        ) -> None:
+        def answer(self, status: int, content: bytes, why: str = "", sent: int | None = None) -> None:
             self.send_response(status)
-            for name, value in (more or {}).items():
-                self.send_header(name, value)
+            self.send_header("X-Error-Message", why)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content if sent is None else sent)
+            self.wfile.write(content[:sent])
 
     servers = [http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) for _ in range(2)]
     threads = [threading.Thread(target=server.serve_forever, args=[0.01], daemon=True) for server in servers]
