@@ -146,6 +146,12 @@ class Other:
     url: str = ""
     store_url: str = ""
 
+    def given(self, path: str, size: int) -> int:
+        """How many of the next `size` bytes of a file arrive."""
+        cut = self.breaks.get(path, 0) > 0 and size > 1_000_000
+        self.breaks[path] = self.breaks.get(path, 0) - cut
+        return size // (1 + cut)
+
     def info(self) -> bytes:
         siblings = []
         for path, content in self.files.items():
@@ -171,10 +177,9 @@ def serving(other: Other) -> Iterator[Other]:
             other.asked.append((path, wanted, self.headers.get("Authorization", "")))
             if path.startswith("/api/models/lab/theirs/revision/v1"):
                 self.answer(200, other.info())
-            elif "/resolve/" in path and other.gated not in self.headers.get("Authorization", ""):
-                self.answer(401, b"{}", why="Ask for access at /lab/theirs first")
             elif path.startswith(prefix := f"/lab/theirs/resolve/{'a' * 40}/"):
-                self.send_response(302)
+                self.send_response(302 if other.gated in self.headers.get("Authorization", "") else 401)
+                self.send_header("X-Error-Message", "Ask for access at /lab/theirs first")
                 self.send_header("Location", f"{other.store_url}/held/{self.path.removeprefix(prefix)}")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -185,13 +190,10 @@ def serving(other: Other) -> Iterator[Other]:
 
         def give(self, path: str, start: int) -> None:
             content = other.files[path][start:]
-            cut = other.breaks.get(path, 0) > 0 and len(content) > 1_000_000
-            other.breaks[path] = other.breaks.get(path, 0) - cut
-            self.answer(206, content, sent=len(content) // 2 if cut else None)
+            self.answer(206, content, sent=other.given(path, len(content)))
 
-        def answer(self, status: int, content: bytes, why: str = "", sent: int | None = None) -> None:
+        def answer(self, status: int, content: bytes, sent: int | None = None) -> None:
             self.send_response(status)
-            self.send_header("X-Error-Message", why)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content[:sent])
