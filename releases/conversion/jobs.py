@@ -52,6 +52,8 @@ def carry_out(pk: UUID) -> None:
         logger.info("conversion %s was cancelled", pk)
     except runner.Failed as fault:
         actions.fail(conversion=conversion, problem=fault.told)
+    except formats.Unfit as fault:
+        actions.fail(conversion=conversion, problem=fault.said)
     except WeighbridgeError as fault:
         # Said in this worker's language, which is the one that sentences are written in: most are in the catalogues.
         actions.fail(conversion=conversion, problem=Sentence(fault.message.replace("%", "%%")))
