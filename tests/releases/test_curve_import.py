@@ -70,7 +70,7 @@ def test_a_table_that_a_spreadsheet_wrote_its_own_way_is_refused_with_what_to_sa
 def test_a_table_of_one_column_is_no_worse_for_a_semicolon_in_a_cell(book: Logbook) -> None:
     file = io.BytesIO(b'_step,"loss;x"\n1,0.5\n')
     recording = import_curves(logbook=book, run="r", file=file, source="history.csv", by=None, kind="wandb-csv")
-    assert recording.curves.get().name == "loss;x"
+    assert recording.curves.get().name == "loss_x"
 
 
 def test_numbers_come_in_under_the_run_and_its_segments(book: Logbook) -> None:
