@@ -181,6 +181,7 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_FORMS = {
     "add_webauthn": "portal.people.account_forms.PasskeyForm",
+    "reauthenticate": "portal.people.account_forms.CodeForm",
     "login_webauthn": "portal.people.account_forms.PasskeyLoginForm",
     "reauthenticate_webauthn": "portal.people.account_forms.PasskeyReauthenticateForm",
 }

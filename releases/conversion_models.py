@@ -37,8 +37,8 @@ class Conversion(models.Model):
     """Bytes passed, and to be passed; 0 while that is not known."""
     log = models.JSONField(default=list, blank=True)
     """[time, line], oldest first."""
-    problem = models.TextField(blank=True)
-    """Why it failed, or was cancelled where nobody chose to, for the publisher."""
+    problem = models.JSONField(null=True, blank=True)
+    """Why it failed, or was cancelled where nobody chose to, for the publisher: a sentence as it is kept."""
     result = models.ForeignKey(
         "releases.Revision", on_delete=models.PROTECT, null=True, blank=True, related_name="made_by"
     )
@@ -65,7 +65,7 @@ class Conversion(models.Model):
                 | ~Q(stage__in=[s.value for s in LIVE]) & Q(ended_at__isnull=False),
             ),
             models.CheckConstraint(
-                name="conversion_failed_with_problem", condition=~Q(stage="failed") | ~Q(problem="")
+                name="conversion_failed_with_problem", condition=~Q(stage="failed") | Q(problem__isnull=False)
             ),
             models.UniqueConstraint(
                 fields=["source"], name="conversion_one_at_a_time", condition=Q(stage__in=[s.value for s in LIVE])

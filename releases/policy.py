@@ -27,7 +27,20 @@ from releases.stop_models import stopped
 if TYPE_CHECKING:
     from releases.models import Model, Revision
 
-__all__ = ["DOWNLOAD", "QUERY", "VIEW", "Allow", "Deny", "Facts", "decide", "member", "open_to", "require", "standing"]
+__all__ = [
+    "DOWNLOAD",
+    "QUERY",
+    "VIEW",
+    "Allow",
+    "Deny",
+    "Facts",
+    "decide",
+    "member",
+    "open_to",
+    "require",
+    "roles_of",
+    "standing",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,14 @@ Plain Python, for rules, and for the child that reads a stranger's file. What a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 NAMED_MAX: Final = 5
 """Of a list so many are named; then it says how many more there are."""
+_PLACES: Final = re.compile(r"%\(\w+\)s|%%")
 _AS_TOLD: Final = "%(said)s"
 """What stands in no catalogue."""
 
@@ -64,11 +66,22 @@ def restored(kept: object) -> Sentence:
     if not isinstance(kept, dict):
         return Sentence(_AS_TOLD, said=str(kept))
     try:
-        found = Sentence(str(kept["text"]), **{name: _restored(value) for name, value in kept["values"].items()})
+        found = Sentence(
+            _plain(str(kept["text"])), **{name: _restored(value) for name, value in kept["values"].items()}
+        )
         str(found)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
         return Sentence(_AS_TOLD, said=str(kept.get("message", "")))
     return found
+
+
+def _plain(text: str) -> str:
+    """A text whose places say a name and nothing else: a stranger's file may have had it written, and a width of a thousand
+    million fills the memory. Raises ValueError.
+    """
+    if "%" in _PLACES.sub("", text):
+        raise ValueError(text)
+    return text
 
 
 def _some(values: Iterable[str | int]) -> Some:

@@ -127,7 +127,6 @@ def revisions(request: HttpRequest, namespace: str, name: str) -> HttpResponse:
         "page": page,
         "listed": {shown.commit for shown in page},
         "refs": found.refs.filter(revision__in=[shown.pk for shown in page]),
-        "publishes": bool(person and person.roles_in(found.lab) & lifecycle.STAFF),
     }
     return render(request, "releases/revisions.html", context)
 
@@ -191,7 +190,8 @@ def about(request: HttpRequest, found: Model, revision: Revision | None) -> dict
     verdict = policy.standing(person, found, now)
     stop = stop_over(found, revision)
     planned = Opening.objects.live().filter(model=found).select_related("revision").first()
-    member = planned is not None and policy.member(person, found, now)
+    roles = policy.roles_of(person, found, now)
+    member = planned is not None and bool(roles)
     agreement = found.gate.agreement if found.gate else found.agreement
     return {
         "model": found,
@@ -206,7 +206,8 @@ def about(request: HttpRequest, found: Model, revision: Revision | None) -> dict
         "agreement": agreement.current(now) if agreement else None,
         "file_count": revision.files.count() if revision else 0,
         "downloads": ledger.downloads_of(found),
-        "staff": policy.member(reader(request), found, now),
+        "staff": bool(roles),
+        "publishes": bool(roles & lifecycle.STAFF),
         "errata": errata_of(found, revision),
     }
 

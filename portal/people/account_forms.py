@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from allauth.account.adapter import get_adapter
 from allauth.account.forms import AddEmailForm, ChangePasswordForm, LoginForm, ResetPasswordForm, ResetPasswordKeyForm
 from allauth.account.forms import SignupForm as PasswordSignupForm
+from allauth.core import context
 from allauth.core.exceptions import ReauthenticationRequired
 from allauth.mfa.adapter import get_adapter as get_mfa_adapter
+from allauth.mfa.base.forms import ReauthenticateForm
 from allauth.mfa.webauthn.forms import AddWebAuthnForm, LoginWebAuthnForm, ReauthenticateWebAuthnForm
 from allauth.socialaccount.adapter import get_adapter as get_linked_adapter
 from allauth.socialaccount.forms import DisconnectForm, SignupForm
@@ -18,9 +21,10 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.people import identity
 from portal.people.addresses import opened_by
-from portal.people.second_factor import is_confirmed
+from portal.people.second_factor import is_confirmed, takes_device
 
 _ADDRESS: Final = _("E-mail address")
+_OF_AN_APP: Final = re.compile(r"[0-9]{6}")
 
 
 def _name_new_password(fields: dict[str, forms.Field]) -> None:
@@ -141,6 +145,23 @@ class PasskeyLoginForm(_Readable, LoginWebAuthnForm):  # type: ignore[misc]
 
 class PasskeyReauthenticateForm(_Readable, ReauthenticateWebAuthnForm):  # type: ignore[misc]
     """A key, to confirm that it is still the same person."""
+
+
+class CodeForm(ReauthenticateForm):  # type: ignore[misc]
+    """A code, to confirm that it is still the same person."""
+
+    @property
+    def by_device(self) -> bool:
+        """Whether a recovery code would not do."""
+        return takes_device(context.request)
+
+    def clean_code(self) -> object:
+        """The code. One that would not open what waits is refused before it is used up."""
+        if self.by_device and not _OF_AN_APP.fullmatch(self.cleaned_data["code"].replace(" ", "")):
+            raise forms.ValidationError(
+                _("Type the six digits that your app shows; a recovery code does not open this.")
+            )
+        return super().clean_code()
 
 
 class PasskeyForm(AddWebAuthnForm):  # type: ignore[misc]

@@ -32,7 +32,7 @@ from portal.http import sender
 from portal.mail import sending
 from portal.people import identity
 from portal.people.models import User
-from portal.people.second_factor import is_confirmed
+from portal.people.second_factor import devices_alone, is_confirmed, takes_device
 
 logger = logging.getLogger(__name__)
 MAILS: Final = {
@@ -98,6 +98,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
         """Where one says again that it is oneself; whoever has neither password nor second factor, at their provider."""
         known: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        if known and takes_device(self.request):
+            return devices_alone(user, known)
         if known or not user.is_authenticated:
             return known
         return [{"id": "linked", "description": _("Use a linked account"), "url": reverse("linked_confirm")}]

@@ -1,7 +1,7 @@
 """Which language a request is answered in: what was chosen in this browser, else one's own setting, else what it asks for.
 
 Programs are always answered in English: their contract is the `code` of an answer, and its text must not change with
-whoever's browser sent it.
+whoever's browser sent it. A page's own script is no program in this: what it is told stands on its reader's page.
 """
 
 from __future__ import annotations
@@ -43,12 +43,17 @@ class Locale:
 
 def language_of(request: HttpRequest) -> str:
     """The language's code, one of LANGUAGES. The session is read only where a browser sends one and no choice."""
-    if wants_json(request):
+    if wants_json(request) and not _of_a_page(request):
         return settings.LANGUAGE_CODE
     chosen = settings.LANGUAGE_COOKIE_NAME in request.COOKIES
     if not chosen and settings.SESSION_COOKIE_NAME in request.COOKIES and isinstance(request.user, User):
         return supported(request.user.language)
     return translation.get_language_from_request(request)
+
+
+def _of_a_page(request: HttpRequest) -> bool:
+    """Whether a page's script asks: it shows the page's CSRF token, which no program has. The API is for programs alone."""
+    return "X-CSRFToken" in request.headers and not request.path.startswith("/api/v1/")
 
 
 def supported(code: str) -> str:

@@ -16,6 +16,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_removed
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.db import transaction
 from django.db.models import QuerySet
 from django.dispatch import receiver
@@ -33,6 +34,8 @@ from portal.people.models import Membership, User
 OPEN: Final = ("/account/", "/help/", "/mail/", "/static/", "/me/language/")
 """What staff without a second factor still reach: the way to get one."""
 View = Callable[..., HttpResponseBase]
+_BY_DEVICE: Final = "confirm_by_device"
+"""The session's word for the address whose request waits for a device."""
 
 
 def confirmed(view: View) -> View:
@@ -65,10 +68,27 @@ def by_authenticator(view: View) -> View:
         messages.warning(
             request, _("This takes your app’s code or a passkey; your password or a recovery code does not open it.")
         )
-        leads: HttpResponse = suspend_request(request, reverse("mfa_reauthenticate"))
+        request.session[_BY_DEVICE] = request.get_full_path()
+        app = _devices(request.user.pk).filter(type=Authenticator.Type.TOTP).exists()
+        leads: HttpResponse = suspend_request(
+            request, reverse("mfa_reauthenticate" if app else "mfa_reauthenticate_webauthn")
+        )
         return leads
 
     return asked
+
+
+def takes_device(request: HttpRequest) -> bool:
+    """Whether what waits for this page's confirmation is opened by a device alone, so that nothing else is offered."""
+    waits = request.session.get(_BY_DEVICE)
+    return bool(waits) and waits in {request.POST.get(REDIRECT_FIELD_NAME), request.GET.get(REDIRECT_FIELD_NAME)}
+
+
+def devices_alone(user: User, methods: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of the ways to say again that it is oneself, those by a device that this person has."""
+    held = set(_devices(user.pk).values_list("type", flat=True))
+    by = {"mfa_reauthenticate": Authenticator.Type.TOTP, "mfa_reauthenticate:webauthn": Authenticator.Type.WEBAUTHN}
+    return [method for method in methods if by.get(method["id"]) in held]
 
 
 def _devices(user: Any) -> QuerySet[Authenticator]:  # noqa: ANN401 Django's own type of a key

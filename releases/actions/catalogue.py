@@ -26,6 +26,7 @@ from releases.conversion_models import Conversion
 from releases.models import Family, FormerName, Model
 from releases.opening_models import Opening
 from releases.search.indexing import index_family, index_model
+from releases.sentences import Sentence
 
 DESCRIBED: Final = ("family", "gate", "agreement", "summary")
 """What may be changed of a model that is there."""
@@ -188,11 +189,13 @@ def delete_model(*, model: Model, by: User | None) -> None:
 
 
 def _cancel(conversion: Conversion, model: Model, by: User | None) -> None:
-    reason = "Its model was deleted by its lab."
-    Conversion.objects.filter(pk=conversion.pk).update(stage=Stage.CANCELLED, problem=reason, ended_at=timezone.now())
+    reason = Sentence("Its model was deleted by its lab.")
+    Conversion.objects.filter(pk=conversion.pk).update(
+        stage=Stage.CANCELLED, problem=reason.kept(), ended_at=timezone.now()
+    )
     trail.record(
         Event.CONVERSION_CANCELLED, by=by, target=conversion, lab=model.lab, model=model.full_name,
-        commit=conversion.source.commit, reason=reason,
+        commit=conversion.source.commit, reason=str(reason),
     )  # fmt: skip
 
 

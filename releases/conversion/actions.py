@@ -28,6 +28,7 @@ from releases.conversion_lifecycle import Stage, Verb
 from releases.conversion_models import Conversion
 from releases.lifecycle import State
 from releases.models import MAIN, Model, RefKind, Revision
+from releases.sentences import Sentence
 
 SILENT: Final = timedelta(minutes=3)
 """How long a running conversion may go without a word; its worker tells each second."""
@@ -136,13 +137,13 @@ def finish(
 
 
 @transaction.atomic
-def fail(*, conversion: Conversion, problem: str) -> None:
+def fail(*, conversion: Conversion, problem: Sentence) -> None:
     """It has ended without a result; nothing happens where it does not run any more, or runs anew."""
     locked = _going_on(conversion).select_for_update(of=("self",)).select_related("model__lab", "source").first()
     if locked is None:
         return
-    Conversion.objects.filter(pk=locked.pk).update(stage=Stage.FAILED, problem=problem, ended_at=timezone.now())
-    _tell(Event.CONVERSION_FAILED, locked, None, problem=problem)
+    Conversion.objects.filter(pk=locked.pk).update(stage=Stage.FAILED, problem=problem.kept(), ended_at=timezone.now())
+    _tell(Event.CONVERSION_FAILED, locked, None, problem=str(problem))
 
 
 @transaction.atomic
@@ -167,7 +168,7 @@ def retry(*, conversion: Conversion, by: User) -> None:
         asked_by=by,
         began_at=None,
         ended_at=None,
-        problem="",
+        problem=None,
         done=0,
         total=0,
         log=[],
@@ -180,7 +181,7 @@ def fail_abandoned() -> int:
     """Fail those whose worker has gone silent; how many there were."""
     silent = list(Conversion.objects.filter(stage=Stage.RUNNING, heard_at__lt=timezone.now() - SILENT))
     for conversion in silent:
-        fail(conversion=conversion, problem="The worker that converted it went away. Try again.")
+        fail(conversion=conversion, problem=Sentence("The worker that converted it went away. Try again."))
     return len(silent)
 
 

@@ -23,6 +23,7 @@ from releases.conversion_lifecycle import Operation as Kind
 from releases.conversion_lifecycle import Stage
 from releases.conversion_models import Conversion
 from releases.models import Model, Revision
+from releases.sentences import restored
 
 TAG: Final = "conversions"
 LINKS: Final = {
@@ -59,11 +60,15 @@ class ConversionShape(serializers.Serializer[Any]):
     stage = Choice(choices=[stage.value for stage in Stage])
     done = serializers.IntegerField(help_text="Bytes passed.")
     total = serializers.IntegerField(help_text="Bytes to be passed; 0 while that is not known.")
-    problem = serializers.CharField(allow_blank=True, help_text="Why it failed, or was cancelled with its model.")
+    problem = serializers.SerializerMethodField(help_text="Why it failed, or was cancelled with its model; else empty.")
     result = serializers.CharField(source="result.commit", allow_null=True, default=None)
     receipt = serializers.SerializerMethodField(help_text="The signed receipt, once it is done.")
     asked_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
+
+    def get_problem(self, shown: Conversion) -> str:
+        """In English, as programs have it."""
+        return str(restored(shown.problem)) if shown.problem else ""
 
     def get_receipt(self, shown: Conversion) -> dict[str, Any] | None:
         """The document with its digest and seal."""

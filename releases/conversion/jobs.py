@@ -25,6 +25,7 @@ from releases.conversion.wishes import Wish
 from releases.conversion_lifecycle import Stage
 from releases.conversion_models import Conversion
 from releases.proofs import digests, merkle
+from releases.sentences import Sentence
 from releases.storage import store
 
 logger = logging.getLogger(__name__)
@@ -49,10 +50,15 @@ def carry_out(pk: UUID) -> None:
             _convert(conversion, scratch)
     except runner.Ended:
         logger.info("conversion %s was cancelled", pk)
-    except (runner.Failed, WeighbridgeError) as fault:
-        actions.fail(conversion=conversion, problem=str(fault))
+    except runner.Failed as fault:
+        actions.fail(conversion=conversion, problem=fault.told)
+    except formats.Unfit as fault:
+        actions.fail(conversion=conversion, problem=fault.said)
+    except WeighbridgeError as fault:
+        # Said in this worker's language, which is the one that sentences are written in: most are in the catalogues.
+        actions.fail(conversion=conversion, problem=Sentence(fault.message.replace("%", "%%")))
     except Exception:
-        problem = "Something went wrong on our side. Try again, and tell the operator if it stays so."
+        problem = Sentence("Something went wrong on our side. Try again, and tell the operator if it stays so.")
         actions.fail(conversion=conversion, problem=problem)
         raise
 
@@ -139,7 +145,9 @@ def _fetch(file: NewFile, target: Path, log: Log) -> None:
             copy.write(piece)
             log.pause()
     if digest.hexdigest() != file.sha256:
-        raise runner.Failed(f"The store's copy of {file.path} does not match its digest. Upload it again.")
+        raise runner.Failed(
+            Sentence("The store's copy of %(path)s does not match its digest. Upload it again.", path=file.path)
+        )
 
 
 def _keep(made: Path, path: str, found: dict[str, bytes], log: Log) -> NewFile:
@@ -185,10 +193,12 @@ def _agree(report: dict[str, Any], found: dict[str, bytes]) -> dict[str, Any]:
     told = receipts.shaped(report)
     _count, own = merkle.root(found[name] for name in sorted(found, key=str.encode))
     if told is None:
-        raise runner.Failed("The program told what no receipt can say. Nothing was kept; tell the portal's operator.")
+        raise runner.Failed(
+            Sentence("The program told what no receipt can say. Nothing was kept; tell the portal's operator.")
+        )
     if told["tensors"]["after"] != own:
         raise runner.Failed(
-            "The program told another weight id than its files have. Nothing was kept; tell the operator."
+            Sentence("The program told another weight id than its files have. Nothing was kept; tell the operator.")
         )
     return told
 
@@ -199,6 +209,8 @@ def _opened(made: Path) -> Iterator[BinaryIO]:
     with suppress(OSError):
         handle = os.open(made, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     if handle is None:
-        raise runner.Failed("The program said that it was done and left no result. Tell the portal's operator.")
+        raise runner.Failed(
+            Sentence("The program said that it was done and left no result. Tell the portal's operator.")
+        )
     with os.fdopen(handle, "rb") as source:
         yield source

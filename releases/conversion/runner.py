@@ -18,17 +18,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
+from releases.sentences import Sentence, restored
+
 CHILD: Final = Path(__file__).parent / "child" / "__main__.py"
 REPORT_MAX: Final = 32 << 20
 OUTPUT_MAX: Final = 8 << 20
 """Bytes that the program may tell in all; it tells about a hundred a second at most."""
 LINE_MAX: Final = 300
+SENTENCE_MAX: Final = 1000
+"""Characters of what it says is wrong."""
 _REFUSED, _NO_MEMORY, _NO_BARRIER = 3, 4, 5
 _WATCH_S: Final = 1.0
 
 
 class Failed(Exception):
-    """The conversion has ended without a result; the message says why and what to do."""
+    """The conversion has ended without a result; the sentence says why and what to do."""
+
+    def __init__(self, told: Sentence) -> None:
+        super().__init__(str(told))
+        self.told = told
 
 
 class Ended(Exception):
@@ -61,7 +69,9 @@ def run(python: Path, scratch: Path, job: dict[str, Any], bounds: Bounds, ear: E
     """The program's report on `job`, whose sources lie in `scratch`. Raises Failed, Ended."""
     if not python.is_file():
         raise Failed(
-            "This portal has no converter: CONVERTER_PYTHON names no Python. Tell its operator (`make engine`)."
+            Sentence(
+                "This portal has no converter: CONVERTER_PYTHON names no Python. Tell its operator (`make engine`)."
+            )
         )
     (scratch / "job.json").write_text(json.dumps({**job, "limits": bounds.limits()}), encoding="utf-8")
     with (scratch / "errors.txt").open("wb") as errors:
@@ -88,7 +98,11 @@ def _listen(child: subprocess.Popen[bytes], scratch: Path, bounds: Bounds, ear: 
     while talks or child.poll() is None:
         now = time.monotonic()
         if now >= end:
-            raise Failed(f"It took longer than {bounds.seconds:,} seconds, the most that this portal allows.")
+            raise Failed(
+                Sentence(
+                    "It took longer than %(seconds)s seconds, the most that this portal allows.", seconds=bounds.seconds
+                )
+            )
         if now - watched >= _WATCH_S:
             watched = now
             _watch(scratch, bounds, ear)
@@ -113,7 +127,7 @@ class _Lines:
         self._heard += len(piece)
         *lines, self._rest = (self._rest + piece).split(b"\n")
         if self._heard > OUTPUT_MAX or len(self._rest) > OUTPUT_MAX >> 4:
-            raise Failed("The program told more than it should. Tell the portal's operator.")
+            raise Failed(Sentence("The program told more than it should. Tell the portal's operator."))
         return lines
 
 
@@ -124,7 +138,7 @@ def _watch(scratch: Path, bounds: Bounds, ear: Ear) -> None:
         file.stat().st_size for folder in (scratch, scratch / "in", scratch / "out") for file in folder.iterdir()
     )
     if held > bounds.disk:
-        raise Failed("It wrote more than its sources could give. Tell the portal's operator.")
+        raise Failed(Sentence("It wrote more than its sources could give. Tell the portal's operator."))
 
 
 def _hear(line: bytes, ear: Ear) -> None:
@@ -145,16 +159,23 @@ def _hear(line: bytes, ear: Ear) -> None:
 def _report(status: int, scratch: Path) -> dict[str, Any]:
     """What the program left, by how it ended. Raises Failed."""
     if status == _NO_MEMORY:
-        raise Failed("It needed more memory than this portal allows a conversion. Nothing was kept.")
+        raise Failed(Sentence("It needed more memory than this portal allows a conversion. Nothing was kept."))
     if status not in {0, _REFUSED, _NO_BARRIER}:
         raise Failed(
-            "The program ended by force or in disorder: too much memory or time, or damaged files. Nothing was kept."
+            Sentence(
+                "The program ended by force or in disorder: too much memory or time, or damaged files. Nothing was kept."
+            )
         )
     report = _read(scratch / "report.json")
     if status == _NO_BARRIER:
-        raise Failed(f"This machine cannot close the program in. {_text(report)} Tell the portal's operator (ADR 12).")
+        raise Failed(
+            Sentence(
+                "This machine cannot close the program in. %(why)s Tell the portal's operator (ADR 12).",
+                why=_sentence(report),
+            )
+        )
     if status == _REFUSED:
-        raise Failed(_text(report))
+        raise Failed(_sentence(report))
     return report
 
 
@@ -165,9 +186,9 @@ def _read(path: Path) -> dict[str, Any]:
         with os.fdopen(handle, "rb") as source:
             told = json.loads(_bounded(source))
     except (OSError, ValueError, RecursionError) as fault:
-        raise Failed("The program left no report that can be read. Nothing was kept.") from fault
+        raise Failed(Sentence("The program left no report that can be read. Nothing was kept.")) from fault
     if not isinstance(told, dict):
-        raise Failed("The program left no report that can be read. Nothing was kept.")
+        raise Failed(Sentence("The program left no report that can be read. Nothing was kept."))
     return told
 
 
@@ -178,9 +199,18 @@ def _bounded(source: IO[bytes]) -> bytes:
     return content
 
 
-def _text(report: dict[str, Any]) -> str:
-    told = report.get("problem")
-    return "".join(c for c in str(told) if c.isprintable())[:1000]
+def _sentence(report: dict[str, Any]) -> Sentence:
+    """What the program says is wrong, in characters that can be shown; the beginning alone of what is too long."""
+    found = restored(_printable(report.get("problem")))
+    return found if len(str(found)) <= SENTENCE_MAX else restored(str(found)[:SENTENCE_MAX])
+
+
+def _printable(told: Any) -> Any:  # noqa: ANN401 whatever JSON can say
+    if isinstance(told, dict):
+        return {name: _printable(inner) for name, inner in told.items()}
+    if isinstance(told, list):
+        return [_printable(inner) for inner in told]
+    return "".join(c for c in told if c.isprintable()) if isinstance(told, str) else told
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

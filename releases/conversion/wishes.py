@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from portal.errors import Invalid
 from releases.conversion.child import layout, splits
 from releases.conversion_lifecycle import Operation
+from releases.spoken import spoken
 
 PICKLES: Final = (".bin", ".pt", ".pth", ".ckpt")
 WEIGHTS: Final = (*PICKLES, ".safetensors")
@@ -99,7 +100,7 @@ def _files_fault(wish: Wish, paths: set[str]) -> str:
             "path": taken[0]
         }
     if wish.operation is Operation.CONSOLIDATE:
-        return " ".join(splits.gaps([splits.place(path) for path in wish.files]))
+        return " ".join(spoken(gap) for gap in splits.gaps([splits.place(path) for path in wish.files]))
     return ""
 
 

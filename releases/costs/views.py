@@ -24,6 +24,7 @@ from releases import actions, views
 from releases.costs import answers, inputs, measured, running, side_by_side, subjects, training
 from releases.costs.expression import Quantity, given
 from releases.costs.forms import MachineForm, RunningForm, TrainingForm
+from releases.costs.hardware import accelerators
 from releases.costs.subjects import Subject
 from releases.costs.writing import Page, Step
 from releases.hardware_models import HardwareProfile
@@ -74,8 +75,9 @@ def compare(request: HttpRequest) -> HttpResponse:
 @require_safe
 def hardware(request: HttpRequest) -> HttpResponse:
     """One's own machines."""
-    kept = HardwareProfile.objects.filter(user=signed_in(request))
-    return render(request, "releases/costs/hardware.html", {"kept": kept})
+    kept, known = HardwareProfile.objects.filter(user=signed_in(request)), accelerators()
+    rows = [(each, known.get(each.settings.get("accelerator", ""))) for each in kept]
+    return render(request, "releases/costs/hardware.html", {"kept": rows})
 
 
 @login_required

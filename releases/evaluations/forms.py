@@ -75,8 +75,11 @@ class ImportForm(Told):
         return found
 
     def give_back(self, content: bytes) -> None:
-        """Put a refused file's text into the form, so that it can be put right there."""
-        text = content.decode("utf-8", "replace")
+        """Put a refused file's text into the form, so that it can be put right there; nothing of what is no text."""
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return
         if len(text) <= GIVEN_BACK:
             self.data = self.data.copy()  # type: ignore[attr-defined]
             self.data["pasted"] = text  # type: ignore[index]

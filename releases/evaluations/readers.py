@@ -65,8 +65,21 @@ def read(content: bytes, said: Said) -> list[Row]:
 
 
 def _parsed(content: bytes) -> Mapping[str, Any]:
-    """JSON, or the front matter of a card."""
-    source = content.decode("utf-8", "replace")
+    """JSON, or the front matter of a card; a byte order mark before it is no part of it."""
+    try:
+        source = content.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        line = content.count(b"\n", 0, fault.start) + 1
+        raise _invalid(
+            [
+                Sentence(
+                    "The file is not UTF-8 text, from line %(line)s on. Save it as UTF-8, and import it again.",
+                    line=line,
+                )
+            ]
+        ) from fault
+    if not source.strip():
+        raise _invalid([Sentence("There is nothing in it. Choose a file, or paste its text.")])
     if source.lstrip().startswith("---"):
         faults = cards.faults(source)
         if faults:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from portal.errors import Invalid
 from releases.sources.another_hub import AnotherHub
 from releases.sources.bucket import Bucket
 from releases.sources.files import Found, Source
@@ -20,4 +21,6 @@ def named(text: str | Path) -> Source:
     said = str(text)
     if said.startswith("s3://"):
         return Bucket(said)
+    if said.startswith(("https://", "http://")):
+        raise Invalid(f"{said} is an address, not a folder. Name the model as hub:{said}, as another hub has it.")
     return AnotherHub(said) if said.startswith("hub:") else Folder(Path(said))

@@ -28,6 +28,8 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _GITS_OWN: Final = frozenset({".gitattributes", ".gitignore"})
 """Files for git alone, which most repositories of the public hub have at their root; never part of a release."""
 TIMEOUT_S: Final = 60
+_NO: Final = frozenset({401, 403, 404, 410, 451})
+"""Answers that asking again does not change."""
 INFO_MAX: Final = 64 << 20
 """Bytes of a model's description; one of 100,000 files has about 20 MB."""
 
@@ -52,8 +54,7 @@ class AnotherHub:
             self._commit = _commit(told)
             return [_found(entry) for entry in told["siblings"] if entry["rfilename"] not in _GITS_OWN]
         except HTTPError as refused:
-            why = refused.headers.get("X-Error-Message") or refused.reason
-            raise Invalid(f"{self._endpoint} answered {refused.code} about {self._id}: {why}") from refused
+            raise self._refusal(refused) from refused
         except OSError as fault:
             inner = getattr(fault, "reason", fault)
             said = getattr(inner, "strerror", None) or inner
@@ -62,7 +63,8 @@ class AnotherHub:
             raise Invalid(f"{self._endpoint} does not describe {self._id} as a hub does: {fault}") from fault
 
     def open(self, file: Found) -> AbstractContextManager[BinaryIO]:
-        """The file at the commit that files() found, in one stream; a fresh link each time it breaks off."""
+        """The file at the commit that files() found, in one stream; a fresh link each time it breaks off. Raises Invalid
+        where the hub refuses it."""
         path = f"/{self._id}/resolve/{self._commit}/{quote(file.path)}"
         return streamed(file.size, lambda offset: self._get(path, Range=f"bytes={offset}-"))
 
@@ -70,11 +72,25 @@ class AnotherHub:
         request = Request(self._endpoint + path, headers={"Accept-Encoding": "identity", **headers})  # noqa: S310 the pattern allows http and https alone
         if settings.INGEST_HUB_TOKEN:
             request.add_header("Authorization", f"Bearer {settings.INGEST_HUB_TOKEN}")
-        answer = build_opener(_OwnOriginOnly).open(request, timeout=TIMEOUT_S)
+        try:
+            answer = build_opener(_OwnOriginOnly).open(request, timeout=TIMEOUT_S)
+        except HTTPError as refused:
+            if refused.code in _NO and _origin(refused.url) == _origin(self._endpoint):  # a store's no is an old link's
+                raise self._refusal(refused) from refused
+            raise
         if headers.get("Range", "bytes=0-") != "bytes=0-" and answer.status != 206:
             answer.close()
             raise OSError("the store behind this hub does not answer to Range")
         return cast("BinaryIO", answer)
+
+    def _refusal(self, refused: HTTPError) -> Invalid:
+        why = str(refused.headers.get("X-Error-Message") or refused.reason).rstrip(".")
+        said = f"{self._endpoint} answered {refused.code} about {self._id}: {why}."
+        if refused.code not in {401, 403}:
+            return Invalid(said)
+        if settings.INGEST_HUB_TOKEN:
+            return Invalid(f"{said} See that INGEST_HUB_TOKEN is a token of that hub, and may download this model.")
+        return Invalid(f"{said} A model that is not public there needs INGEST_HUB_TOKEN, a token that may download it.")
 
 
 class _OwnOriginOnly(HTTPRedirectHandler):
@@ -84,9 +100,14 @@ class _OwnOriginOnly(HTTPRedirectHandler):
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> Request | None:
         made = super().redirect_request(req, fp, code, msg, headers, newurl)
-        if made is not None and urlsplit(newurl)[:2] != urlsplit(req.full_url)[:2]:
+        if made is not None and _origin(newurl) != _origin(req.full_url):
             made.remove_header("Authorization")
         return made
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
 
 
 def _commit(told: dict[str, Any]) -> str:

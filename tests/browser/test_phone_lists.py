@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page
 
+from inference import ledger
 from inference.allocation_actions import ask_for_allocation
 from infra.walk.walker import LOOKS, Look, wear
 from portal.access import actions
@@ -21,6 +22,7 @@ from releases import actions as releases
 from releases.costs.forms import MachineForm
 from releases.ingest import ingest
 from tests.browser.conftest import NARROW, AxeCheck, sign_in
+from tests.inference.bench import event
 from tests.portal import seats, world
 from tests.releases.folders import model_folder
 
@@ -56,6 +58,7 @@ def daily_lists(folder: Path) -> dict[str, tuple[User, str]]:
         "the lab's grants": (w.manager, reverse("access:grants")),
         "my grants": (holder, reverse("access:mine")),
         "my tokens": (holder, reverse("tokens:list")),
+        "the rules that sort what comes": (w.reviewers[0], reverse("access:rules")),
         "my team": (holder, reverse("access:team", args=[grant.application.pk])),
         "my addresses": (holder, reverse("account_email")),
         "the lab's gates": (w.manager, reverse("access:gates")),
@@ -89,6 +92,23 @@ def test_on_a_phone_every_column_of_a_daily_list_is_in_sight(
         assert page.evaluate(BEYOND) == [], place
         assert page.evaluate(BROKEN) == [], place
         axe_check(page)
+
+
+def test_on_a_phone_sums_of_use_are_read_without_scrolling_sideways(
+    live_server, open_page: Callable[[Look], Page]
+) -> None:
+    w = world.build()
+    holder = world.person("Mara Lindqvist", "mara.lindqvist@northfield.example")
+    project = w.granted(holder).project
+    at = int(timezone.now().timestamp() * 1000)
+    row = {"project_id": str(project.pk), "prompt_tokens": 12_345_678, "completion_tokens": 9_876_543, "started_at": at}
+    ledger.post([event(user_id=str(holder.pk), model="lyceum/a-model-with-a-name-of-some-length", **row)])
+    page = open_page(NARROW)
+    sign_in(page, live_server, holder)
+    page.goto(live_server.url + reverse("inference:usage"))
+    assert page.locator(".folds tbody td").count() >= 4
+    assert page.evaluate(BEYOND.replace(".scroll :is", ".scroll .folds :is")) == []
+    assert set(page.evaluate(SHAPE)) == {True}
 
 
 SHAPE = """() => [...document.querySelectorAll('.folds tbody tr')].map(row => {

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core.management import call_command
@@ -471,10 +472,35 @@ def test_a_password_or_a_recovery_code_does_not_do(bench, noor, ines, asked):
         assert answer["Location"].startswith(reverse("mfa_reauthenticate"))
         told = browser.get(answer["Location"]).content.decode()
         assert "your password or a recovery code does not open it" in told, "or one is asked again without a word"
+        assert "a code of your app, or a recovery code" not in told, "what cannot open it is not offered"
+        assert reverse("account_reauthenticate") not in told
     bare = confirmed(noor, "account_reauthenticate", password=world.PASSWORD)
     assert bare.post("/review/content/", {})["Location"] == reverse("mfa_index")
     asked.refresh_from_db()
     assert asked.state == State.ASKED
+
+
+def test_a_recovery_code_is_not_used_up_where_it_opens_nothing_and_does_elsewhere(ines, asked):
+    TOTP.activate(ines, generate_totp_secret())
+    codes = RecoveryCodes.activate(ines)
+    code = codes.get_unused_codes()[0]
+    browser = confirmed(ines, "account_reauthenticate", password=world.PASSWORD)
+    leads = browser.post(asked.get_absolute_url(), {"verb": "allow"})["Location"]
+    refused = browser.post(leads, {"code": code, "next": asked.get_absolute_url()})
+    assert "a recovery code does not open this" in refused.content.decode()
+    assert "a code of your app, or a recovery code" not in refused.content.decode(), "nor after a wrong one"
+    codes.instance.refresh_from_db()
+    assert code in RecoveryCodes(codes.instance).get_unused_codes()
+    elsewhere = browser.get(reverse("mfa_reauthenticate"), {"next": "/me/"}).content.decode()
+    assert "a code of your app, or a recovery code" in elsewhere
+    assert browser.post(reverse("mfa_reauthenticate"), {"code": code, "next": "/me/"})["Location"] == "/me/"
+
+
+def test_whoever_has_a_passkey_alone_is_led_to_it(ines, asked):
+    Authenticator.objects.create(user=ines, type=Authenticator.Type.WEBAUTHN, data={"name": "key", "credential": {}})
+    browser = confirmed(ines, "account_reauthenticate", password=world.PASSWORD)
+    leads = browser.post(asked.get_absolute_url(), {"verb": "allow"})["Location"]
+    assert leads.startswith(reverse("mfa_reauthenticate_webauthn"))
 
 
 def test_a_portal_without_the_key_allows_nothing_and_tells_nobody_that_something_was_opened(ines, asked, settings):

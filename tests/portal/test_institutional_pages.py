@@ -16,6 +16,7 @@ from portal.access.institutional_models import InstitutionalAgreement, RosterLin
 from portal.access.models import Grant
 from portal.agreements.models import ChangeClass
 from portal.audit.models import Entry
+from portal.errors import Conflict
 from portal.mail import registry
 from portal.people.actions import suspend
 from portal.people.models import EVIDENCE_LIFE, Affiliation, Institution, User
@@ -138,6 +139,18 @@ def test_who_confirms_an_empty_roster_says_that_nobody_holds_a_seat(cover, offic
     shown = text(browser(official).get(page("attest", cover.pk)))
     assert "Nobody of Northfield University holds a seat" in shown
     assert "All 0" not in shown
+
+
+def test_an_official_and_who_came_too_late_read_of_one_seat_as_of_one(cover, official):
+    client, roster = browser(official), cover.get_absolute_url()
+    assert f"0 of {cover.seats} seats are taken." in text(client.get(roster))
+    seats.seated(cover, seats.member("Mara Lindqvist"))
+    assert f"1 of {cover.seats} seats is taken." in text(client.get(roster))
+    InstitutionalAgreement.objects.update(seats=1)
+    late = browser(seats.at_home("Kaarel Tamm")).post(page("join_institutional", cover.pk), follow=True)
+    assert "All 1 seats" not in text(late)
+    with pytest.raises(Conflict, match=r"^The one seat is taken\. Ask "):
+        seats.seated(cover, seats.member("Bo Late"))
 
 
 def test_the_link_to_pass_on_tells_each_what_to_do_next(cover, stranger):

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.core.cache import caches
 from django.db import connection
+from django.template.loader import render_to_string
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
@@ -131,3 +132,11 @@ def test_no_small_count_can_be_computed(gates, cut):
         else:
             assert len(missing) != 1, "total less the others"
             assert not missing or sum(cells[name] for name in missing) >= LEAST, "1 + 1 = 2 tells both"
+
+
+@pytest.mark.parametrize(("days", "said"), [(1, "1 business day"), (2, "2 business days")])
+def test_who_waits_reads_of_one_day_as_of_one(days, said):
+    context = {"waited": days, "times": waiting.Times(days, 4, 9), "ruler": {"days": days}}
+    page = render_to_string("access/_wait.html", context)
+    assert f"You have waited {said}. Half are decided in {days}, nine in ten in 4." in page
+    assert f">{said}</text>" in page

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +14,13 @@ from django.conf import settings as configured
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from portal.audit.models import Entry
 from portal.errors import Conflict, Invalid, NotAllowed, NotSetUp
 from portal.outbox.models import Message
+from portal.tokens import actions as tokens
+from portal.tokens.models import Kind, Scope
 from releases import actions, git
 from releases.conversion import actions as conversions
 from releases.conversion import jobs, receipts, runner
@@ -25,6 +29,7 @@ from releases.conversion_lifecycle import Operation, Stage
 from releases.conversion_models import Conversion
 from releases.models import Model, Revision
 from releases.proofs import merkle
+from releases.sentences import Sentence, restored
 from releases.storage import store
 from tests.portal import world
 from tests.portal.world import browser
@@ -222,19 +227,19 @@ def test_what_was_cancelled_meanwhile_commits_nothing(lyceum: world.World, queue
         conversion=running, inputs=[], outputs=[stored("model.safetensors", weights(3))], report=report()
     )
     assert (late.stage, Revision.objects.count()) == (Stage.CANCELLED, before)
-    conversions.fail(conversion=running, problem="late")
-    assert Conversion.objects.get().problem == ""
+    conversions.fail(conversion=running, problem=Sentence("late"))
+    assert Conversion.objects.get().problem is None
 
 
 def test_a_failed_one_is_tried_again_by_whoever_does(lyceum: world.World, queued: Conversion) -> None:
     running = conversions.begin(pk=queued.pk)
     assert running is not None
-    conversions.fail(conversion=running, problem="The tensor 'x' is of two minds.")
+    conversions.fail(conversion=running, problem=Sentence("The tensor %(name)s is of two minds.", name="x"))
     manager = browser(lyceum.manager)
     assert "of two minds" in manager.get(queued.get_absolute_url()).content.decode()
     assert manager.post(queued.get_absolute_url(), {"verb": "retry"}).status_code == 302
     queued.refresh_from_db()
-    assert (queued.stage, queued.problem, queued.ended_at) == (Stage.QUEUED, "", None)
+    assert (queued.stage, queued.problem, queued.ended_at) == (Stage.QUEUED, None, None)
     assert manager.post(queued.get_absolute_url(), {"verb": "retry"}).status_code == 409
     assert manager.post(queued.get_absolute_url(), {"verb": "what"}).status_code == 400
 
@@ -259,7 +264,7 @@ def test_one_whose_worker_went_away_says_so(queued: Conversion) -> None:
     Conversion.objects.update(heard_at=timezone.now() - conversions.SILENT - timedelta(seconds=1))
     assert conversions.fail_abandoned() == 1
     queued.refresh_from_db()
-    assert (queued.stage, "went away" in queued.problem) == (Stage.FAILED, True)
+    assert (queued.stage, "went away" in str(restored(queued.problem))) == (Stage.FAILED, True)
 
 
 def test_one_that_the_broker_lost_is_sent_to_the_converter_again_and_one_that_runs_is_not(queued: Conversion) -> None:
@@ -280,8 +285,68 @@ def test_one_that_the_broker_lost_is_sent_to_the_converter_again_and_one_that_ru
 def test_a_worker_without_the_program_fails_it_with_a_sentence_and_leaves_nothing(queued: Conversion) -> None:
     jobs.carry_out(queued.pk)
     queued.refresh_from_db()
-    assert (queued.stage, "CONVERTER_PYTHON names no Python" in queued.problem) == (Stage.FAILED, True)
+    assert (queued.stage, "CONVERTER_PYTHON names no Python" in str(restored(queued.problem))) == (Stage.FAILED, True)
     assert not list(configured.CONVERSION_PATH.glob(f"{queued.pk}*"))
+
+
+def a_program(folder: Path, problem: object) -> str:
+    """A converter that refuses whatever it is given, and leaves this behind."""
+    python = folder / "python"
+    told = json.dumps({"problem": problem}) if not isinstance(problem, str) else problem
+    (folder / "told.json").write_text(told)
+    python.write_text(f'#!/bin/sh\ncp "{folder}/told.json" "$4/report.json"\nexit 3\n')
+    python.chmod(0o755)
+    return str(python)
+
+
+def test_what_is_wrong_with_weights_is_said_in_the_managers_language_and_to_programs_in_english(
+    lyceum: world.World, queued: Conversion, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Sentence("%(path)s holds no tensors by name.", path=BIN)
+    settings.CONVERTER_PYTHON = a_program(tmp_path, told.kept())
+    jobs.carry_out(queued.pk)
+    program = tokens.issue(by=lyceum.manager, kind=Kind.SERVICE, label="ci", scopes=frozenset({Scope.MANAGE}))[1]
+    shown = Client(headers={"authorization": f"Bearer {program}"}).get(f"/api/v1/conversions/{queued.pk}").json()
+    assert shown["problem"] == f"{BIN} holds no tensors by name."
+    assert Entry.objects.get(event="conversion.failed").data["problem"] == shown["problem"]
+    monkeypatch.setattr(translation._trans, "gettext", lambda text: f"[{text}]")
+    page = browser(lyceum.manager).get(queued.get_absolute_url()).content.decode()
+    assert f"[{BIN} holds no tensors by name.]" in page
+
+
+def test_a_conversion_that_a_rule_of_ours_ends_says_so_in_the_managers_language_too(
+    lyceum: world.World, queued: Conversion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_of: Any, **_more: Any) -> None:
+        raise Conflict("At 100 % nothing follows.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "_convert", end)
+        jobs.carry_out(queued.pk)
+    monkeypatch.setattr(translation._trans, "gettext", lambda text: f"[{text}]")
+    page = browser(lyceum.manager).get(queued.get_absolute_url()).content.decode()
+    assert "[At 100 % nothing follows.]" in page
+
+
+@pytest.mark.parametrize(
+    ("left", "says"),
+    [
+        ({"text": "%(a)9s", "values": {"a": "x"}, "message": "Told."}, "Told."),
+        ({"text": "%(a)s", "values": {"a": "x\u202e\n<b>"}}, "x&lt;b&gt;"),
+        ({"text": "%(a)s", "values": {"a": "x" * 5_000}}, "x" * 1_000),
+        ("[" * 90_000, "no report that can be read"),
+        (None, "None"),
+    ],
+)
+def test_whatever_a_strangers_program_leaves_is_told_and_shown_as_text(
+    lyceum: world.World, queued: Conversion, settings: Any, tmp_path: Path, left: object, says: str
+) -> None:
+    settings.CONVERTER_PYTHON = a_program(tmp_path, left)
+    jobs.carry_out(queued.pk)
+    queued.refresh_from_db()
+    page = browser(lyceum.manager).get(queued.get_absolute_url()).content.decode()
+    assert (queued.stage, f"<p>{says}" in page or f"{says}. Nothing" in page) == (Stage.FAILED, True)
+    assert len(str(restored(queued.problem))) <= runner.SENTENCE_MAX
 
 
 def test_a_run_that_was_cancelled_has_no_say_in_the_next(lyceum: world.World, queued: Conversion) -> None:
@@ -292,7 +357,7 @@ def test_a_run_that_was_cancelled_has_no_say_in_the_next(lyceum: world.World, qu
     second = conversions.begin(pk=queued.pk)
     assert second is not None
     assert not conversions.progress(conversion=first, done=1, total=1, log=[])
-    conversions.fail(conversion=first, problem="late")
+    conversions.fail(conversion=first, problem=Sentence("late"))
     assert conversions.progress(conversion=second, done=1, total=1, log=[])
 
 
@@ -401,7 +466,7 @@ def test_a_conversion_that_came_to_nothing_goes_with_its_draft(
     if end:
         end(conversion=queued, by=lyceum.manager)
     else:
-        conversions.fail(conversion=conversions.begin(pk=queued.pk), problem="Damaged.")
+        conversions.fail(conversion=conversions.begin(pk=queued.pk), problem=Sentence("Damaged."))
     weights_of = set(draft.files.filter(lfs=True).values_list("blob", flat=True))
     assert actions.delete_files(model=draft.model, digests=weights_of, by=lyceum.manager) == 1
     assert not Conversion.objects.exists()

@@ -23,6 +23,7 @@ from releases.conversion_models import Conversion
 from releases.ingest import ingest
 from releases.models import Revision
 from releases.proofs.digests import Place, head
+from releases.sentences import restored
 from tests.portal import world
 from tests.releases.checkpoints import bomb, checkpoint
 from tests.releases.test_conversion import BIN, stored
@@ -56,7 +57,7 @@ REFUSED = {
     "twice": "consolidate them", "no tensors": "no tensors by name", "no table": "holds a list", "sparse": "_rebuild_sparse_tensor",
     "bad name": "no release may carry", "a whole module": "torch.nn.modules.linear.Linear", "too many files": "Ask for fewer",
     "one part differs": "layers.1.fc2.bias", "one part lacks something": "layers.1.fc1.bias", "another architecture": "no rule for the tensor",
-    "without metadata": "shard_metadata", "a shard too short": "as many elements", "overflow": "2 in large",
+    "without metadata": "shard_metadata", "a shard too short": "as many elements", "overflow": "large (2)",
 }  # fmt: skip
 
 
@@ -159,7 +160,9 @@ def test_what_strangers_made_harms_nothing_and_the_worker_lives_on(
     content = {"hostile": pickle.dumps(Runs(str(tripwire)), 2), "bomb": bomb()}[case]
     failed = carried(drafted(lyceum, content), Wish(Operation.CONVERT, (BIN,)), lyceum.manager)
     assert (failed.stage, failed.result, tripwire.exists()) == (Stage.FAILED, None, False)
-    assert {"hostile": "That is not weights", "bomb": "more memory than this portal allows"}[case] in failed.problem
+    assert {"hostile": "That is not weights", "bomb": "more memory than this portal allows"}[case] in str(
+        restored(failed.problem)
+    )
 
 
 # --- Ended from outside ------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from releases.conversion.child.problems import Refused
 from releases.conversion.wishes import Wish
 from releases.conversion_lifecycle import TABLE, Operation, Stage, Verb, next_stage, verbs
 from releases.proofs import merkle
+from releases.sentences import Sentence
 from tests.releases.checkpoints import archive, checkpoint
 
 SMALL = {"a": ([1.0, 2.0, 3.0, 4.0], [2, 2]), "b": ([5.0], [])}
@@ -83,9 +84,13 @@ def test_pieces_are_told_apart_by_their_names_and_missed() -> None:
     ]  # fmt: skip
     at = splits.Place
     assert splits.gaps([at(0, 0), at(0, 1), at(1, 0), at(1, 1)]) == []
-    assert splits.gaps([at(0, 0), at(0, 1), at(1, 1)]) == ["Shard 0 of part 1 is missing."]
-    assert splits.gaps([at(0, 0), at(2, 0)]) == ["Part 1 is missing."]
-    assert splits.gaps([at(0, 0), at(0, 0)]) == ["Two files are part 0, shard 0."]
+    assert splits.gaps([at(0, 0), at(0, 1), at(1, 1)]) == [
+        Sentence("Shard %(shard)s of part %(part)s is missing.", shard=0, part=1)
+    ]
+    assert splits.gaps([at(0, 0), at(2, 0)]) == [Sentence("Part %(part)s is missing.", part=1)]
+    assert splits.gaps([at(0, 0), at(0, 0)]) == [
+        Sentence("Two files are part %(part)s, shard %(shard)s.", part=0, shard=0)
+    ]
 
 
 def test_each_kind_of_tensor_has_its_cut_and_an_unknown_one_none() -> None:

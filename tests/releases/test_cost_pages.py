@@ -404,7 +404,7 @@ def test_a_machine_is_kept_used_replaced_and_removed(client: Client, opt: Any, s
     assert address
     assert "gpus=8" in address[1]
     assert "price=16" in address[1]
-    assert "Our cluster" in words(client.get("/me/hardware/"))
+    assert "Our cluster 8 × NVIDIA A100 80 GB SXM" in words(client.get("/me/hardware/")), "by its name, not its key"
     client.force_login(mara)
     assert "Our cluster" not in words(client.get(CLAIM))
     assert "Our cluster" not in words(client.get("/me/hardware/"))

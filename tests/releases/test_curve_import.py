@@ -56,6 +56,23 @@ def restarted() -> list[dict[str, object]]:
     return rows
 
 
+@pytest.mark.parametrize("kind", ["wandb-csv", "codecarbon"])
+@pytest.mark.parametrize("text", ["\ufeff_step;loss\r\n1;0,5\r\n", "_step\tloss\n1\t0.5\n"])
+def test_a_table_that_a_spreadsheet_wrote_its_own_way_is_refused_with_what_to_save(
+    book: Logbook, kind: str, text: str
+) -> None:
+    file = io.BytesIO(text.encode())
+    with pytest.raises(Invalid, match="Save it with commas between the columns and points in numbers"):
+        import_curves(logbook=book, run="r", file=file, source="history.csv", by=None, kind=kind)
+    assert not Recording.objects.exists()
+
+
+def test_a_table_of_one_column_is_no_worse_for_a_semicolon_in_a_cell(book: Logbook) -> None:
+    file = io.BytesIO(b'_step,"loss;x"\n1,0.5\n')
+    recording = import_curves(logbook=book, run="r", file=file, source="history.csv", by=None, kind="wandb-csv")
+    assert recording.curves.get().name == "loss_x"
+
+
 def test_numbers_come_in_under_the_run_and_its_segments(book: Logbook) -> None:
     recording = brought(book, restarted())
     assert recording.rows == 250

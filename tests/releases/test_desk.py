@@ -85,6 +85,19 @@ def test_a_model_is_not_called_open_before_anything_of_it_is_published(lyceum: w
     assert [("not open yet" in page, is_open in page) for page in pages] == [(True, False), (False, True)]
 
 
+def test_who_publishes_is_led_from_a_drafts_pages_to_where_it_is_done_and_a_reviewer_is_not(
+    lyceum: world.World, draft: Revision
+) -> None:
+    files = f"/lyceum/mine/tree/{draft.commit}"
+    led = f'<p><a href="{desk(draft)}">'
+    assert f"{led}Check and publish it</a></p>" in browser(lyceum.manager).get(files).content.decode()
+    actions.check(revision=draft, by=lyceum.manager)
+    shown = browser(lyceum.manager).get(files).content.decode()
+    assert f"It has no findings and can be published.</p>{led}" in shown
+    assert led not in browser(lyceum.reviewers[0]).get(files).content.decode()
+    assert led not in browser(lyceum.manager).get(desk(draft)).content.decode(), "the page leads not to itself"
+
+
 def test_a_draft_is_checked_seen_and_published(
     lyceum: world.World, draft: Revision, django_capture_on_commit_callbacks: Any
 ) -> None:

@@ -95,6 +95,11 @@ def test_a_cards_model_index_is_read_with_its_source_and_percent_becomes_a_share
         ({"results": {"copa": {"acc": 0.5, "acc_stderr": -1}}}, "document", "The standard error is negative"),
         ({"results": {"c" * 200: {"acc": 0.5}}}, "document", "more than 160 characters"),
         (b"---\nmodel-index: [\n---\n", "document", "front matter is not YAML"),
+        (b"", "document", "There is nothing in it. Choose a file, or paste its text."),
+        (b"\xef\xbb\xbf \r\n", "document", "There is nothing in it."),
+        (as_bytes(OLD).decode().encode("utf-16"), "document", "is not UTF-8 text, from line 1 on. Save it as UTF-8"),
+        (b'{\n"results": {"gr\xfc\xdfe": {"acc": 0.5}}}', "document", "is not UTF-8 text, from line 2 on."),
+        (b"\xef\xbb\xbfTask;Wert\r\ncopa;0,51\r\n", "document", "Line 1, column 1: this is not JSON (Expecting value)"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(document: object, field: str, says: str) -> None:
@@ -138,6 +143,11 @@ def test_an_error_a_day_or_a_number_of_items_without_end_is_as_if_it_were_not_to
     far = {"results": {"copa": {"acc": 0.5, "acc_stderr": 10**400}}, "date": 10**400, "n-samples": {"copa": 10**15}}
     (row,) = read(far)
     assert (row.value, row.stderr, row.ran_on, row.n) == (0.5, None, None, 10**15)
+
+
+def test_a_file_that_an_editor_saved_with_a_byte_order_mark_is_read_like_any_other() -> None:
+    assert read(b"\xef\xbb\xbf" + as_bytes(OLD)) == read(OLD)
+    assert read(b"\xef\xbb\xbf" + CARD.encode()) == read(CARD.encode())
 
 
 def test_what_only_the_importer_can_say_is_asked_beside_its_field() -> None:

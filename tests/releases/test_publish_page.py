@@ -106,6 +106,28 @@ def test_what_is_said_of_names_and_files_is_in_the_readers_language(
     assert "[Use letters, digits" in odd
 
 
+def test_the_pages_script_is_answered_in_its_readers_language_and_a_program_in_english(
+    lyceum: world.World, mine: Model
+) -> None:
+    lyceum.manager.language = "de"
+    lyceum.manager.save()
+    manager, token = client_of(lyceum.manager), "t" * 64
+    files = [{"path": "w.bin", "size": 1}]
+
+    def told(client: Client, body: dict[str, Any], **more: str) -> Any:
+        headers = {"accept": "application/json", **more}
+        return client.post("/lyceum/mine/upload/plan", body, content_type="application/json", headers=headers)
+
+    script = told(manager, {"files": files}, **{"x-csrftoken": token})
+    assert script.json()["files"][0]["fault"].startswith("w.bin wird hier nicht veröffentlicht.")
+    refused = told(manager, {"files": []}, **{"x-csrftoken": token})
+    assert refused.json()["title"].startswith("Senden Sie zwischen einer und"), "its refusals too"
+    program = told(client_of(lyceum.manager), {"files": files})
+    assert program.json()["files"][0]["fault"].startswith("w.bin is not published here.")
+    shown = Client().get("/api/v1/models/lyceum/none", headers={"x-csrftoken": token, "accept-language": "de"})
+    assert shown.json()["title"] == Client().get("/api/v1/models/lyceum/none").json()["title"], "the API stays English"
+
+
 @pytest.mark.parametrize(
     "text", ["---\nlicense: [\n---\n", "---\nlicense: mit\n", "---\n- a\n---\n", "# Bare", "---\na: b\n---\n"]
 )

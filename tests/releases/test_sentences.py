@@ -43,6 +43,7 @@ def test_of_a_long_list_the_first_few_are_named_and_no_more_are_kept() -> None:
         ({"message": "Told.", "text": "5 %", "values": {"a": 1}}, "Told."),
         ({"message": "Told.", "text": "%(a)d", "values": {"a": "x"}}, "Told."),
         ({"message": "Told.", "text": "%(a)s", "values": [1]}, "Told."),
+        ({"message": "Told.", "text": "%(a)9s", "values": {"a": "x"}}, "Told."),
         ({"message": "Told.", "text": "%(a)s", "values": {"a": {"named": 3, "more": 1}}}, "Told."),
         ({"message": "Told.", "text": "%(a)s", "values": {"a": {"text": "%(b)s"}}}, ""),
         ({}, ""),

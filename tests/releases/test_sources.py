@@ -139,10 +139,18 @@ class Other:
     lies: dict[str, str] = field(default_factory=dict)
     breaks: dict[str, int] = field(default_factory=dict)
     """How many of the next long answers with this file end in their middle."""
+    gated: str = ""
+    """The token without which it describes the model and gives no file of it; none needed where it is empty."""
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     """(path, Range, Authorization) of every request, the store's too."""
     url: str = ""
     store_url: str = ""
+
+    def given(self, path: str, size: int) -> int:
+        """How many of the next `size` bytes of a file arrive."""
+        cut = self.breaks.get(path, 0) > 0 and size > 1_000_000
+        self.breaks[path] = self.breaks.get(path, 0) - cut
+        return size // (1 + cut)
 
     def info(self) -> bytes:
         siblings = []
@@ -170,7 +178,8 @@ def serving(other: Other) -> Iterator[Other]:
             if path.startswith("/api/models/lab/theirs/revision/v1"):
                 self.answer(200, other.info())
             elif path.startswith(prefix := f"/lab/theirs/resolve/{'a' * 40}/"):
-                self.send_response(302)
+                self.send_response(302 if other.gated in self.headers.get("Authorization", "") else 401)
+                self.send_header("X-Error-Message", "Ask for access at /lab/theirs first")
                 self.send_header("Location", f"{other.store_url}/held/{self.path.removeprefix(prefix)}")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -181,15 +190,13 @@ def serving(other: Other) -> Iterator[Other]:
 
         def give(self, path: str, start: int) -> None:
             content = other.files[path][start:]
-            cut = other.breaks.get(path, 0) > 0 and len(content) > 1_000_000
-            other.breaks[path] = other.breaks.get(path, 0) - cut
-            self.answer(206, content, content[: len(content) // 2] if cut else content)
+            self.answer(206, content, sent=other.given(path, len(content)))
 
-        def answer(self, status: int, content: bytes, sent: bytes | None = None) -> None:
+        def answer(self, status: int, content: bytes, sent: int | None = None) -> None:
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content if sent is None else sent)
+            self.wfile.write(content[:sent])
 
     servers = [http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) for _ in range(2)]
     threads = [threading.Thread(target=server.serve_forever, args=[0.01], daemon=True) for server in servers]
@@ -260,6 +267,37 @@ def test_what_is_not_what_the_other_hub_says_is_refused(lyceum: World, other: Ot
 def test_what_is_no_model_is_told_so(lyceum: World, other: Other, said: str, word: str) -> None:
     with pytest.raises(Invalid, match=word):
         ingest(said.format(url=other.url), model=a_model(lyceum), by=lyceum.manager)
+
+
+@pytest.mark.parametrize(
+    ("token", "advice"),
+    [("", "needs INGEST_HUB_TOKEN"), ("wrong", "See that INGEST_HUB_TOKEN is a token")],
+)
+def test_an_operator_who_may_not_have_a_file_of_another_hub_reads_what_it_says_and_is_not_sent_again(
+    lyceum: World, other: Other, settings: Any, token: str, advice: str
+) -> None:
+    other.gated, settings.INGEST_HUB_TOKEN = "right", token
+    with pytest.raises(Invalid) as refused:
+        ingest(address(other), model=a_model(lyceum), by=lyceum.manager)
+    assert f"{other.url} answered 401 about lab/theirs: Ask for access at /lab/theirs first. " in refused.value.message
+    assert advice in refused.value.message
+    assert "Ingest again" not in refused.value.message
+    assert len([path for path, _, _ in other.asked if "/resolve/" in path]) == 1, "no is no"
+
+
+def test_who_shows_the_right_token_has_the_gated_model_of_another_hub(
+    lyceum: World, other: Other, settings: Any
+) -> None:
+    other.gated = settings.INGEST_HUB_TOKEN = "right"
+    assert ingest(address(other), model=a_model(lyceum), by=lyceum.manager).state == "checked"
+
+
+@pytest.mark.parametrize("pasted", ["https://hub.example/lab/theirs", "http://hub.example/lab/theirs@v1"])
+def test_an_operator_who_pastes_the_address_of_a_model_is_told_how_another_hub_is_named(
+    lyceum: World, pasted: str
+) -> None:
+    with pytest.raises(Invalid, match=f"Name the model as hub:{pasted.partition('@')[0]}"):
+        ingest(pasted, model=a_model(lyceum), by=lyceum.manager)
 
 
 def test_another_hub_is_refused_what_a_folder_is(lyceum: World, other: Other) -> None:

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from portal.access import roster
 from portal.access.actions import closing, grant_moves, institutional_moves
@@ -220,9 +220,12 @@ def _require_seat(agreement: InstitutionalAgreement, by: User) -> datetime:
             code="not_in_force",
         )
     if agreement.free < 1:
-        raise Conflict(
-            _("All %(seats)s seats are taken. Ask %(official)s, who signs for your institution.") % who, code="no_seat"
+        told = ngettext(
+            "The one seat is taken. Ask %(official)s, who signs for your institution.",
+            "All %(seats)s seats are taken. Ask %(official)s, who signs for your institution.",
+            agreement.seats,
         )
+        raise Conflict(told % who, code="no_seat")
     if Grant.objects.standing().filter(user=by, gate=agreement.gate).exists():
         raise Conflict(_("You hold access here already."), code="already_granted")
     grant_moves.require_not_taken(by, agreement.gate)

@@ -34,7 +34,7 @@ def main() -> int:
     try:
         return _leave(scratch, DONE, **_work(job, scratch))
     except Refused as refused:
-        return _leave(scratch, REFUSED, problem=str(refused))
+        return _leave(scratch, REFUSED, problem=refused.told.kept())
     except MemoryError:
         return NO_MEMORY
     except RuntimeError as fault:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from releases.conversion.child.problems import Refused
+from releases.sentences import Sentence
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +30,7 @@ def dtype(tensor: torch.Tensor) -> str:
     """safetensors' name of the tensor's dtype. Raises Refused for one that the format does not know."""
     name = str(tensor.dtype).removeprefix("torch.")
     if name not in DTYPES:
-        raise Refused(f"safetensors has no type {name}.")
+        raise Refused(Sentence("safetensors has no type %(name)s.", name=name))
     return DTYPES[name]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, Final
 
 from releases.conversion.child.problems import Refused
+from releases.sentences import Sentence
 
 PICKLE_MAX: Final = 256 << 20
 """Bytes of a pickle, without its tensors' data."""
@@ -58,35 +59,62 @@ def _archive(source: BinaryIO, size: int, name: str) -> None:
             _honest(entries, size, name)
             pickles = [entry for entry in entries if entry.filename.endswith(".pkl")]
             if len(pickles) != 1 or pickles[0].filename.count("/") != 1:
-                raise Refused(f"{name} is not an archive as torch writes it: it must hold one data.pkl.")
+                raise Refused(
+                    Sentence("%(path)s is not an archive as torch writes it: it must hold one data.pkl.", path=name)
+                )
             if pickles[0].file_size > PICKLE_MAX:
-                raise Refused(f"{name} holds a pickle of {pickles[0].file_size:,} bytes; {PICKLE_MAX:,} is the most.")
+                raise Refused(
+                    Sentence(
+                        "%(path)s holds a pickle of %(size)s bytes; %(most)s is the most.",
+                        path=name,
+                        size=pickles[0].file_size,
+                        most=PICKLE_MAX,
+                    )
+                )
             with held.open(pickles[0]) as inner:
                 _pickle(inner, name)
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as fault:
-        raise Refused(f"{name} is a damaged archive ({fault}). Upload it again.") from fault
+        raise Refused(
+            Sentence("%(path)s is a damaged archive (%(fault)s). Upload it again.", path=name, fault=str(fault))
+        ) from fault
 
 
 def _honest(entries: list[zipfile.ZipInfo], size: int, name: str) -> None:
     names = {entry.filename for entry in entries}
     if len(entries) > ENTRIES_MAX or len(names) != len(entries):
-        raise Refused(f"{name} is an archive with too many entries, or with two of one name.")
+        raise Refused(Sentence("%(path)s is an archive with too many entries, or with two of one name.", path=name))
     if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
-        raise Refused(f"{name} is a compressed archive, as torch never writes it. Save it again with torch.save.")
+        raise Refused(
+            Sentence(
+                "%(path)s is a compressed archive, as torch never writes it. Save it again with torch.save.", path=name
+            )
+        )
     if sum(entry.file_size for entry in entries) > size:
-        raise Refused(f"{name} is an archive that claims more bytes than it has.")
+        raise Refused(Sentence("%(path)s is an archive that claims more bytes than it has.", path=name))
 
 
 def _pickle(source: IO[bytes], name: str) -> None:
     try:
         for opcode, argument, _place in pickletools.genops(source):
             if opcode.name not in OPCODES:
-                raise Refused(f"{name} holds the pickle opcode {opcode.name}, which weights do not need.")
+                raise Refused(
+                    Sentence(
+                        "%(path)s holds the pickle opcode %(name)s, which weights do not need.",
+                        path=name,
+                        name=opcode.name,
+                    )
+                )
             if opcode.name == "GLOBAL" and argument not in GLOBALS:
                 raise Refused(
-                    f"{name} would call {str(argument).replace(' ', '.')!r} when it is opened. That is not weights."
+                    Sentence(
+                        "%(path)s would call %(name)s when it is opened. That is not weights.",
+                        path=name,
+                        name=repr(str(argument).replace(" ", ".")),
+                    )
                 )
     except (ValueError, IndexError, AttributeError, UnicodeError) as fault:
         raise Refused(
-            f"{name} is neither an archive nor a pickle of torch's. Save it again with torch.save."
+            Sentence(
+                "%(path)s is neither an archive nor a pickle of torch's. Save it again with torch.save.", path=name
+            )
         ) from fault

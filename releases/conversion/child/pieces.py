@@ -12,6 +12,7 @@ import torch
 from releases.conversion.child.made import Cutting, Get, Made, same
 from releases.conversion.child.problems import Refused
 from releases.conversion.child.splits import Architecture, Cut
+from releases.sentences import Sentence
 
 _WRAPPERS: Final = ("_fsdp_wrapped_module.", "_fpw_module.")
 """What FSDP puts into names."""
@@ -47,7 +48,12 @@ def unflatten(shards: Sequence[tuple[str, Mapping[str, Any]]]) -> Whole:
             _strip(file, loaded, flat, about, number) for (file, loaded), about in zip(shards, described, strict=True)
         ]
         if sum(len(strip) for strip in strips) != sum(elements for *_, elements in flat.held):
-            raise Refused(f"The shards of {flat.key} do not have as many elements together as their description says.")
+            raise Refused(
+                Sentence(
+                    "The shards of %(name)s do not have as many elements together as their description says.",
+                    name=flat.key,
+                )
+            )
         tensors |= dict(_slices(flat, strips))
         cuttings += _cuttings(flat, strips, [file for file, _loaded in shards])
     file, first = shards[0]
@@ -65,7 +71,11 @@ def _metadata(file: str, loaded: Mapping[str, Any]) -> dict[str, Any]:
     found = loaded.get("shard_metadata") if isinstance(loaded, Mapping) else None
     rows = found.get("param_metadata") if isinstance(found, Mapping) else None
     if not isinstance(found, Mapping) or not isinstance(rows, list) or not isinstance(loaded.get("model"), Mapping):
-        raise Refused(f"{file} has no shard_metadata, without which its flat parameters cannot be told apart.")
+        raise Refused(
+            Sentence(
+                "%(path)s has no shard_metadata, without which its flat parameters cannot be told apart.", path=file
+            )
+        )
     return dict(found)
 
 
@@ -78,7 +88,9 @@ def _flats(file: str, about: dict[str, Any]) -> Iterator[Flat]:
                 for n, shape, count in rows
             ]
         except (KeyError, TypeError, ValueError) as fault:
-            raise Refused(f"{file} describes its flat parameter {name} in an unknown way.") from fault
+            raise Refused(
+                Sentence("%(path)s describes its flat parameter %(name)s in an unknown way.", path=file, name=name)
+            ) from fault
         yield Flat(".".join(filter(None, (path, name))), held)
 
 
@@ -93,7 +105,13 @@ def _strip(file: str, loaded: Mapping[str, Any], flat: Flat, about: dict[str, An
     held = loaded["model"].get(flat.key)
     padding = int(list(_described(about))[number][2].get("padding", 0))
     if not isinstance(held, torch.Tensor) or held.dim() != 1 or not 0 <= padding <= len(held):
-        raise Refused(f"{file} lacks the flat parameter {flat.key}, or describes its padding wrongly.")
+        raise Refused(
+            Sentence(
+                "%(path)s lacks the flat parameter %(name)s, or describes its padding wrongly.",
+                path=file,
+                name=flat.key,
+            )
+        )
     return held[: len(held) - padding]
 
 
@@ -109,7 +127,13 @@ def _shaped(strips: list[torch.Tensor], start: int, elements: int, shape: tuple[
     try:
         return _window(strips, start, elements).reshape(shape)
     except RuntimeError as fault:
-        raise Refused(f"A tensor of {elements:,} elements is described with the shape {shape}.") from fault
+        raise Refused(
+            Sentence(
+                "A tensor of %(elements)s elements is described with the shape %(shape)s.",
+                elements=elements,
+                shape=str(shape),
+            )
+        ) from fault
 
 
 def _window(strips: list[torch.Tensor], start: int, elements: int) -> torch.Tensor:
@@ -152,7 +176,11 @@ def glue(parts: Sequence[Whole], architecture: Architecture) -> Whole:
     for number, part in enumerate(parts):
         if odd := names ^ part.tensors.keys():
             raise Refused(
-                f"Parts 0 and {number} do not hold the same tensors: {sorted(odd)[0]!r} is in one of them alone."
+                Sentence(
+                    "Parts 0 and %(part)s do not hold the same tensors: %(name)s is in one of them alone.",
+                    part=number,
+                    name=repr(sorted(odd)[0]),
+                )
             )
     tensors = {name: _glued(name, [part.tensors[name] for part in parts], architecture) for name in names}
     cuttings = list[Cutting]()
@@ -166,19 +194,30 @@ def glue(parts: Sequence[Whole], architecture: Architecture) -> Whole:
 def _glued(name: str, pieces: list[Made], architecture: Architecture) -> Made:
     cut = architecture.cut(name)
     if cut is None:
-        raise Refused(f"There is no rule for the tensor {name!r} in {architecture.title}. Choose another architecture.")
+        raise Refused(
+            Sentence(
+                "There is no rule for the tensor %(name)s in %(architecture)s. Choose another architecture.",
+                name=repr(name),
+                architecture=architecture.title,
+            )
+        )
     if len({(piece.dtype, len(piece.shape)) for piece in pieces}) > 1:
-        raise Refused(f"The parts hold {name!r} in different types.")
+        raise Refused(Sentence("The parts hold %(name)s in different types.", name=repr(name)))
     if cut is Cut.WHOLE:
         if not all(same(pieces[0].make(), piece.make()) for piece in pieces[1:]):
-            raise Refused(f"Every part should hold the same {name!r}, and they differ. One of the files is wrong.")
+            raise Refused(
+                Sentence(
+                    "Every part should hold the same %(name)s, and they differ. One of the files is wrong.",
+                    name=repr(name),
+                )
+            )
         return pieces[0]
     along = _along(cut)
     shape = list(pieces[0].shape)
     if len(shape) <= along or any(
         p.shape[:along] + p.shape[along + 1 :] != (*shape[:along], *shape[along + 1 :]) for p in pieces
     ):
-        raise Refused(f"The pieces of {name!r} do not fit together.")
+        raise Refused(Sentence("The pieces of %(name)s do not fit together.", name=repr(name)))
     shape[along] = sum(piece.shape[along] for piece in pieces)
     return Made(pieces[0].dtype, tuple(shape), partial(_join, pieces, cut))
 
@@ -210,7 +249,7 @@ def _cut_again(lengths: dict[str, list[tuple[int, ...]]], number: int, architect
 
 def _thirds(tensor: torch.Tensor) -> torch.Tensor:
     if len(tensor) % 3:
-        raise Refused("A tensor of query, key and value together does not fall into three.")
+        raise Refused(Sentence("A tensor of query, key and value together does not fall into three."))
     return tensor.reshape(3, len(tensor) // 3, *tensor.shape[1:])
 
 

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from releases.conversion.child.opcodes import look_through
 from releases.conversion.child.problems import Refused
+from releases.sentences import Sentence
 
 TABLES: Final = ("model", "state_dict", "model_state_dict", "module")
 """Where checkpoints keep their tensors, beside an optimizer's state and settings."""
@@ -27,7 +28,7 @@ def load(path: Path, name: str) -> Any:  # noqa: ANN401 whatever a checkpoint ho
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=archive)
     except (pickle.UnpicklingError, ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError) as fault:
-        raise Refused(f"torch cannot open {name}: {_first_line(fault)}") from fault
+        raise Refused(Sentence("torch cannot open %(path)s: %(fault)s", path=name, fault=_first_line(fault))) from fault
 
 
 def tensors(loaded: object, name: str) -> tuple[dict[str, torch.Tensor], int]:
@@ -35,11 +36,15 @@ def tensors(loaded: object, name: str) -> tuple[dict[str, torch.Tensor], int]:
     table = state(loaded, name)
     found = {str(key): value for key, value in table.items() if isinstance(value, torch.Tensor)}
     if not found:
-        raise Refused(f"{name} holds no tensors by name.")
+        raise Refused(Sentence("%(path)s holds no tensors by name.", path=name))
     for key, value in found.items():
         if value.layout != torch.strided or value.is_quantized or value.device.type != "cpu":
             raise Refused(
-                f"{name}: the tensor {key!r} is sparse, quantised or of another device, so no file can hold it."
+                Sentence(
+                    "%(path)s: the tensor %(name)s is sparse, quantised or of another device, so no file can hold it.",
+                    path=name,
+                    name=repr(key),
+                )
             )
     return found, len(table) - len(found)
 
@@ -47,7 +52,9 @@ def tensors(loaded: object, name: str) -> tuple[dict[str, torch.Tensor], int]:
 def state(loaded: object, name: str) -> Mapping[Any, Any]:
     """The table of tensors in a checkpoint, which may be the whole of it. Raises Refused."""
     if not isinstance(loaded, Mapping):
-        raise Refused(f"{name} holds a {type(loaded).__name__}, not tensors by name.")
+        raise Refused(
+            Sentence("%(path)s holds a %(kind)s, not tensors by name.", path=name, kind=type(loaded).__name__)
+        )
     inner = (loaded[key] for key in TABLES if isinstance(loaded.get(key), Mapping))
     return next(inner, loaded)
 
@@ -57,7 +64,9 @@ def _safetensors(path: Path, name: str) -> dict[str, torch.Tensor]:
         with safe_open(path, framework="pt") as held:
             return {key: held.get_tensor(key) for key in held.keys()}  # noqa: SIM118 no mapping
     except SafetensorError as fault:
-        raise Refused(f"{name} is no safetensors file: {_first_line(fault)}") from fault
+        raise Refused(
+            Sentence("%(path)s is no safetensors file: %(fault)s", path=name, fault=_first_line(fault))
+        ) from fault
 
 
 def _first_line(fault: Exception) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from releases.sentences import Sentence
+
 
 class Cut(StrEnum):
     """How one tensor was cut."""
@@ -86,15 +88,19 @@ def place(path: str) -> Place:
     return Place(int(part[1]) if part else 0, int(shard[1]) if shard else 0)
 
 
-def gaps(places: list[Place]) -> list[str]:
+def gaps(places: list[Place]) -> list[Sentence]:
     """What keeps pieces from being whole: missing and doubled ones, each as a sentence."""
-    said = [f"Two files are part {p.part}, shard {p.shard}." for p in sorted(set(places)) if places.count(p) > 1]
+    said = [
+        Sentence("Two files are part %(part)s, shard %(shard)s.", part=p.part, shard=p.shard)
+        for p in sorted(set(places))
+        if places.count(p) > 1
+    ]
     parts = {p.part for p in places}
-    said += [f"Part {n} is missing." for n in range(max(parts)) if n not in parts]
+    said += [Sentence("Part %(part)s is missing.", part=n) for n in range(max(parts)) if n not in parts]
     shards = {part: {p.shard for p in places if p.part == part} for part in sorted(parts)}
     most = max(max(held) for held in shards.values())
     said += [
-        f"Shard {n} of part {part} is missing."
+        Sentence("Shard %(shard)s of part %(part)s is missing.", shard=n, part=part)
         for part, held in shards.items()
         for n in range(most + 1)
         if n not in held

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from releases.conversion.child import digest, layout, pieces, sources, splits
 from releases.conversion.child.made import Get, Made
 from releases.conversion.child.problems import Refused
+from releases.sentences import Sentence
 
 Say = Callable[[str], None]
 Moved = Callable[[int, int], None]
@@ -76,7 +77,9 @@ class Work:
         whole = self._consolidate() if self._job["operation"] == "consolidate" else self._union()
         for name in whole.tensors:
             if not _NAME.fullmatch(name):
-                raise Refused(f"A tensor is called {name[:80]!r}, which no release may carry.")
+                raise Refused(
+                    Sentence("A tensor is called %(name)s, which no release may carry.", name=repr(name[:80]))
+                )
         self._say(f"Tensors: {len(whole.tensors)}, in files: {len(self._job['files'])}.")
         return whole
 
@@ -86,7 +89,10 @@ class Work:
             tensors, others = sources.tensors(self._load(entry), entry["path"])
             if twice := found.tensors.keys() & tensors.keys():
                 raise Refused(
-                    f"Two of the files hold a tensor {sorted(twice)[0]!r}. Are they pieces? Then consolidate them."
+                    Sentence(
+                        "Two of the files hold a tensor %(name)s. Are they pieces? Then consolidate them.",
+                        name=repr(sorted(twice)[0]),
+                    )
                 )
             if others:
                 self._say(f"{entry['path']}: left out {others} things that are no tensors.")
@@ -109,7 +115,11 @@ class Work:
         if isinstance(first, Mapping) and "shard_metadata" in first:
             return pieces.unflatten(loaded)
         if len(loaded) > 1:
-            raise Refused(f"{file} is one of several shards and has no shard_metadata. Was it saved without?")
+            raise Refused(
+                Sentence(
+                    "%(path)s is one of several shards and has no shard_metadata. Was it saved without?", path=file
+                )
+            )
         return pieces.as_they_are(file, sources.tensors(first, file)[0])
 
     def _load(self, entry: Mapping[str, str]) -> Any:  # noqa: ANN401
@@ -133,10 +143,13 @@ class Work:
             self._pass(made)
         lost = [change for change in changes if change.inf[1] > change.inf[0]]
         if lost:
-            told = ", ".join(f"{change.inf[1] - change.inf[0]:,} in {change.name}" for change in lost[:5])
             raise Refused(
-                f"Values too large for {self._job['options']['dtype']} would become infinite: {told}"
-                f"{', and in others' if len(lost) > 5 else ''}. Nothing was kept. BF16 has the range of F32."
+                Sentence(
+                    "Values too large for %(dtype)s would become infinite, in: %(tensors)s. Nothing was kept. BF16 has the "
+                    "range of F32.",
+                    dtype=self._job["options"]["dtype"],
+                    tensors=[f"{change.name} ({change.inf[1] - change.inf[0]})" for change in lost],
+                )
             )
         return before, wanted, changes
 
@@ -149,7 +162,11 @@ class Work:
             dealt = dict(zip(layout.file_names(count), layout.deal(sizes, count), strict=True))
         except ValueError as fault:
             raise Refused(
-                f"There are fewer tensors ({len(tensors)}) than files ({count}). Ask for fewer files."
+                Sentence(
+                    "There are fewer tensors (%(tensors)s) than files (%(files)s). Ask for fewer files.",
+                    tensors=len(tensors),
+                    files=count,
+                )
             ) from fault
         out = self._scratch / "out"
         for file, names in dealt.items():
@@ -178,7 +195,12 @@ class Work:
             tensor = get(name)
             leaves[name] = digest.leaf(name, tensor)
             if leaves[name] != wanted[name]:
-                raise Refused(f"{name!r} was not read back as it was written. Try again; then look after the disk.")
+                raise Refused(
+                    Sentence(
+                        "%(name)s was not read back as it was written. Try again; then look after the disk.",
+                        name=repr(name),
+                    )
+                )
             self._pass(Made.of(tensor))
         return leaves
 
@@ -186,7 +208,13 @@ class Work:
         get = self._reader(files)
         wrong = [cutting for cutting in whole.cuttings if not cutting.holds(get)]
         if wrong:
-            raise Refused(f"The result does not give {wrong[0].key!r} of {wrong[0].file} again. Nothing was kept.")
+            raise Refused(
+                Sentence(
+                    "The result does not give %(name)s of %(path)s again. Nothing was kept.",
+                    name=repr(wrong[0].key),
+                    path=wrong[0].file,
+                )
+            )
         return {"count": len(whole.cuttings), "equal": len(whole.cuttings)}
 
     def _reader(self, files: Mapping[str, str]) -> Get:

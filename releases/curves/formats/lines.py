@@ -16,6 +16,8 @@ from portal.errors import Invalid
 LONGEST: Final = 1 << 20
 """Bytes of one line."""
 _MOST_COLUMNS: Final = 2000
+_OTHER_MARKS: Final = ";\t"
+"""What spreadsheets part columns by where a comma begins the decimals."""
 
 
 def objects(file: IO[bytes]) -> Iterator[dict[str, Any]]:
@@ -48,6 +50,11 @@ def table(file: IO[bytes]) -> Iterator[dict[str, str]]:
         rows = _Rows(text)
         reader = csv.reader(rows)
         head = next(reader, [])
+        if len(head) == 1 and any(mark in head[0] for mark in _OTHER_MARKS):
+            raise Invalid(
+                "The columns are not parted by commas. Save it with commas between the columns and points in numbers: "
+                "some spreadsheets write semicolons and 0,5."
+            )
         if not head or len(head) > _MOST_COLUMNS or len(set(head)) != len(head):
             raise Invalid("The first line must name the columns, each once.")
         for cells in filter(None, reader):
