@@ -56,7 +56,7 @@ def count(request: HttpRequest) -> None:
     most = settings.HARM_REPORTS
     for key, limit in ((f"wb:harm:{address(request)}", most), ("wb:harm:all", most * 20)):
         try:
-            used, left = cast("list[int]", counters.client(1).eval(TAKE, 1, key, WINDOW_S * 1000))
+            used, left = cast("list[int]", counters.client(1).eval(TAKE, 1, key, WINDOW_S * 1000, 1))
         except redis.RedisError as fault:
             raise Unavailable(
                 _("Reports cannot be taken for a moment. Your words are still here: try again.")

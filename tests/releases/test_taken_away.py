@@ -29,6 +29,7 @@ from releases.lifecycle import State
 from releases.logbook import actions as logbooks
 from releases.models import File, Model, Revision, Upload
 from releases.permits import staged
+from releases.sentences import Sentence, restored
 from releases.storage import store
 from tests.portal import world
 from tests.releases.folders import model_folder, weights
@@ -138,10 +139,10 @@ def test_what_was_over_when_its_model_was_deleted_keeps_its_own_end(
 ) -> None:
     running = conversions.begin(pk=of_unopened.pk)
     assert running is not None
-    conversions.fail(conversion=running, problem="Damaged.")
+    conversions.fail(conversion=running, problem=Sentence("Damaged."))
     delete(unopened)
     now = Conversion.objects.get()
-    assert (now.stage, now.problem) == (Stage.FAILED, "Damaged.")
+    assert (now.stage, str(restored(now.problem))) == (Stage.FAILED, "Damaged.")
     assert not Entry.objects.filter(event="conversion.cancelled").exists()
 
 
