@@ -55,6 +55,7 @@ NAMES: Final = {
         "PUE",
         "UTC",
         "aria2",
+        "git",
         "weighbridge",
         "float32",
         "OPT, metaseq",
