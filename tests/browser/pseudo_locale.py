@@ -13,7 +13,7 @@ from playwright.sync_api import Page
 
 from infra.messages import ROOT
 
-OUTSIDE: Final = """() => {
+OUTSIDE: Final = """(seen) => {
   const kept = "code, pre, kbd, mark, textarea, time, script, style, noscript, .prose, option[lang], [name$=country] option, [translate=no]";
   const attributes = ["aria-label", "title", "alt", "placeholder", "data-done", "data-none", "data-one", "data-many"];
   const found = [];
@@ -27,9 +27,9 @@ OUTSIDE: Final = """() => {
     }
     found.push(outside.trim().replace(/\\s+/g, " "));
   };
-  const texts = document.createTreeWalker(document.documentElement, NodeFilter.SHOW_TEXT);
+  const texts = document.createTreeWalker(seen.documentElement, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) if (!texts.currentNode.parentElement.closest(kept)) read(texts.currentNode.data);
-  for (const element of document.querySelectorAll(attributes.map((name) => `[${name}]`).join(", "))) {
+  for (const element of seen.querySelectorAll(attributes.map((name) => `[${name}]`).join(", "))) {
     if (element.closest(kept)) continue;
     for (const name of attributes) {
       depth = 0;
@@ -39,6 +39,12 @@ OUTSIDE: Final = """() => {
   return found.filter((text) => /[A-Za-z]{2}/.test(text));
 }"""
 """Every text and spoken attribute outside ⟦…⟧, in the order of the page: a message may reach over several elements."""
+FETCHED: Final = f"""async () => {{
+  const answer = await fetch(location.pathname + location.search);
+  const seen = new DOMParser().parseFromString(await answer.text(), "text/html");
+  return [seen.documentElement.lang, ({OUTSIDE})(seen)];
+}}"""
+"""The language of the same address, and its texts, read and not shown: a third of what a page costs that is drawn."""
 
 NAMES: Final = {
     *("Weighbridge", "Mara Lindqvist", "Lyceum Laboratory", "Python", "curl", "vLLM", "ORCID", "LICENSE"),
@@ -91,7 +97,17 @@ OTHERS: Final = ("migrations", "demo", "crowd", "training", "management", "api",
 
 def left_in_english(page: Page) -> list[str]:
     """Our own words on this page that were not translated. What people and labs wrote is in no source of ours."""
-    outside = {text.strip(" .,:;·()") for text in page.evaluate(OUTSIDE)}
+    return _of_ours(page.evaluate(f"() => ({OUTSIDE})(document)"))
+
+
+def read_again(page: Page) -> tuple[str, list[str]]:
+    """The language in which this address is answered now, and our own words in it that were not translated."""
+    language, texts = page.evaluate(FETCHED)
+    return language, _of_ours(texts)
+
+
+def _of_ours(texts: list[str]) -> list[str]:
+    outside = {text.strip(" .,:;·()") for text in texts}
     return sorted(text for text in outside & _ours() if not MACHINE.fullmatch(text))
 
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Error, Page
 from infra.walk.stops import WALK, Stop
 from infra.walk.walker import LOOKS, Walker
 from tests.browser.conftest import COLOURS_IN, NARROW, AxeCheck, assert_no_sideways_scroll
-from tests.browser.pseudo_locale import left_in_english
+from tests.browser.pseudo_locale import left_in_english, read_again
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.stack]
@@ -33,6 +33,7 @@ def test_every_page_is_accessible_fits_and_is_translated(
     try:
         for stop, look, page in walker.walk():
             turn = NIGHT if seen // 2 % 2 else DAY
+            drawn = colours_in == 2 or turn is NIGHT
             seen += 1
             accessible = partial(axe_check, colours=colours_in == 2 or look is turn)
             found = [*_shape(page)] if look is DAY else []
@@ -40,7 +41,7 @@ def test_every_page_is_accessible_fits_and_is_translated(
             if look is NIGHT:
                 page.set_viewport_size(NARROW.viewport)
                 found += _complaints_of(assert_no_sideways_scroll, page)
-                found += _in_pseudo_locale(page, stack.base_url, english=stop.name in ENGLISH)
+                found += _in_pseudo_locale(page, stack.base_url, english=stop.name in ENGLISH, drawn=drawn)
             complaints += [f"{stop.name} ({look.name}): {text}" for text in found]
     finally:
         walker.close()
@@ -68,10 +69,14 @@ def _shape(page: Page) -> Iterator[str]:
         yield f"the title {page.title()!r}"
 
 
-def _in_pseudo_locale(page: Page, base_url: str, *, english: bool) -> list[str]:
-    """Open the same address again in the pseudo-locale, and leave the window as it was."""
+def _in_pseudo_locale(page: Page, base_url: str, *, english: bool, drawn: bool) -> list[str]:
+    """Open the same address again in the pseudo-locale, or only read it, and leave the window as it was."""
     page.context.add_cookies([{"name": "language", "value": "en-xa", "url": base_url}])
     try:
+        if not drawn:
+            language, left = read_again(page)
+            found = [] if english else [f"in English: {text}" for text in left]
+            return found if language in {"en-xa", ""} else [*found, "in another language"]
         page.goto(
             page.url.partition("#")[0]
         )  # to a part of the page that is open, a browser goes without asking anybody
@@ -93,3 +98,10 @@ def test_a_word_that_was_never_marked_is_found(page: Page) -> None:
     assert left_in_english(page) == ["Notices"]
     page.set_content(f"<p>One primary on a page. {unmarked}</p>")
     assert left_in_english(page) == [f"One primary on a page. {unmarked}".rstrip(".")]
+
+
+def test_it_is_found_in_a_page_that_is_only_read(page: Page) -> None:
+    said = '<html lang="en-xa"><p>A button that cannot act says why beside it.</p><p>⟦Šîĝñ îñ⟧</p><p title="Notices">⟦å⟧</p>'
+    page.route("https://models.example/**", lambda route: route.fulfill(body=said, content_type="text/html"))
+    page.goto("https://models.example/page")
+    assert read_again(page) == ("en-xa", ["Notices"])
