@@ -138,9 +138,8 @@ def insert(
 ) -> tuple[Revision, bool]:
     """The revision that these facts name, made if there is none; (revision, whether it is new)."""
     trees = git.trees(git.Entry(file.path, file.sha1) for file in files)
-    author, email = (
-        (by.get_full_name(), "") if by else ROBOT
-    )  # whoever clones reads it: a person's address is not theirs
+    # Whoever clones reads the commit: a person's address is not for them.
+    author, email = (by.get_full_name(), "") if by else ROBOT
     at = (at or timezone.now()).replace(microsecond=0)
     content = git.commit_object(tree=trees[""], parent=parent, author=author, email=email, at=at, message=message)
     name = git.object_id("commit", content)

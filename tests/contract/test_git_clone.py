@@ -154,6 +154,17 @@ def test_branches_and_tags_on_published_revisions_come_along(hub: Hub, git: Git)
     git.said("fsck", "--strict", at="model")
 
 
+def test_a_small_file_that_reads_as_a_pointer_is_one_object_with_it(hub: Hub, git: Git) -> None:
+    large = hub.open.main.files.get(path="model.safetensors")
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{large.sha256}\nsize {large.size}\n"
+    folder = model_folder(hub.folder / "again", name="open", **{"zz.txt": pointer})
+    (folder / "model.safetensors").write_bytes((hub.folder / "open" / "model.safetensors").read_bytes())
+    ingest(folder, model=Model.objects.get(pk=hub.open.pk), by=hub.world.manager, publish=True)
+    assert git.clone(OPEN, "model", "--depth", "1").returncode == 0
+    git.said("fsck", "--strict", at="model")
+    assert (git.home / "model" / "zz.txt").read_text() == (git.home / "model" / "model.safetensors").read_text()
+
+
 def test_a_fetch_brings_what_is_new_and_nothing_twice(hub: Hub, git: Git) -> None:
     assert git.clone(OPEN, "model").returncode == 0
     before = Download.objects.count()
@@ -288,7 +299,7 @@ def test_a_password_opens_no_door_that_changes_anything(hub: Hub) -> None:
 
 NO_MESSAGES = (
     b"", b"0000", b"zzzz", b"ffff", b"0003", b"0009want\n", b"0032want " + b"g" * 40 + b"\n0000", b"000ddeepen 0\n0000",
-    b"0014deepen-since 1\n0000", b"0032want " + b"a" * 40 + b"\n00000009done\n",
+    b"13a0deepen " + b"0" * 11 + b"1" + b"0" * 5000 + b"\n0000", b"0014deepen-since 1\n0000", b"0032want " + b"a" * 40 + b"\n00000009done\n",
 )  # fmt: skip
 
 

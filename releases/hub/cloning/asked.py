@@ -108,6 +108,6 @@ def _id(name: str) -> str:
 
 
 def _depth(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:12]) <= _WHOLE:
+    if not re.fullmatch(r"[0-9]{1,10}", text) or not 0 < int(text) <= _WHOLE:
         raise Invalid("The depth of a clone is a number from 1.")
     return int(text)

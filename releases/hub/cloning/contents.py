@@ -9,7 +9,7 @@ from typing import Final
 from portal.errors import TooLarge
 from releases import git
 from releases.hub.cloning.history import History, commit_object
-from releases.models import File
+from releases.models import File, Revision
 
 COMMITS: Final = 1_000
 """That one clone carries."""
@@ -17,6 +17,10 @@ SMALL_FILES: Final = 1_000
 SMALL_BYTES: Final = 128 << 20
 """Of files that are no large-file objects, how many and how much one clone carries: each is a row of the ledger, and a trip
 to the store while the client and the proxies before us wait."""
+
+
+Read = Callable[[list[int]], Iterator[bytes]]
+"""Gives the contents of files by their keys, in that order."""
 
 
 @dataclass(slots=True)
@@ -33,8 +37,8 @@ class Contents:
         """How many objects there are."""
         return len(self.commits) + len(self.trees) + len(self.pointers) + len(self.files)
 
-    def objects(self, read: Callable[[list[int]], Iterator[bytes]]) -> Iterator[tuple[str, bytes]]:
-        """Kind and content of each; `read` gives the contents of files by their keys, in that order."""
+    def objects(self, read: Read) -> Iterator[tuple[str, bytes]]:
+        """Kind and content of each."""
         yield from (("commit", content) for content in self.commits)
         yield from (("tree", content) for content in self.trees.values())
         yield from (("blob", content) for content in self.pointers.values())
@@ -54,7 +58,7 @@ def of(history: History, commits: set[str], common: list[str]) -> Contents:
         trees = git.tree_objects(git.Entry(file.path, file.sha1) for file in files)
         found.trees |= {oid: tree for tree in trees.values() if (oid := git.object_id("tree", tree)) not in held}
         for file in files:
-            if file.sha1 in held or file.sha1 in found.files:
+            if file.sha1 in held or file.sha1 in found.files or file.sha1 in found.pointers:
                 continue
             if file.lfs:
                 found.pointers[file.sha1] = git.pointer(file.sha256, file.size)
@@ -70,10 +74,9 @@ def of(history: History, commits: set[str], common: list[str]) -> Contents:
 
 
 def _held(history: History, common: list[str]) -> set[str]:
-    """The trees and blobs of the commits that the client has."""
+    """The trees and blobs of the commits that the client has. Two queries, however many those are."""
     rows = [history.commits[name].pk for name in common]
     held = set(File.objects.filter(revision__in=rows).values_list("sha1", flat=True))
-    for name in common:
-        row = history.commits[name]
-        held |= {row.tree, *row.folders.values()}
+    for tree, folders in Revision.objects.filter(pk__in=rows).values_list("tree", "folders"):
+        held |= {tree, *folders.values()}
     return held

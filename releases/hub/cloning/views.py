@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from functools import partial
 from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO, Final, cast
+from typing import BinaryIO, Final, cast
 
 from django.conf import settings
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
@@ -132,7 +132,7 @@ def _result(content: bytes) -> HttpResponse:
     return answer
 
 
-def _packed(said: bytes, found: contents.Contents, read: Any) -> FileResponse:  # noqa: ANN401 see Contents.objects
+def _packed(said: bytes, found: contents.Contents, read: contents.Read) -> FileResponse:
     """The whole pack, put together before the first byte leaves: what cannot be read is said, and breaks nothing off."""
     held = cast("BinaryIO", SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 the response closes it
     try:
